@@ -1,0 +1,105 @@
+#!/usr/bin/env node
+// SPDX-License-Identifier: Apache-2.0
+// The daemon in the foreground. SIGTERM and SIGINT drain and stop it. Exit code 0 after an orderly
+// stop, 2 for a wrong command line, 7 when another daemon has the same places, else 1.
+
+import { closeSync, readFileSync, writeSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Command, CommanderError } from "commander";
+import { embeddedPlaces, hostPlaces, type Places, PlacesError } from "../control/index.ts";
+import { DaemonError, logEvents, startDaemon } from "../daemon/index.ts";
+
+interface Options {
+  readonly embedded?: true;
+  readonly dir?: string;
+  readonly transient?: true;
+  readonly notifyFd?: string;
+}
+
+const exitFailure = 1;
+const exitUsage = 2;
+const exitAlreadyRunning = 7;
+
+process.exitCode = await main(process.argv);
+
+async function main(argv: readonly string[]): Promise<number> {
+  let options: Options;
+  try {
+    options = parse(argv);
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    return error.exitCode === 0 ? 0 : exitUsage;
+  }
+  const notify = (notice: object): void => {
+    if (options.notifyFd === undefined) return;
+    writeSync(Number(options.notifyFd), `${JSON.stringify(notice)}\n`);
+    closeSync(Number(options.notifyFd));
+  };
+  try {
+    const daemon = await startDaemon({
+      places: placesOf(options),
+      version: readVersion(),
+      lifetime: options.transient ? "transient" : "permanent",
+      pumpProgram: sibling("pump"),
+      storeProgram: sibling("xenlog", "xenstored"),
+      emit: logEvents(),
+    });
+    const signalled = new Promise<void>((resolve) => {
+      for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve());
+    });
+    // A terminal that goes away is no reason to stop a daemon.
+    process.on("SIGHUP", () => {});
+    notify({ ready: true });
+    await Promise.race([signalled, daemon.ended]);
+    await daemon.stop();
+    return 0;
+  } catch (error) {
+    if (!(error instanceof DaemonError || error instanceof PlacesError)) throw error;
+    const { code, message } = error;
+    const exitCode = code === "alreadyRunning" ? exitAlreadyRunning : exitFailure;
+    process.stderr.write(`xenlogd: ${message}\n`);
+    notify({ error: { code, message }, exitCode });
+    return exitCode;
+  }
+}
+
+function parse(argv: readonly string[]): Options {
+  const command = new Command("xenlogd")
+    .description("The log daemon for the QEMUs of a Xen host, in the foreground.")
+    .version(readVersion(), "--version", "print the version")
+    .helpOption("-h, --help", "print this help")
+    .option("--embedded", "with a xenstore of its own; never touches the host's")
+    .option("--dir <D>", "where an embedded daemon keeps everything; implies --embedded")
+    .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error/, "xenlogd")) });
+  for (const [flags, what] of [
+    ["--transient", "started by run: ends when nobody needs it any more"],
+    ["--notify-fd <FD>", "where to write one line of JSON when it is ready, or cannot be"],
+  ] as const) {
+    command.addOption(command.createOption(flags, what).hideHelp());
+  }
+  command.parse([...argv]);
+  return command.opts<Options>();
+}
+
+function placesOf(options: Options): Places {
+  if (options.dir !== undefined) return embeddedPlaces(options.dir);
+  if (options.embedded !== true) return hostPlaces(process.env);
+  const { XDG_STATE_HOME: state = "" } = process.env;
+  const base = state.startsWith("/") ? state : join(homedir(), ".local", "state");
+  return embeddedPlaces(join(base, "xenlogd"));
+}
+
+/** One of the programs beside this one, as it is: source or built. */
+function sibling(name: string, ...args: string[]): { command: string; args: readonly string[] } {
+  const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
+  const path = fileURLToPath(new URL(`./${name}.${extension}`, import.meta.url));
+  return { command: process.execPath, args: [path, ...args] };
+}
+
+function readVersion(): string {
+  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  return (JSON.parse(text) as { version: string }).version;
+}

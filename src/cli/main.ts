@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// `xenlog`: command line in, exit code out. Data goes to stdout, words to stderr.
+
+import { Command, CommanderError } from "commander";
+import { closeCommand } from "./close.ts";
+import type { CliContext } from "./context.ts";
+import { createCommand } from "./create.ts";
+import { describeError, exitCode, exitCodeOf, runExitCodeOf } from "./exit-codes.ts";
+import { addGlobalOptions, type Invocation, parseGlobals } from "./globals.ts";
+import { listCommand } from "./list.ts";
+import { runCommand } from "./run.ts";
+import { xenstoredCommand } from "./xenstored.ts";
+
+/** Runs a command's body and keeps its exit code. */
+export type Invoke = (
+  command: Command,
+  body: (invocation: Invocation) => Promise<number>,
+) => Promise<void>;
+
+/** `argv` is without the program's name. Never rejects. */
+export async function main(argv: readonly string[], context: CliContext): Promise<number> {
+  let code: number = exitCode.ok;
+  const seen = { json: false, run: false };
+  const program = build(context, async (command, body) => {
+    code = await body({ context, globals: parseGlobals(command, context.directory) });
+  });
+  for (const command of [program, ...program.commands]) {
+    command.on("option:json", () => {
+      seen.json = true;
+    });
+  }
+  program.hook("preSubcommand", (_, command) => {
+    seen.run = command.name() === "run";
+  });
+  try {
+    await program.parseAsync(argv, { from: "user" });
+    return code;
+  } catch (error) {
+    // Help and version are thrown by commander as well.
+    if (error instanceof CommanderError && error.exitCode === 0) return exitCode.ok;
+    report(error, context, seen.json);
+    return seen.run ? runExitCodeOf(error) : exitCodeOf(error);
+  }
+}
+
+function build(context: CliContext, invoke: Invoke): Command {
+  const program = new Command("xenlog")
+    .description("Bounded logs for the QEMUs of a Xen host, and for any other noisy program.")
+    .version(context.version, "--version", "print the version")
+    .helpOption("-h, --help", "print this help")
+    .usage("[global options] COMMAND [options]")
+    .helpCommand(false)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => context.stdout.write(text),
+      writeErr: (text) => context.stderr.write(text),
+      getOutHelpWidth: () => context.stdout.columns,
+      getErrHelpWidth: () => context.stderr.columns,
+      // Reported where all other errors are.
+      outputError: () => undefined,
+    })
+    .enablePositionalOptions();
+  addGlobalOptions(program);
+  const commands = [runCommand, createCommand, closeCommand, listCommand, xenstoredCommand];
+  for (const make of commands) {
+    const command = make(invoke).copyInheritedSettings(program);
+    addGlobalOptions(command);
+    program.addCommand(command);
+  }
+  return program;
+}
+
+function report(error: unknown, context: CliContext, json: boolean): void {
+  // Commander has written the help already.
+  if (error instanceof CommanderError && error.code === "commander.help") return;
+  const description = describeError(error);
+  const text = json
+    ? JSON.stringify({ error: description })
+    : `xenlog: ${description.message.replace(/\s*\n\s*/g, " ")}`;
+  context.stderr.write(`${text}\n`);
+}

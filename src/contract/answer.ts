@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// The daemon's answer to a request, and the toolstack's look at it. A late answer never brings back
+// nodes that were removed, nor does it reach the next request under the same id.
+
+import type { XenstoreClient, XenstoreOperations } from "../xenstore/index.ts";
+import { type LogfileKey, nodePath } from "./tree.ts";
+
+export type Answer =
+  | { readonly state: "ready" }
+  | { readonly state: "failed"; readonly error: string };
+
+/** One line on a terminal; every server takes values of this length. */
+export const errorBytesMax = 1024;
+
+/**
+ * Writes the answer to the request whose FIFO is `pipe`; "gone" if that request is no longer there.
+ * An answer that is there already is not written again, so that it wakes nobody.
+ */
+export function announce(
+  client: XenstoreClient,
+  key: LogfileKey,
+  pipe: string,
+  answer: Answer,
+): Promise<"announced" | "gone"> {
+  return client.transaction(async (transaction) => {
+    if ((await transaction.readIfExists(nodePath(key, "pipe"))) !== pipe) return "gone";
+    const error = answer.state === "failed" ? cutToBytes(answer.error, errorBytesMax) : undefined;
+    await writeIfOther(transaction, nodePath(key, "error"), error);
+    await writeIfOther(transaction, nodePath(key, "state"), answer.state);
+    return "announced";
+  });
+}
+
+/**
+ * The answer to the request whose FIFO is `pipe`: "gone" if that request is no longer there,
+ * "none" while the daemon has not answered.
+ */
+export async function readAnswer(
+  operations: XenstoreOperations,
+  key: LogfileKey,
+  pipe: string,
+): Promise<Answer | "none" | "gone"> {
+  if ((await operations.readIfExists(nodePath(key, "pipe"))) !== pipe) return "gone";
+  const state = await operations.readIfExists(nodePath(key, "state"));
+  if (state === "ready") return { state };
+  if (state !== "failed") return "none";
+  const error = await operations.readIfExists(nodePath(key, "error"));
+  return { state, error: error ?? "the daemon gave no reason" };
+}
+
+async function writeIfOther(
+  operations: XenstoreOperations,
+  path: string,
+  value: string | undefined,
+): Promise<void> {
+  const present = await operations.readIfExists(path);
+  if (present === value) return;
+  await (value === undefined ? operations.rm(path) : operations.write(path, value));
+}
+
+function cutToBytes(text: string, bytesMax: number): string {
+  const bytes = Buffer.from(text);
+  if (bytes.length <= bytesMax) return text;
+  let end = bytesMax - Buffer.byteLength("…");
+  // Not in the middle of a character: UTF-8's later bytes are 10xxxxxx.
+  while (((bytes[end] ?? 0) & 0xc0) === 0x80) end -= 1;
+  return `${bytes.subarray(0, end).toString()}…`;
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one error of this folder: a text from outside that is not what it should be. The message is
+// one printable line that says what was wrong, with which value, and what would be right.
+
+/** `syntax`: not of the right form. `range`: of the right form, but too small or too large. */
+export type ContractErrorCode = "syntax" | "range";
+
+export class ContractError extends Error {
+  readonly code: ContractErrorCode;
+
+  constructor(code: ContractErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "ContractError";
+    this.code = code;
+  }
+}
+
+// Long enough for any value that was meant seriously, short enough for a line in a terminal.
+const quotedCharactersMax = 80;
+
+// C0, DEL, C1, line separators, direction marks and lone surrogates: what could move a cursor or
+// break the line that the sentence is printed on.
+const unprintable = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
+
+/** The value in double quotes, printable and cut to a readable length. */
+export function quote(text: string): string {
+  const characters = [...text];
+  const cut = characters.length > quotedCharactersMax;
+  const shown = cut ? characters.slice(0, quotedCharactersMax).join("") : text;
+  return `"${shown.replace(/["\\]/g, "\\$&").replace(unprintable, escapeCharacter)}${cut ? "…" : ""}"`;
+}
+
+function escapeCharacter(character: string): string {
+  return `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`;
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// What toolstack and daemon agree on: nodes, numbers, names, answers. docs/contract.md in code.
+
+export { type Answer, announce, errorBytesMax, readAnswer } from "./answer.ts";
+export { ContractError, type ContractErrorCode, quote } from "./errors.ts";
+export { fileNameBytesMax, parsePath, pathBytesMax, relativeBelow } from "./filepaths.ts";
+export {
+  defaultLogName,
+  defaultOverflow,
+  hostName,
+  logFileName,
+  logNameBytesMax,
+  logNameOf,
+  nameBytesMax,
+  type Overflow,
+  parseLogName,
+  parseName,
+  parseOverflow,
+} from "./names.ts";
+export {
+  type ByteLimit,
+  type Copies,
+  copiesMax,
+  type Domid,
+  defaultCopies,
+  defaultLimitBytes,
+  domidMax,
+  domidOfNode,
+  type LogfileId,
+  limitBytesMax,
+  limitBytesMin,
+  logfileIdMax,
+  logfileIdOfNode,
+  parseCopies,
+  parseDomid,
+  parseLimit,
+  parseLogfileId,
+} from "./numbers.ts";
+export {
+  checkBound,
+  type LogNodes,
+  type LogRequest,
+  type ParsedRequest,
+  parseRequest,
+} from "./request.ts";
+export { durationMsMax, parseByteCount, parseDurationMs, parseSize } from "./sizes.ts";
+export { findUntrustedNode, isTrusted, listLogfiles, listLogfilesOf, readNodes } from "./store.ts";
+export {
+  domainNamePath,
+  domainPath,
+  domainsRoot,
+  type EventScope,
+  keyText,
+  type LogfileKey,
+  type LogOwner,
+  libxlPath,
+  libxlRoot,
+  logfilePath,
+  loggingPath,
+  type NodeName,
+  nodeNames,
+  nodePath,
+  scopeOfEvent,
+} from "./tree.ts";
+export { contractVersion } from "./version.ts";

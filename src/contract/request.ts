@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// One log file's request: raw texts in, a request or one sentence out. Pure: whether the paths are
+// below their roots and what is there is the daemon's to see.
+
+import { ContractError, quote } from "./errors.ts";
+import { parsePath } from "./filepaths.ts";
+import { defaultOverflow, type Overflow, parseLogName, parseOverflow } from "./names.ts";
+import {
+  type ByteLimit,
+  type Copies,
+  limitBytesMax,
+  parseCopies,
+  parseLimit,
+  parseWholeNumber,
+} from "./numbers.ts";
+import type { NodeName } from "./tree.ts";
+
+export interface LogRequest {
+  readonly pipe: string;
+  readonly file: string;
+  readonly limitBytes: ByteLimit;
+  readonly copies: Copies;
+  readonly overflow: Overflow;
+  readonly rateBytesPerSecond: number | undefined;
+  readonly burstBytes: number | undefined;
+  /** What people call this log, if the toolstack said so. */
+  readonly log?: string | undefined;
+}
+
+/** The nodes' texts as they were read; what was not there is absent. */
+export type LogNodes = { readonly [name in NodeName]?: string };
+
+export type ParsedRequest =
+  | { readonly kind: "incomplete"; readonly missing: readonly string[] }
+  | {
+      readonly kind: "refused";
+      readonly reason: string;
+      /** The FIFO, if its path is sane: its writer must not wait for ever. */
+      readonly pipe: string | undefined;
+    }
+  | { readonly kind: "request"; readonly request: LogRequest };
+
+const required = ["pipe", "file", "limit", "copies"] as const;
+
+/**
+ * A request that still lacks a parameter is incomplete, whatever the others say: whoever writes
+ * node by node may not have finished. An empty node is there, and wrong.
+ */
+export function parseRequest(nodes: LogNodes): ParsedRequest {
+  const missing = required.filter((name) => nodes[name] === undefined);
+  if (missing.length > 0) return { kind: "incomplete", missing };
+  let pipe: string | undefined;
+  try {
+    pipe = parsePath(nodes.pipe ?? "", "pipe");
+    return { kind: "request", request: parseComplete(nodes, pipe) };
+  } catch (error) {
+    if (!(error instanceof ContractError)) throw error;
+    return { kind: "refused", reason: error.message, pipe };
+  }
+}
+
+function parseComplete(nodes: LogNodes, pipe: string): LogRequest {
+  const request: LogRequest = {
+    pipe,
+    file: parseFile(nodes.file ?? ""),
+    limitBytes: parseLimit(nodes.limit ?? "", "limit"),
+    copies: parseCopies(nodes.copies ?? "", "copies"),
+    overflow:
+      nodes.overflow === undefined ? defaultOverflow : parseOverflow(nodes.overflow, "overflow"),
+    rateBytesPerSecond: parseOptionalBytes(nodes.rate, "rate"),
+    burstBytes: parseOptionalBytes(nodes.burst, "burst"),
+    log: nodes.log === undefined ? undefined : parseLogName(nodes.log, "log"),
+  };
+  checkBound(request.limitBytes, request.copies);
+  return request;
+}
+
+/** Throws ContractError if the bytes that a log may have on disk cannot be counted exactly. */
+export function checkBound(limitBytes: ByteLimit, copies: Copies): void {
+  // As BigInt, since this is about numbers that are too large for the other kind.
+  if (BigInt(limitBytes) * BigInt(copies + 1) <= BigInt(limitBytesMax)) return;
+  throw new ContractError(
+    "range",
+    `limit ${limitBytes} and copies ${copies} allow more than ${limitBytesMax} bytes on disk; make one of them smaller`,
+  );
+}
+
+function parseFile(text: string): string {
+  const file = parsePath(text, "file");
+  const name = file.slice(file.lastIndexOf("/") + 1);
+  // What one log is called must not be another log's side file or rotated file.
+  if (name.startsWith(".")) throw badFile(text, "its name must not begin with a dot");
+  if (/\.[0-9]+$/.test(name)) {
+    throw badFile(text, "its name must not end in a number, as rotated files do");
+  }
+  return file;
+}
+
+function badFile(text: string, reason: string): ContractError {
+  return new ContractError("syntax", `file is ${quote(text)}; ${reason}`);
+}
+
+function parseOptionalBytes(text: string | undefined, what: string): number | undefined {
+  if (text === undefined) return undefined;
+  return parseWholeNumber(text, what, { min: 1, max: limitBytesMax, unit: " of bytes" });
+}

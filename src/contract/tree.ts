@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where things are in xenstore, and what an event about a path means. The only place that spells
+// these paths. Names that are no numbers, such as /libxl/pci, are siblings and none of our business.
+
+import { type Domid, domidOfNode, type LogfileId, logfileIdOfNode } from "./numbers.ts";
+
+/** Whose log it is: a domain's, or one of the host itself (xenstored, the toolstack, …). */
+export type LogOwner =
+  | { readonly kind: "domain"; readonly domid: Domid }
+  | { readonly kind: "host" };
+
+export interface LogfileKey {
+  readonly owner: LogOwner;
+  readonly id: LogfileId;
+}
+
+/** The nodes of one log file, in the order in which `readNodes` asks for them. */
+export const nodeNames = [
+  "pipe",
+  "file",
+  "limit",
+  "copies",
+  "log",
+  "overflow",
+  "rate",
+  "burst",
+  "state",
+  "error",
+] as const;
+export type NodeName = (typeof nodeNames)[number];
+
+/** The directory that the daemon watches. */
+export const libxlRoot = "/libxl";
+/** The directory of the domains' own nodes. */
+export const domainsRoot = "/local/domain";
+
+/** The domain's own directory, `/local/domain/5`: name, console, device front-ends. */
+export function domainPath(domid: Domid): string {
+  return `${domainsRoot}/${domid}`;
+}
+
+/** Where the domain's name is. */
+export function domainNamePath(domid: Domid): string {
+  return `${domainPath(domid)}/name`;
+}
+
+/** The toolstack's directory about the domain, `/libxl/5`. */
+export function libxlPath(domid: Domid): string {
+  return `${libxlRoot}/${domid}`;
+}
+
+/** `/libxl/5/logging`, or `/libxl/logging` for the host. */
+export function loggingPath(owner: LogOwner): string {
+  return owner.kind === "host" ? `${libxlRoot}/logging` : `${libxlPath(owner.domid)}/logging`;
+}
+
+/** `/libxl/5/logging/1`. */
+export function logfilePath(key: LogfileKey): string {
+  return `${loggingPath(key.owner)}/${key.id}`;
+}
+
+/** `/libxl/5/logging/1/state`. */
+export function nodePath(key: LogfileKey, name: NodeName): string {
+  return `${logfilePath(key)}/${name}`;
+}
+
+/** "5/1" or "host/1": the key as a map's key and in messages. */
+export function keyText(key: LogfileKey): string {
+  return `${key.owner.kind === "host" ? "host" : key.owner.domid}/${key.id}`;
+}
+
+export type EventScope =
+  | { readonly kind: "everything" }
+  | { readonly kind: "owner"; readonly owner: LogOwner }
+  | { readonly kind: "logfile"; readonly key: LogfileKey }
+  | { readonly kind: "unrelated" };
+
+/**
+ * What to look at again after a watch event below /libxl. The daemon's own writes of `state` come
+ * back as events of their log file, because a toolstack may remove `state` to ask anew.
+ */
+export function scopeOfEvent(path: string): EventScope {
+  if (path === "/" || path === libxlRoot) return { kind: "everything" };
+  if (!path.startsWith(`${libxlRoot}/`)) return { kind: "unrelated" };
+  const [first = "", ...below] = path.slice(libxlRoot.length + 1).split("/");
+  if (first === "logging") return scopeWithin({ kind: "host" }, below);
+  const domid = domidOfNode(first);
+  if (domid === undefined) return { kind: "unrelated" };
+  const owner: LogOwner = { kind: "domain", domid };
+  if (below.length === 0) return { kind: "owner", owner };
+  return below[0] === "logging" ? scopeWithin(owner, below.slice(1)) : { kind: "unrelated" };
+}
+
+function scopeWithin(owner: LogOwner, belowLogging: readonly string[]): EventScope {
+  const [name] = belowLogging;
+  if (name === undefined) return { kind: "owner", owner };
+  const id = logfileIdOfNode(name);
+  return id === undefined ? { kind: "unrelated" } : { kind: "logfile", key: { owner, id } };
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// Why a place cannot be used, or a daemon could not be asked. `message` is a sentence for people.
+
+export type PlacesErrorCode = "directoryTooLong" | "notADirectory" | "directoryUnusable";
+
+/** A directory that cannot hold an embedded daemon. */
+export class PlacesError extends Error {
+  readonly code: PlacesErrorCode;
+
+  constructor(code: PlacesErrorCode, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = "PlacesError";
+    this.code = code;
+  }
+}
+
+/**
+ * - `unreachable`: nobody answers at the control socket, or it went away in the middle of an answer;
+ * - `forbidden`: the socket is there and not for us;
+ * - `timeout`: the daemon took too long;
+ * - `protocol`: the answer is not what this version understands;
+ * - `failed`: the daemon answered with an error of its own, whose sentence is `message`.
+ */
+export type ControlErrorCode = "unreachable" | "forbidden" | "timeout" | "protocol" | "failed";
+
+/** A call of the control API that brought no answer. */
+export class ControlError extends Error {
+  readonly code: ControlErrorCode;
+
+  constructor(code: ControlErrorCode, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = "ControlError";
+    this.code = code;
+  }
+}

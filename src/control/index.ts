@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+// The daemon's HTTP API on a UNIX socket, both ends, and where that socket is.
+
+export type { ControlSource, DaemonStatus, StreamState, StreamStatus } from "./api.ts";
+export { type ControlClient, controlClient } from "./client.ts";
+export {
+  ControlError,
+  type ControlErrorCode,
+  PlacesError,
+  type PlacesErrorCode,
+} from "./errors.ts";
+export { embeddedPlaces, hostPlaces, type Places } from "./places.ts";
+export { type ControlServer, type ControlServerOptions, startControlServer } from "./server.ts";

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+// The main process, composed: bytes first (table and pumps), then xenstore, then who asks. It never
+// touches a log or a stage; that is the pumps' part.
+
+import { rmSync } from "node:fs";
+import {
+  type ControlServer,
+  type DaemonStatus,
+  type Places,
+  startControlServer,
+} from "../control/index.ts";
+import { connectXenstore, type XenstoreClient } from "../xenstore/index.ts";
+import { controlSource } from "./control-source.ts";
+import { makeDirectories, removeDirectories } from "./directories.ts";
+import type { EmitEvent } from "./events.ts";
+import { fileSystemOf, readMounts } from "./file-systems.ts";
+import { type InstanceLock, takeInstanceLock } from "./instance-lock.ts";
+import type { Program } from "./program.ts";
+import { PumpProcess } from "./pump-process.ts";
+import { Reconciler } from "./reconciler.ts";
+import { ensureStore, stopStore } from "./store-process.ts";
+import { StreamTable } from "./stream-table.ts";
+import { Streams } from "./streams.ts";
+import { type Lifetime, watchLifetime } from "./transient.ts";
+
+export interface DaemonOptions {
+  readonly places: Places;
+  readonly version: string;
+  /** `transient` is for a daemon that `run` started: it ends when nobody needs it any more. */
+  readonly lifetime: Lifetime;
+  readonly pumpProgram: Program;
+  readonly storeProgram: Program;
+  readonly emit: EmitEvent;
+}
+
+export interface Daemon {
+  /** Resolves when something other than `stop` says that it is time. */
+  readonly ended: Promise<void>;
+  /** Drains, closes, and takes down what the daemon has started. */
+  stop(): Promise<void>;
+}
+
+/** A pump that is not ready by then waits for a predecessor: the others must not wait for it. */
+const pumpPatienceMs = 5000;
+
+/** Throws DaemonError, and leaves nothing behind then. */
+export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
+  const { places } = options;
+  const made = makeDirectories(places);
+  const parts: Parts = {
+    made,
+    lock: undefined,
+    control: undefined,
+    client: undefined,
+    pumps: new Map(),
+  };
+  try {
+    parts.lock = takeInstanceLock(places.pidFile);
+    return await compose(options, parts);
+  } catch (error) {
+    // Without the lock the places are another daemon's.
+    if (parts.lock !== undefined) await takeDown(options, parts);
+    removeDirectories(made);
+    throw error;
+  }
+}
+
+interface Parts {
+  readonly made: readonly string[];
+  lock: InstanceLock | undefined;
+  control: ControlServer | undefined;
+  client: Promise<XenstoreClient> | undefined;
+  readonly pumps: Map<string, PumpProcess>;
+}
+
+async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
+  const { places, emit } = options;
+  const table = new StreamTable(places.volatileDirectory);
+  const startedAt = new Date().toISOString();
+  let xenstore: DaemonStatus["xenstore"] = "lost";
+  let end: () => void = () => {};
+  let fail: (error: unknown) => void = () => {};
+  const ended = new Promise<void>((resolve, reject) => {
+    end = resolve;
+    fail = reject;
+  });
+  // Whoever waits for it hears of a failure; until then it is not unhandled.
+  ended.catch(() => {});
+
+  const makePump = (fileSystem: string, directory: string): PumpProcess => {
+    const pump = new PumpProcess({
+      fileSystem,
+      directory,
+      volatileDirectory: places.volatileDirectory,
+      positionsDirectory: table.positionsDirectory,
+      program: options.pumpProgram,
+      emit,
+      onMessage: (message) => streams.receive(message),
+      onStarted: () => streams.tellPump(fileSystem),
+    });
+    parts.pumps.set(fileSystem, pump);
+    return pump;
+  };
+  const streams = new Streams({
+    places,
+    table,
+    emit,
+    pumpFor: (fileSystem, directory) => {
+      const known = parts.pumps.get(fileSystem);
+      if (known !== undefined) return known;
+      const pump = makePump(fileSystem, directory);
+      pump.start().catch((error: Error) => {
+        // The next request on that file system tries again.
+        parts.pumps.delete(fileSystem);
+        streams.refuseAll(fileSystem, error.message);
+      });
+      return pump;
+    },
+  });
+
+  const first = fileSystemOf(places.ownLogDirectory, readMounts());
+  const ready = makePump(first, places.ownLogDirectory).start();
+  streams.restore();
+  await atMost(pumpPatienceMs, ready);
+
+  parts.control = await startControlServer({
+    socketPath: places.controlSocket,
+    source: controlSource({
+      streams,
+      stop: () => end(),
+      status: () => ({
+        pid: process.pid,
+        version: options.version,
+        startedAt,
+        mode: places.mode,
+        directory: places.directory ?? null,
+        transient: options.lifetime === "transient",
+        xenstore,
+      }),
+    }),
+  });
+
+  const beforeConnect = (): Promise<void> =>
+    places.mode === "host"
+      ? Promise.resolve()
+      : ensureStore({
+          socketPath: places.xenstoreSocket,
+          stateDirectory: places.stateDirectory,
+          program: options.storeProgram,
+          emit,
+        });
+  // Started by hand once, so that a store that cannot start is said instead of tried for ever.
+  await beforeConnect();
+  parts.client = connectXenstore({
+    socketPath: places.xenstoreSocket,
+    timeoutMs: foreverMs,
+    beforeConnect,
+    onState: (state) => {
+      xenstore = state.kind;
+      emit(
+        state.kind === "connected"
+          ? { kind: "XenstoreConnected", socketPath: places.xenstoreSocket }
+          : { kind: "XenstoreLost", reason: state.cause.message },
+      );
+    },
+  });
+  const read = new Promise<void>((resolve) => {
+    parts.client
+      ?.then((client) => new Reconciler({ client, streams, emit, onFirstRead: resolve }).run())
+      .catch(fail);
+  });
+  // A host's xenstored may start after us, and may itself be waiting for us.
+  if (places.mode === "embedded") await Promise.race([read, ended]);
+
+  const unwatch = watchLifetime(options.lifetime, places, streams, () => end());
+  emit({
+    kind: "DaemonStarted",
+    version: options.version,
+    directory: places.directory ?? places.runDirectory,
+  });
+  return {
+    ended,
+    stop: async () => {
+      unwatch();
+      await takeDown(options, parts, () => {
+        // A daemon that comes again finds its streams; one that ended for good leaves none.
+        if (options.lifetime === "transient") {
+          for (const stream of streams.live) {
+            streams.forget(stream);
+            rmSync(stream.record.pipe, { force: true });
+          }
+        }
+      });
+    },
+  };
+}
+
+/** Longer than any host is up; Node's timers hold no more. */
+const foreverMs = 2 ** 31 - 1;
+
+async function takeDown(
+  options: DaemonOptions,
+  parts: Parts,
+  afterDrain: () => void = () => {},
+): Promise<void> {
+  const { places, emit } = options;
+  const stranded = await Promise.all([...parts.pumps.values()].map((pump) => pump.stop()));
+  const strandedBytes = stranded.reduce((sum, bytes) => sum + bytes, 0);
+  afterDrain();
+  await parts.control?.[Symbol.asyncDispose]();
+  await parts.client?.then((client) => client.close()).catch(() => {});
+  if (places.mode === "embedded") await stopStore(places.stateDirectory);
+  rmSync(places.controlSocket, { force: true });
+  parts.lock?.[Symbol.dispose]();
+  emit({ kind: "DaemonStopped", strandedBytes });
+}
+
+function atMost(timeoutMs: number, promise: Promise<void>): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, timeoutMs);
+    promise.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}

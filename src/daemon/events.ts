@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// What happens in the daemon, by name. One event is one line of its own log. ERROR means that bytes
+// were lost or an operator must act, WARN that something was mended, INFO is lifecycle.
+
+import { destination, type Logger, pino } from "pino";
+
+export type DaemonEvent =
+  | { readonly kind: "DaemonStarted"; readonly version: string; readonly directory: string }
+  | { readonly kind: "DaemonStopped"; readonly strandedBytes: number }
+  | {
+      readonly kind: "StreamOpened";
+      readonly key: string;
+      readonly epoch: string;
+      readonly file: string;
+    }
+  | {
+      readonly kind: "StreamClosed";
+      readonly key: string;
+      readonly epoch: string;
+      readonly writtenBytes: number;
+    }
+  | { readonly kind: "StreamRefused"; readonly key: string; readonly reason: string }
+  | { readonly kind: "StreamUntrusted"; readonly key: string; readonly path: string }
+  | { readonly kind: "StreamStalled"; readonly key: string; readonly reason: string }
+  | { readonly kind: "StreamResumed"; readonly key: string }
+  | { readonly kind: "StageRecovered"; readonly epoch: string; readonly bytes: number }
+  | { readonly kind: "StageOrphaned"; readonly bytes: number }
+  | { readonly kind: "PumpStarted"; readonly fileSystem: string; readonly pid: number }
+  | { readonly kind: "PumpEnded"; readonly fileSystem: string; readonly reason: string }
+  | { readonly kind: "HolderLost"; readonly fileSystem: string }
+  | { readonly kind: "XenstoreConnected"; readonly socketPath: string }
+  | { readonly kind: "XenstoreLost"; readonly reason: string }
+  | { readonly kind: "StoreStarted"; readonly pid: number };
+
+export type EmitEvent = (event: DaemonEvent) => void;
+
+type Level = "info" | "warn" | "error";
+
+const levelOf: Record<DaemonEvent["kind"], Level> = {
+  DaemonStarted: "info",
+  DaemonStopped: "info",
+  StreamOpened: "info",
+  StreamClosed: "info",
+  StreamRefused: "warn",
+  StreamUntrusted: "warn",
+  StreamStalled: "error",
+  StreamResumed: "warn",
+  StageRecovered: "warn",
+  StageOrphaned: "error",
+  PumpStarted: "info",
+  PumpEnded: "warn",
+  HolderLost: "warn",
+  XenstoreConnected: "info",
+  XenstoreLost: "warn",
+  StoreStarted: "info",
+};
+
+/** Writes events to stderr, one JSON object a line, before it returns: the last line counts. */
+export function logEvents(): EmitEvent {
+  const logger: Logger = pino(
+    {
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (level) => ({ level }) },
+    },
+    destination({ fd: 2, sync: true }),
+  );
+  return ({ kind, ...fields }) => logger[levelOf[kind]](fields, kind);
+}

@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
+// The daemon's main process.
+
+export { type Daemon, type DaemonOptions, startDaemon } from "./daemon.ts";
+export { DaemonError, type DaemonErrorCode } from "./errors.ts";
+export { logEvents } from "./events.ts";

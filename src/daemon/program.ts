@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
+// How to start one of our own programs as a process; given by whoever composes the daemon.
+
+export interface Program {
+  readonly command: string;
+  readonly args: readonly string[];
+}

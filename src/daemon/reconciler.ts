@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+// Follows xenstore: reads what an event is about, lets `reconcile.ts` decide, and does it. A lost
+// connection leaves the streams alone; after a new one everything is read again.
+
+import {
+  announce,
+  domainNamePath,
+  type EventScope,
+  findUntrustedNode,
+  hostName,
+  keyText,
+  type LogfileKey,
+  type LogRequest,
+  libxlRoot,
+  listLogfiles,
+  listLogfilesOf,
+  logNameOf,
+  readNodes,
+  scopeOfEvent,
+} from "../contract/index.ts";
+import { isXenstoreError, type XenstoreClient } from "../xenstore/index.ts";
+import type { EmitEvent } from "./events.ts";
+import { type Action, type Desired, reconcile } from "./reconcile.ts";
+import type { Streams } from "./streams.ts";
+
+export interface ReconcilerOptions {
+  readonly client: XenstoreClient;
+  readonly streams: Streams;
+  readonly emit: EmitEvent;
+  /** Called when all that was in the store has been looked at for the first time. */
+  readonly onFirstRead: () => void;
+}
+
+export class Reconciler {
+  readonly #options: ReconcilerOptions;
+  /** Requests whose pump has not answered, by key, with the FIFO they are about. */
+  readonly #opening: Map<string, string> = new Map();
+
+  constructor(options: ReconcilerOptions) {
+    this.#options = options;
+  }
+
+  /** Runs until the client is closed. */
+  async run(): Promise<void> {
+    const watch = await this.#options.client.watch(libxlRoot);
+    for await (const event of watch) {
+      const scope = scopeOfEvent(event.path);
+      try {
+        await this.#look(scope);
+        if (scope.kind === "everything") this.#options.onFirstRead();
+      } catch (error) {
+        // Lost on the way: the new connection's first event is about everything.
+        if (!isXenstoreError(error)) throw error;
+      }
+    }
+  }
+
+  async #look(scope: EventScope): Promise<void> {
+    for (const [text, key] of await this.#keysIn(scope)) {
+      const desired = await this.#read(key);
+      const present = this.#options.streams.live
+        .filter(({ record }) => record.key === text)
+        .map(({ record, phase, nodes }) => ({
+          epoch: record.epoch,
+          pipe: record.pipe,
+          phase,
+          nodes,
+        }));
+      for (const action of reconcile(desired, present)) await this.#perform(key, action);
+    }
+  }
+
+  /** The keys that the event may be about: those in the store and those of our streams. */
+  async #keysIn(scope: EventScope): Promise<ReadonlyMap<string, LogfileKey>> {
+    const { client, streams } = this.#options;
+    switch (scope.kind) {
+      case "unrelated":
+        return new Map();
+      case "logfile":
+        return new Map([[keyText(scope.key), scope.key]]);
+      case "owner":
+        return join(await listLogfilesOf(client, scope.owner), streams, (key) =>
+          sameOwner(key, scope.owner),
+        );
+      case "everything":
+        // A store without the toolstack's directory has lost everything: that is not an order.
+        if (!(await client.exists(libxlRoot))) return new Map();
+        return join(await listLogfiles(client), streams, () => true);
+    }
+  }
+
+  #read(key: LogfileKey): Promise<Desired> {
+    return this.#options.client.transaction(async (transaction): Promise<Desired> => {
+      const nodes = await readNodes(transaction, key);
+      if (nodes === undefined) return { kind: "gone" };
+      const path = await findUntrustedNode(transaction, key);
+      return path === undefined ? { kind: "nodes", nodes } : { kind: "untrusted", path };
+    });
+  }
+
+  async #perform(key: LogfileKey, action: Action): Promise<void> {
+    const { client, streams, emit } = this.#options;
+    switch (action.kind) {
+      case "open":
+        this.#open(key, action.request);
+        break;
+      case "nodesGone":
+        streams.nodesGone(action.epoch);
+        break;
+      case "nodesBack":
+        streams.nodesBack(action.epoch);
+        break;
+      case "announce":
+        await announce(client, key, action.pipe, action.answer);
+        break;
+      case "reportUntrusted":
+        emit({ kind: "StreamUntrusted", key: keyText(key), path: action.path });
+        break;
+    }
+  }
+
+  /** Not waited for: a pump that hangs holds up its own requests only. */
+  #open(key: LogfileKey, request: LogRequest): void {
+    const text = keyText(key);
+    if (this.#opening.get(text) === request.pipe) return;
+    this.#opening.set(text, request.pipe);
+    this.#openAndAnnounce(key, request)
+      .catch((error: unknown) => {
+        if (!isXenstoreError(error)) throw error;
+      })
+      .finally(() => {
+        if (this.#opening.get(text) === request.pipe) this.#opening.delete(text);
+      });
+  }
+
+  async #openAndAnnounce(key: LogfileKey, request: LogRequest): Promise<void> {
+    const { client, streams } = this.#options;
+    const { owner } = key;
+    const name =
+      owner.kind === "host"
+        ? hostName
+        : ((await client.readIfExists(domainNamePath(owner.domid))) ?? String(owner.domid));
+    const log = request.log ?? logNameOf(request.file, name);
+    const opened = await streams.open(key, name, log, request);
+    await announce(
+      client,
+      key,
+      request.pipe,
+      opened.kind === "opened" ? { state: "ready" } : { state: "failed", error: opened.reason },
+    );
+  }
+}
+
+function sameOwner(key: LogfileKey, owner: LogfileKey["owner"]): boolean {
+  if (key.owner.kind === "host" || owner.kind === "host") return key.owner.kind === owner.kind;
+  return key.owner.domid === owner.domid;
+}
+
+function join(
+  listed: readonly LogfileKey[],
+  streams: Streams,
+  isMeant: (key: LogfileKey) => boolean,
+): ReadonlyMap<string, LogfileKey> {
+  const ours = streams.live.map(({ record }) => parseKey(record.key));
+  return new Map(
+    [...listed, ...ours.filter((key) => key !== undefined).filter(isMeant)].map((key) => [
+      keyText(key),
+      key,
+    ]),
+  );
+}
+
+/** The reverse of `keyText`. */
+function parseKey(text: string): LogfileKey | undefined {
+  const [owner = "", id = ""] = text.split("/");
+  const path =
+    owner === "host" ? `${libxlRoot}/logging/${id}` : `${libxlRoot}/${owner}/logging/${id}`;
+  const scope = scopeOfEvent(path);
+  return scope.kind === "logfile" ? scope.key : undefined;
+}

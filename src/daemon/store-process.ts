@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+// The embedded xenstored: a process of its own that a killed daemon does not take along. The next
+// daemon joins it; one that stops in order takes down what a daemon has started.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, constants, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
+import type { Readable } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
+import * as v from "valibot";
+import { identifyProcess, isAlive, openPath, type ProcessIdentity } from "../kernel/index.ts";
+import { DaemonError } from "./errors.ts";
+import type { EmitEvent } from "./events.ts";
+import type { Program } from "./program.ts";
+
+export interface StoreProcessOptions {
+  readonly socketPath: string;
+  readonly stateDirectory: string;
+  readonly program: Program;
+  readonly emit: EmitEvent;
+}
+
+const identitySchema: v.GenericSchema<unknown, ProcessIdentity> = v.object({
+  pid: v.number(),
+  startTicks: v.string(),
+  bootId: v.string(),
+});
+
+/** A start that takes longer has failed: the store has nothing to do but to read a small file. */
+const startTimeoutMs = 10_000;
+const stopTimeoutMs = 3000;
+
+/** Starts the store if nobody answers on its socket. */
+export async function ensureStore(options: StoreProcessOptions): Promise<void> {
+  if (await answers(options.socketPath)) return;
+  const { program, socketPath, stateDirectory } = options;
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC;
+  const errors = openPath(`${stateDirectory}/xenstored.out`, flags, 0o600);
+  try {
+    const child = spawn(
+      program.command,
+      [
+        ...program.args,
+        "--socket",
+        socketPath,
+        "--state",
+        `${stateDirectory}/xenstore.state`,
+        "--notify-fd",
+        "3",
+      ],
+      { detached: true, cwd: "/", stdio: ["ignore", "ignore", errors, "pipe"] },
+    );
+    await started(child.stdio[3] as Readable);
+    const identity = child.pid === undefined ? undefined : identifyProcess(child.pid);
+    child.unref();
+    if (identity === undefined) throw new Error("it ended at once");
+    writeFileSync(identityFile(stateDirectory), JSON.stringify(identity), { mode: 0o600 });
+    options.emit({ kind: "StoreStarted", pid: identity.pid });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new DaemonError("store", `the embedded xenstored cannot start: ${reason}`, error);
+  } finally {
+    closeSync(errors);
+  }
+}
+
+/** Ends the store if a daemon of these places has started it. */
+export async function stopStore(stateDirectory: string): Promise<void> {
+  const identity = readIdentity(stateDirectory);
+  if (identity === undefined) return;
+  const deadlineMs = Date.now() + stopTimeoutMs;
+  for (let signal: NodeJS.Signals = "SIGTERM"; isAlive(identity); ) {
+    process.kill(identity.pid, signal);
+    await delay(10);
+    if (Date.now() > deadlineMs) signal = "SIGKILL";
+  }
+  rmSync(identityFile(stateDirectory), { force: true });
+}
+
+function identityFile(stateDirectory: string): string {
+  return `${stateDirectory}/xenstored.json`;
+}
+
+function readIdentity(stateDirectory: string): ProcessIdentity | undefined {
+  try {
+    const text = readFileSync(identityFile(stateDirectory), "utf8");
+    return v.parse(identitySchema, JSON.parse(text));
+  } catch {
+    return undefined;
+  }
+}
+
+function answers(socketPath: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ path: socketPath });
+    socket.once("connect", () => resolve(true));
+    socket.once("error", () => resolve(false));
+    socket.once("connect", () => socket.destroy());
+  });
+}
+
+const noticeSchema = v.union([
+  v.object({ ready: v.literal(true) }),
+  v.object({ error: v.object({ message: v.string() }) }),
+]);
+
+/** Reads the one line that a program of ours writes to its notify descriptor. */
+async function started(notices: Readable): Promise<void> {
+  let text = "";
+  notices.setEncoding("utf8").on("data", (part: string) => {
+    text += part;
+  });
+  await once(notices, "end", { signal: AbortSignal.timeout(startTimeoutMs) });
+  if (text === "") throw new Error("it ended before it was ready");
+  const notice = v.parse(noticeSchema, JSON.parse(text));
+  if ("error" in notice) throw new Error(notice.error.message);
+}

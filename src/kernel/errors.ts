@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one error of this folder: a system call that failed, with its errno by name.
+
+import { constants } from "node:os";
+
+/** Name of an errno, such as `ENOSPC`. */
+export type ErrnoName = keyof typeof constants.errno;
+
+// Some numbers have two names; the first of them is the usual one (EAGAIN, not EWOULDBLOCK).
+const nameOf: ReadonlyMap<number, ErrnoName> = new Map(
+  Object.entries(constants.errno)
+    .reverse()
+    .map(([name, value]) => [value, name as ErrnoName]),
+);
+
+/** What strerror(3) says, for the errors that operators meet. */
+const sentenceOf: Partial<Record<ErrnoName, string>> = {
+  EACCES: "permission denied",
+  EBUSY: "it is in use",
+  EDQUOT: "the disk quota is used up",
+  EEXIST: "it exists already",
+  EFBIG: "the file would become too large",
+  EINVAL: "the kernel refused the argument",
+  EIO: "input/output error",
+  EISDIR: "it is a directory",
+  ELOOP: "a symbolic link is in the way",
+  EMFILE: "too many open files in this process",
+  ENAMETOOLONG: "the name is too long",
+  ENFILE: "too many open files on this host",
+  ENOENT: "it does not exist",
+  ENOMEM: "out of memory",
+  ENOSPC: "no space left on the file system",
+  ENOSYS: "the kernel does not have this system call",
+  ENOTDIR: "it is not a directory",
+  ENXIO: "no such device, or nobody is at the other end",
+  EPERM: "the operation is not permitted",
+  EROFS: "the file system is read-only",
+  ESTALE: "the network file system has forgotten it",
+  ETXTBSY: "it is being executed",
+  EXDEV: "it leads out of the directory",
+};
+
+/** A failed system call. `code` is the errno's name, `syscall` the call, `path` what it was about. */
+export class KernelError extends Error {
+  readonly code: ErrnoName;
+  readonly errno: number;
+  readonly syscall: string;
+  readonly path: string | undefined;
+
+  constructor(syscall: string, errno: number, path?: string) {
+    const code = nameOf.get(errno) ?? "EIO";
+    super(
+      `${syscall}${path === undefined ? "" : ` ${path}`} failed: ${describeErrno(code)} (${code})`,
+    );
+    this.name = "KernelError";
+    this.code = code;
+    this.errno = errno;
+    this.syscall = syscall;
+    this.path = path;
+  }
+}
+
+/** A few words for people: `ENOSPC` is "no space left on the file system". */
+export function describeErrno(code: string): string {
+  return sentenceOf[code as ErrnoName] ?? code;
+}
+
+/** The errno's name of anything that was thrown by this folder or by `node:fs`, if it has one. */
+export function errnoNameOf(error: unknown): ErrnoName | undefined {
+  if (!(error instanceof Error) || !("code" in error) || typeof error.code !== "string") {
+    return undefined;
+  }
+  return error.code in constants.errno ? (error.code as ErrnoName) : undefined;
+}

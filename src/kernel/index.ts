@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the Linux kernel offers and Node lacks. Knows nothing of logs.
+
+export { describeErrno, type ErrnoName, errnoNameOf, KernelError } from "./errors.ts";
+export {
+  type LockKind,
+  makeFifo,
+  O_PATH,
+  openBeneath,
+  openPath,
+  renameAt,
+  seekToEnd,
+  statAt,
+  tryLock,
+  unlinkAt,
+} from "./files.ts";
+export {
+  bytesReadable,
+  type Moved,
+  makePipe,
+  pipeSize,
+  resizePipe,
+  splice,
+  tee,
+} from "./pipes.ts";
+export { identifyProcess, isAlive, type ProcessIdentity } from "./processes.ts";
+export { type Readiness, watchReadable } from "./readiness.ts";

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who a process is: a pid alone may have been used again, a pid with its start time within one boot
+// may not.
+
+import { readFileSync } from "node:fs";
+
+/** A process, told apart from a later one with the same pid. */
+export interface ProcessIdentity {
+  readonly pid: number;
+  /** Clock ticks after boot, field 22 of proc_pid_stat(5). */
+  readonly startTicks: string;
+  readonly bootId: string;
+}
+
+/** The process with this pid now, or `undefined` if there is none (or only a zombie). */
+export function identifyProcess(pid: number): ProcessIdentity | undefined {
+  let stat: string;
+  try {
+    stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+  } catch {
+    return undefined;
+  }
+  // The name in field 2 may hold spaces and parentheses; the fields after it do not.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const [state, startTicks] = [fields[0], fields[19]];
+  if (startTicks === undefined || state === "Z" || state === "X") return undefined;
+  return { pid, startTicks, bootId: readBootId() };
+}
+
+/** True while that very process runs. */
+export function isAlive(identity: ProcessIdentity): boolean {
+  const now = identifyProcess(identity.pid);
+  return now?.startTicks === identity.startTicks && now.bootId === identity.bootId;
+}
+
+/** Random id of this boot of the kernel. */
+function readBootId(): string {
+  return readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim();
+}

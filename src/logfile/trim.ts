@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// Brings files that exist already under the bound limit × (copies + 1): a limit or a number of copies
+// that was lowered, or a file that somebody else wrote. The newest bytes are kept.
+
+import { closeSync, constants, fstatSync, readSync, writeSync } from "node:fs";
+import { errnoNameOf, openBeneath, renameAt, statAt, unlinkAt } from "../kernel/index.ts";
+import { chainIndex } from "./chain.ts";
+import { cutWindowBytes } from "./cut.ts";
+import { listNames } from "./directory.ts";
+import { LogfileError } from "./errors.ts";
+
+const copyBytes = 1 << 20;
+
+/** Removes the copies above `copies` and shortens every file above `limitBytes` to its last lines. */
+export function bringUnderBound(
+  directoryFd: number,
+  live: string,
+  limitBytes: number,
+  copies: number,
+): void {
+  for (const name of listNames(directoryFd)) {
+    const index = chainIndex(live, name);
+    if (index === undefined) continue;
+    try {
+      if (index > copies) unlinkAt(directoryFd, name);
+      else if (isAbove(directoryFd, name, limitBytes)) keepTail(directoryFd, name, limitBytes);
+    } catch (error) {
+      throw new LogfileError("trim", name, error);
+    }
+  }
+}
+
+function isAbove(directoryFd: number, name: string, limitBytes: number): boolean {
+  const stat = statAt(directoryFd, name);
+  return stat?.isFile() === true && stat.size > limitBytes;
+}
+
+/** Replaces the file by its last lines in one rename, so that an interruption leaves it whole. */
+function keepTail(directoryFd: number, name: string, limitBytes: number): void {
+  const temporary = `.${name}.trim`;
+  removeIfThere(directoryFd, temporary);
+  const from = openBeneath(directoryFd, name, constants.O_RDONLY);
+  try {
+    const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
+    const to = openBeneath(directoryFd, temporary, flags, fstatSync(from).mode & 0o777);
+    try {
+      copyTail(from, to, limitBytes);
+    } finally {
+      closeSync(to);
+    }
+    renameAt(directoryFd, temporary, name);
+  } catch (error) {
+    removeIfThere(directoryFd, temporary);
+    throw error;
+  } finally {
+    closeSync(from);
+  }
+}
+
+function copyTail(from: number, to: number, limitBytes: number): void {
+  const buffer = Buffer.allocUnsafe(copyBytes);
+  const size = fstatSync(from).size;
+  const start = size - limitBytes;
+  // The first line kept is whole when it begins within the cut window.
+  const head = buffer.subarray(0, cutWindowBytes(limitBytes));
+  const read = readSync(from, head, 0, head.length, start - 1);
+  let position = start + Math.max(head.subarray(0, read).indexOf(0x0a), 0);
+  while (position < size) {
+    const count = readSync(from, buffer, 0, Math.min(buffer.length, size - position), position);
+    if (count === 0) return;
+    for (let done = 0; done < count; ) done += writeSync(to, buffer, done, count - done);
+    position += count;
+  }
+}
+
+function removeIfThere(directoryFd: number, name: string): void {
+  try {
+    unlinkAt(directoryFd, name);
+  } catch (error) {
+    if (errnoNameOf(error) !== "ENOENT") throw error;
+  }
+}

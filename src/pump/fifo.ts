@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// The reading end of a stream's FIFO. Only a FIFO that nobody else may open is accepted, and the
+// path is looked at before anything is opened for reading: opening a device can have effects.
+
+import { closeSync, constants, fstatSync, type Stats, statSync } from "node:fs";
+import {
+  describeErrno,
+  errnoNameOf,
+  O_PATH,
+  openBeneath,
+  openPath,
+  unlinkAt,
+} from "../kernel/index.ts";
+
+/** Why a FIFO was not accepted; a sentence. */
+export class FifoError extends Error {
+  constructor(message: string, cause?: unknown) {
+    super(message, { cause });
+    this.name = "FifoError";
+  }
+}
+
+/** Access for group and others: with it somebody else could read the log or write into it. */
+const othersMode = 0o077;
+
+export class Fifo {
+  readonly #pathFd: number;
+  readonly #path: string;
+  readonly #location: { readonly root: string; readonly relativePath: string };
+
+  private constructor(pathFd: number, root: string, relativePath: string) {
+    this.#pathFd = pathFd;
+    this.#path = `${root}/${relativePath}`;
+    this.#location = { root, relativePath };
+  }
+
+  /** Throws FifoError with a sentence that names the path. */
+  static find(root: string, relativePath: string): Fifo {
+    const path = `${root}/${relativePath}`;
+    let pathFd: number;
+    try {
+      const rootFd = openPath(root, O_PATH | constants.O_DIRECTORY);
+      try {
+        pathFd = openBeneath(rootFd, relativePath, O_PATH);
+      } finally {
+        closeSync(rootFd);
+      }
+    } catch (error) {
+      const reason = describeErrno(errnoNameOf(error) ?? "EIO");
+      throw new FifoError(`pipe ${path} cannot be opened: ${reason}`, error);
+    }
+    const flaw = flawOf(fstatSync(pathFd));
+    if (flaw === undefined) return new Fifo(pathFd, root, relativePath);
+    closeSync(pathFd);
+    throw new FifoError(`pipe ${path} ${flaw}`);
+  }
+
+  /** A new reading end, non-blocking. It sees a hang-up only of writers that come after this call. */
+  openForReading(): number {
+    return openPath(`/proc/self/fd/${this.#pathFd}`, constants.O_RDONLY | constants.O_NONBLOCK);
+  }
+
+  /** Removes the name, if it still is this FIFO's. */
+  unlink(): void {
+    const mine = fstatSync(this.#pathFd, { bigint: true });
+    try {
+      const found = statSync(this.#path, { bigint: true });
+      if (found.ino !== mine.ino || found.dev !== mine.dev) return;
+      const rootFd = openPath(this.#location.root, O_PATH | constants.O_DIRECTORY);
+      try {
+        unlinkAt(rootFd, this.#location.relativePath);
+      } finally {
+        closeSync(rootFd);
+      }
+    } catch (error) {
+      // Gone already: the toolstack is free to remove it.
+      if (errnoNameOf(error) !== "ENOENT") throw error;
+    }
+  }
+
+  close(): void {
+    closeSync(this.#pathFd);
+  }
+}
+
+function flawOf(stat: Stats): string | undefined {
+  if (!stat.isFIFO()) return "is not a FIFO";
+  if (stat.nlink > 1) return "has more than one hard link";
+  if (stat.uid !== process.getuid?.()) return `belongs to user ${stat.uid}, not to ours`;
+  if ((stat.mode & othersMode) !== 0) {
+    return `has mode ${(stat.mode & 0o777).toString(8).padStart(4, "0")}; it must be 0600`;
+  }
+  return undefined;
+}

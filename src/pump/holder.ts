@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// The holder: a detached process that does nothing but keep the stages of one pump open, so that
+// their bytes outlive every process of ours. It is `sleep` with inherited descriptors.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  closeSync,
+  fstatSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import * as v from "valibot";
+import { identifyProcess, isAlive, makePipe, resizePipe } from "../kernel/index.ts";
+import type { StageLocation } from "./messages.ts";
+
+/** Streams of one file system that may be stuck at once before the others have to wait. */
+const stagesMax = 8;
+
+/** Moved in one call; larger pipes are refused to whoever lacks CAP_SYS_RESOURCE. */
+const stageBytes = 1 << 20;
+
+/** As long as sleep(1) understands everywhere: 68 years. */
+const holderSeconds = "2147483647";
+
+const holderSchema = v.object({
+  version: v.literal(1),
+  process: v.object({ pid: v.number(), startTicks: v.string(), bootId: v.string() }),
+  stages: v.array(v.object({ fd: v.number(), inode: v.number() })),
+});
+type Holder = v.InferOutput<typeof holderSchema>;
+
+/**
+ * The stages that the holder described in `stateFile` keeps open, or those of a new holder if that
+ * one is gone. `found` tells which.
+ */
+export async function ensureHolder(
+  stateFile: string,
+): Promise<{ readonly stages: readonly StageLocation[]; readonly found: "running" | "started" }> {
+  const running = readHolder(stateFile);
+  if (running !== undefined) return { stages: locationsOf(running), found: "running" };
+  const holder = await startHolder();
+  writeFileSync(`${stateFile}.new`, JSON.stringify(holder), { mode: 0o600 });
+  renameSync(`${stateFile}.new`, stateFile);
+  return { stages: locationsOf(holder), found: "started" };
+}
+
+/** Ends the holder. Only for stages that are known to be empty. */
+export function endHolder(stateFile: string): void {
+  const holder = readHolder(stateFile);
+  if (holder !== undefined) process.kill(holder.process.pid, "SIGKILL");
+  rmSync(stateFile, { force: true });
+}
+
+/** The holder of the file, if it is that very process and has those very pipes. Opens no stage. */
+function readHolder(stateFile: string): Holder | undefined {
+  let holder: Holder;
+  try {
+    holder = v.parse(holderSchema, JSON.parse(readFileSync(stateFile, "utf8")));
+  } catch {
+    return undefined;
+  }
+  if (!isAlive(holder.process)) return undefined;
+  const intact = holder.stages.every(({ fd, inode }) => {
+    try {
+      return readlinkSync(`/proc/${holder.process.pid}/fd/${fd}`) === `pipe:[${inode}]`;
+    } catch {
+      return false;
+    }
+  });
+  return intact ? holder : undefined;
+}
+
+function locationsOf(holder: Holder): readonly StageLocation[] {
+  const { pid } = holder.process;
+  return holder.stages.map(({ fd, inode }) => ({ path: `/proc/${pid}/fd/${fd}`, inode }));
+}
+
+async function startHolder(): Promise<Holder> {
+  const pipes = Array.from({ length: stagesMax }, makePipe);
+  try {
+    for (const pipe of pipes) resizePipe(pipe.readFd, stageBytes);
+    const child = spawn("sleep", [holderSeconds], {
+      detached: true,
+      cwd: "/",
+      env: { PATH: "/usr/bin:/bin" },
+      stdio: ["ignore", "ignore", "ignore", ...pipes.map((pipe) => pipe.readFd)],
+    });
+    await once(child, "spawn");
+    child.unref();
+    const identity = identifyProcess(child.pid as number);
+    if (identity === undefined) throw new Error("the holder of the stages ended at once");
+    const stages = pipes.map((pipe, index) => ({
+      fd: 3 + index,
+      inode: fstatSync(pipe.readFd).ino,
+    }));
+    return { version: 1, process: identity, stages };
+  } finally {
+    for (const pipe of pipes) {
+      closeSync(pipe.readFd);
+      closeSync(pipe.writeFd);
+    }
+  }
+}

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// The pump: moves bytes from FIFOs to logs. `runPump` is its process; the rest is for the main
+// process that starts it.
+
+export { endHolder, ensureHolder } from "./holder.ts";
+export {
+  type FromPump,
+  parseFromPump,
+  type StageLocation,
+  type StreamReport,
+  type ToPump,
+} from "./messages.ts";
+export { type PumpChannel, runPump } from "./pump.ts";
+export { parseStreamRecord, type StreamRecord } from "./record.ts";

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where a stream's bytes end: its rotating file, and the record of its positions that goes with it.
+
+import { type Appended, RotatingFile } from "../logfile/index.ts";
+import { Positions } from "./positions.ts";
+import type { LogTarget } from "./record.ts";
+
+/** Offsets are counted from the beginning of the epoch. */
+export interface SinkReport {
+  readonly offset: number;
+  readonly oldestOffset: number;
+  /** Bytes on disk, all files of the log. */
+  readonly sizeBytes: number;
+  readonly rotations: number;
+  readonly writtenBytes: number;
+  readonly droppedBytes: Record<string, number>;
+}
+
+export class LogSink {
+  readonly #file: RotatingFile;
+  readonly #positions: Positions;
+
+  /** Throws LogfileError. */
+  constructor(target: LogTarget, positionsDirectory: string) {
+    this.#file = RotatingFile.open({
+      root: target.logRoot,
+      relativePath: target.relativeFile,
+      limitBytes: target.limitBytes,
+      copies: target.copies,
+      onRotating: (live) => this.#positions.rotating(live),
+      onRotated: (live) => this.#positions.rotated(live),
+    });
+    try {
+      this.#positions = Positions.open(`${positionsDirectory}/${target.epoch}`, this.#file.live);
+    } catch (error) {
+      this.#file.close();
+      throw error;
+    }
+  }
+
+  append(pipeFd: number, bytes: number): Appended {
+    return this.#file.append(pipeFd, bytes);
+  }
+
+  /** Counts bytes that were thrown away because another stream owns the file now. */
+  dropSuperseded(bytes: number): void {
+    this.#positions.dropped(bytes);
+  }
+
+  report(): SinkReport {
+    const copies = this.#file.copySizes().reduce((sum, size) => sum + size, 0);
+    const { base, rotations, droppedBytes } = this.#positions;
+    const offset = base + this.#file.live.sizeBytes;
+    return {
+      offset,
+      oldestOffset: Math.max(0, base - copies),
+      sizeBytes: copies + this.#file.live.sizeBytes,
+      rotations,
+      writtenBytes: offset,
+      droppedBytes: droppedBytes === 0 ? {} : { superseded: droppedBytes },
+    };
+  }
+
+  close(): void {
+    this.#file.close();
+    this.#positions.close();
+  }
+}

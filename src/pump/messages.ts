@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the main process and a pump say to each other over their IPC channel.
+
+import * as v from "valibot";
+import { type StreamRecord, streamRecordSchema } from "./record.ts";
+
+export interface StageLocation {
+  /** `/proc/PID/fd/N` of the holder. Only the pump opens it. */
+  readonly path: string;
+  /** Inode of the pipe that has to be behind it. */
+  readonly inode: number;
+}
+
+export interface PumpStart {
+  readonly type: "start";
+  /** Held while the pump lives; a successor waits for it. */
+  readonly lockFile: string;
+  readonly notesFile: string;
+  readonly positionsDirectory: string;
+  readonly stages: readonly StageLocation[];
+}
+
+export type ToPump =
+  | PumpStart
+  | { readonly type: "open"; readonly record: StreamRecord }
+  /** The stream's nodes are gone: close it when its last writer is. */
+  | { readonly type: "nodesGone"; readonly epoch: string }
+  | { readonly type: "nodesBack"; readonly epoch: string }
+  | { readonly type: "report"; readonly request: number }
+  /** Move what the FIFOs hold now, then exit. */
+  | { readonly type: "stop" };
+
+export interface StreamReport {
+  readonly epoch: string;
+  readonly state: "logging" | "lastWords" | "stalled" | "discarding" | "closed";
+  /** Offset of the next byte within the epoch, and of the oldest one still on disk. */
+  readonly offset: number;
+  readonly oldestOffset: number;
+  /** Bytes on disk, all files of the log. */
+  readonly sizeBytes: number;
+  readonly rotations: number;
+  readonly writtenBytes: number;
+  /** By reason. */
+  readonly droppedBytes: Record<string, number>;
+  /** ISO 8601, UTC; null when nothing was written since the pump started. */
+  readonly lastWriteAt: string | null;
+}
+
+export type FromPump =
+  | { readonly type: "started" }
+  | { readonly type: "opened"; readonly epoch: string }
+  | { readonly type: "refused"; readonly epoch: string; readonly reason: string }
+  | { readonly type: "closed"; readonly report: StreamReport }
+  | {
+      readonly type: "report";
+      readonly request: number;
+      readonly streams: readonly StreamReport[];
+    }
+  /** Bytes that a stage held when the pump before this one died, now in their log. */
+  | { readonly type: "recovered"; readonly epoch: string; readonly bytes: number }
+  /** Bytes in a stage whose owner is unknown: thrown away. */
+  | { readonly type: "orphaned"; readonly bytes: number }
+  | { readonly type: "stalled"; readonly epoch: string; readonly reason: string }
+  | { readonly type: "resumed"; readonly epoch: string }
+  /** The last message; these bytes are still in stages because the file system refused them. */
+  | { readonly type: "stopped"; readonly strandedBytes: number };
+
+const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+const epoch = v.string();
+
+const toPumpSchema: v.GenericSchema<unknown, ToPump> = v.variant("type", [
+  v.object({
+    type: v.literal("start"),
+    lockFile: v.string(),
+    notesFile: v.string(),
+    positionsDirectory: v.string(),
+    stages: v.array(v.object({ path: v.string(), inode: count })),
+  }),
+  v.object({ type: v.literal("open"), record: streamRecordSchema }),
+  v.object({ type: v.literal("nodesGone"), epoch }),
+  v.object({ type: v.literal("nodesBack"), epoch }),
+  v.object({ type: v.literal("report"), request: count }),
+  v.object({ type: v.literal("stop") }),
+]);
+
+const reportSchema = v.object({
+  epoch,
+  state: v.picklist(["logging", "lastWords", "stalled", "discarding", "closed"]),
+  offset: count,
+  oldestOffset: count,
+  sizeBytes: count,
+  rotations: count,
+  writtenBytes: count,
+  droppedBytes: v.record(v.string(), count),
+  lastWriteAt: v.nullable(v.string()),
+});
+
+const fromPumpSchema: v.GenericSchema<unknown, FromPump> = v.variant("type", [
+  v.object({ type: v.literal("started") }),
+  v.object({ type: v.literal("opened"), epoch }),
+  v.object({ type: v.literal("refused"), epoch, reason: v.string() }),
+  v.object({ type: v.literal("closed"), report: reportSchema }),
+  v.object({ type: v.literal("report"), request: count, streams: v.array(reportSchema) }),
+  v.object({ type: v.literal("recovered"), epoch, bytes: count }),
+  v.object({ type: v.literal("orphaned"), bytes: count }),
+  v.object({ type: v.literal("stalled"), epoch, reason: v.string() }),
+  v.object({ type: v.literal("resumed"), epoch }),
+  v.object({ type: v.literal("stopped"), strandedBytes: count }),
+]);
+
+/** Throws ValiError: the other side is of another version, or not ours. */
+export function parseToPump(message: unknown): ToPump {
+  return v.parse(toPumpSchema, message);
+}
+
+export function parseFromPump(message: unknown): FromPump {
+  return v.parse(fromPumpSchema, message);
+}

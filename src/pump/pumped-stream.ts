@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+// One stream: performs what `stream-state.ts` decides. Bytes go FIFO → stage → log by splice, at most
+// one stage full a turn of the event loop; they never enter this process.
+
+import { closeSync } from "node:fs";
+import { bytesReadable, type Readiness, splice, watchReadable } from "../kernel/index.ts";
+import { Fifo } from "./fifo.ts";
+import { LogSink } from "./log-sink.ts";
+import type { StreamReport } from "./messages.ts";
+import type { StreamRecord } from "./record.ts";
+import type { Stage, StagePool } from "./stage-pool.ts";
+import {
+  type StreamEffect,
+  type StreamEvent,
+  type StreamState,
+  transition,
+} from "./stream-state.ts";
+
+/** A stage that is not empty, and how many bytes are in it. */
+export interface Filled {
+  readonly stage: Stage;
+  readonly bytes: number;
+}
+
+export interface PumpedStreamOptions {
+  readonly record: StreamRecord;
+  readonly pool: StagePool;
+  readonly positionsDirectory: string;
+  /** `/dev/null`, open for writing. */
+  readonly nullFd: number;
+  /** Bytes that a predecessor left in a stage and that the file system still refuses. */
+  readonly leftover: Filled | undefined;
+  readonly onStalled: (reason: string) => void;
+  readonly onResumed: () => void;
+  readonly onClosed: (report: StreamReport) => void;
+}
+
+export class PumpedStream {
+  readonly #options: PumpedStreamOptions;
+  readonly #fifo: Fifo;
+  readonly #sink: LogSink;
+  #state: StreamState = { kind: "logging" };
+  #readFd: number;
+  #readiness: Readiness | undefined;
+  #filled: Filled | undefined;
+  #retry: NodeJS.Timeout | undefined;
+  #lastWriteAtMs: number | undefined;
+
+  /** Throws FifoError or LogfileError with a sentence; nothing is left open then. */
+  constructor(options: PumpedStreamOptions) {
+    const { record } = options;
+    this.#options = options;
+    this.#fifo = Fifo.find(record.runRoot, record.relativePipe);
+    try {
+      this.#sink = new LogSink(record, options.positionsDirectory);
+    } catch (error) {
+      this.#fifo.close();
+      throw error;
+    }
+    this.#readFd = this.#fifo.openForReading();
+    if (options.leftover === undefined) {
+      this.#startPolling();
+    } else {
+      this.#filled = options.leftover;
+      this.#dispatch({ kind: "refused" });
+    }
+  }
+
+  get record(): StreamRecord {
+    return this.#options.record;
+  }
+
+  get state(): StreamState {
+    return this.#state;
+  }
+
+  nodesGone(): void {
+    this.#dispatch({ kind: "nodesGone" });
+  }
+
+  nodesBack(): void {
+    this.#dispatch({ kind: "nodesBack" });
+  }
+
+  supersede(): void {
+    this.#dispatch({ kind: "superseded" });
+  }
+
+  /**
+   * Moves what is in the stage and in the FIFO now, and lets go of both; the FIFO keeps its name.
+   * Returns the bytes that stay in a stage because the file system refuses them.
+   */
+  drainAndRelease(): number {
+    if (this.#state.kind === "closed") return 0;
+    if (this.#filled !== undefined) this.#retryFilled();
+    for (let due = bytesReadable(this.#readFd); due > 0 && this.#filled === undefined; ) {
+      const moved = this.#moveOnce();
+      if (moved === 0) break;
+      due -= moved;
+    }
+    const stranded = this.#filled?.bytes ?? 0;
+    this.#state = { kind: "closed" };
+    this.#release();
+    return stranded;
+  }
+
+  report(): StreamReport {
+    return {
+      epoch: this.record.epoch,
+      state: this.#state.kind,
+      ...this.#sink.report(),
+      lastWriteAt:
+        this.#lastWriteAtMs === undefined ? null : new Date(this.#lastWriteAtMs).toISOString(),
+    };
+  }
+
+  /** One bounded move; returns the bytes taken from the FIFO. */
+  #moveOnce(): number {
+    const stage = this.#options.pool.take(this.record);
+    if (stage === undefined) {
+      this.#dispatch({ kind: "refused" });
+      return 0;
+    }
+    const moved = splice(this.#readFd, stage.fd, stage.capacityBytes);
+    if (moved === "wouldBlock" || moved === 0) {
+      this.#options.pool.give(stage);
+      if (moved === 0) this.#dispatch({ kind: "endOfFile" });
+      return 0;
+    }
+    this.#filled = { stage, bytes: moved };
+    this.#empty(this.#filled);
+    return moved;
+  }
+
+  /** Empties the stage into the log; what the file system refuses stays in it. */
+  #empty(filled: Filled): void {
+    if (this.#state.kind === "discarding") {
+      const moved = splice(filled.stage.fd, this.#options.nullFd, filled.bytes);
+      if (moved !== filled.bytes)
+        throw new Error(`discarding ${filled.bytes} bytes moved ${moved}`);
+      this.#sink.dropSuperseded(filled.bytes);
+    } else {
+      const { movedBytes, refusal } = this.#sink.append(filled.stage.fd, filled.bytes);
+      if (movedBytes > 0) this.#lastWriteAtMs = Date.now();
+      if (refusal !== undefined) {
+        this.#filled = { stage: filled.stage, bytes: filled.bytes - movedBytes };
+        this.#dispatch({ kind: "refused" });
+        if (this.#state.kind === "stalled" && this.#state.attempt === 0) {
+          this.#options.onStalled(refusal.message);
+        }
+        return;
+      }
+    }
+    this.#filled = undefined;
+    this.#options.pool.give(filled.stage);
+  }
+
+  #retryFilled(): void {
+    if (this.#filled !== undefined) this.#empty(this.#filled);
+    if (this.#filled !== undefined) return;
+    this.#dispatch({ kind: "accepted" });
+    this.#options.onResumed();
+  }
+
+  #dispatch(event: StreamEvent): void {
+    const { state, effects } = transition(this.#state, event);
+    this.#state = state;
+    for (const effect of effects) this.#perform(effect);
+  }
+
+  #perform(effect: StreamEffect): void {
+    switch (effect.kind) {
+      case "startPolling":
+        this.#startPolling();
+        break;
+      case "stopPolling":
+        this.#stopPolling();
+        break;
+      case "retryAfter":
+        clearTimeout(this.#retry);
+        this.#retry = setTimeout(() => this.#retryFilled(), effect.delayMs);
+        break;
+      case "reopen":
+        this.#reopen();
+        break;
+      case "moveNow":
+        this.#moveOnce();
+        break;
+      case "close":
+        this.#close();
+        break;
+    }
+  }
+
+  #startPolling(): void {
+    this.#readiness ??= watchReadable(this.#readFd, () => this.#moveOnce());
+  }
+
+  #stopPolling(): void {
+    this.#readiness?.close();
+    this.#readiness = undefined;
+  }
+
+  /** Opens the new end before the old one goes: with no reader at all a new writer would get EPIPE. */
+  #reopen(): void {
+    const wasPolling = this.#readiness !== undefined;
+    this.#stopPolling();
+    const old = this.#readFd;
+    this.#readFd = this.#fifo.openForReading();
+    closeSync(old);
+    if (wasPolling) this.#startPolling();
+  }
+
+  #close(): void {
+    const report = this.report();
+    this.#fifo.unlink();
+    this.#release();
+    this.#options.onClosed(report);
+  }
+
+  #release(): void {
+    clearTimeout(this.#retry);
+    this.#stopPolling();
+    closeSync(this.#readFd);
+    this.#fifo.close();
+    this.#sink.close();
+  }
+}

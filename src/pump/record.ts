@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is known of a stream, as it is kept on tmpfs by the main process and sent to the pump.
+// Enough to log on without xenstore.
+
+import * as v from "valibot";
+
+/** Where a log's bytes go, and its bound. */
+export interface LogTarget {
+  /** 16 hexadecimal digits, random, new with each request; positions are counted within it. */
+  readonly epoch: string;
+  /** Directory that the log does not leave, absolute. */
+  readonly logRoot: string;
+  /** The log's path below it. */
+  readonly relativeFile: string;
+  readonly limitBytes: number;
+  readonly copies: number;
+}
+
+export interface StreamRecord extends LogTarget {
+  readonly version: 1;
+  /** `5/1`, or `host/1`: the owner and the id below its `logging` node. */
+  readonly key: string;
+  /** The domain's name when the stream began, `host` for the host. */
+  readonly name: string;
+  readonly log: string;
+  /** The paths as the toolstack wrote them. */
+  readonly pipe: string;
+  readonly file: string;
+  /** Directory that the FIFO does not leave, and the FIFO's path below it. */
+  readonly runRoot: string;
+  readonly relativePipe: string;
+  readonly overflow: "auto" | "block" | "drop";
+}
+
+const nonEmpty = v.pipe(v.string(), v.minLength(1));
+const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+
+const targetEntries = {
+  epoch: v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/)),
+  logRoot: nonEmpty,
+  relativeFile: nonEmpty,
+  limitBytes: count,
+  copies: count,
+};
+
+export const logTargetSchema: v.GenericSchema<unknown, LogTarget> = v.object(targetEntries);
+
+export const streamRecordSchema: v.GenericSchema<unknown, StreamRecord> = v.object({
+  version: v.literal(1),
+  ...targetEntries,
+  key: nonEmpty,
+  name: v.string(),
+  log: v.string(),
+  pipe: nonEmpty,
+  file: nonEmpty,
+  runRoot: nonEmpty,
+  relativePipe: nonEmpty,
+  overflow: v.picklist(["auto", "block", "drop"]),
+});
+
+/** Parses a record from JSON text; `undefined` if it is damaged or of a later version. */
+export function parseStreamRecord(text: string): StreamRecord | undefined {
+  try {
+    return v.parse(streamRecordSchema, JSON.parse(text));
+  } catch {
+    return undefined;
+  }
+}

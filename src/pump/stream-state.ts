@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// The life of a stream in the pump, decided without I/O. The states are described in ARCHITECTURE.md.
+
+/** Whether the stream's nodes are in xenstore. */
+export type Nodes = "present" | "gone";
+
+export type StreamState =
+  /** Bytes go from the FIFO to the log; a writer that leaves may come back. */
+  | { readonly kind: "logging" }
+  /** The nodes are gone; bytes go to the log until the last writer leaves. */
+  | { readonly kind: "lastWords" }
+  /** The file system refused bytes that are in a stage; the FIFO waits, full. */
+  | { readonly kind: "stalled"; readonly nodes: Nodes; readonly attempt: number }
+  /** Another stream owns the file now; what the last writers still write is counted, not logged. */
+  | { readonly kind: "discarding" }
+  | { readonly kind: "closed" };
+
+export type StreamEvent =
+  | { readonly kind: "refused" }
+  | { readonly kind: "accepted" }
+  | { readonly kind: "nodesGone" }
+  | { readonly kind: "nodesBack" }
+  | { readonly kind: "superseded" }
+  | { readonly kind: "endOfFile" };
+
+export type StreamEffect =
+  | { readonly kind: "stopPolling" }
+  | { readonly kind: "startPolling" }
+  | { readonly kind: "retryAfter"; readonly delayMs: number }
+  /** A hang-up stays until the end is opened anew. */
+  | { readonly kind: "reopen" }
+  /** Look whether there is a writer at all: without one no hang-up will come. */
+  | { readonly kind: "moveNow" }
+  | { readonly kind: "close" };
+
+export interface Transition {
+  readonly state: StreamState;
+  readonly effects: readonly StreamEffect[];
+}
+
+const retryDelayMsMin = 100;
+/** A disk that is well again is used again within a second. */
+const retryDelayMsMax = 1000;
+
+export function transition(state: StreamState, event: StreamEvent): Transition {
+  switch (state.kind) {
+    case "logging":
+      return whileLogging(state, event);
+    case "lastWords":
+      return duringLastWords(state, event);
+    case "stalled":
+      return whileStalled(state, event);
+    case "discarding":
+      return event.kind === "endOfFile" ? close : stay(state);
+    case "closed":
+      return stay(state);
+  }
+}
+
+const close: Transition = { state: { kind: "closed" }, effects: [{ kind: "close" }] };
+
+function stay(state: StreamState): Transition {
+  return { state, effects: [] };
+}
+
+function whileLogging(state: StreamState, event: StreamEvent): Transition {
+  switch (event.kind) {
+    case "refused":
+      return stall("present", 0, [{ kind: "stopPolling" }]);
+    case "nodesGone":
+      return { state: { kind: "lastWords" }, effects: [{ kind: "moveNow" }] };
+    case "endOfFile":
+      return { state, effects: [{ kind: "reopen" }] };
+    case "accepted":
+    case "nodesBack":
+    case "superseded":
+      return stay(state);
+  }
+}
+
+function duringLastWords(state: StreamState, event: StreamEvent): Transition {
+  switch (event.kind) {
+    case "refused":
+      return stall("gone", 0, [{ kind: "stopPolling" }]);
+    case "nodesBack":
+      return { state: { kind: "logging" }, effects: [] };
+    case "superseded":
+      return { state: { kind: "discarding" }, effects: [{ kind: "moveNow" }] };
+    case "endOfFile":
+      return close;
+    case "accepted":
+    case "nodesGone":
+      return stay(state);
+  }
+}
+
+function whileStalled(
+  state: Extract<StreamState, { kind: "stalled" }>,
+  event: StreamEvent,
+): Transition {
+  switch (event.kind) {
+    case "refused":
+      return stall(state.nodes, state.attempt + 1, []);
+    case "accepted":
+      return {
+        state: { kind: state.nodes === "present" ? "logging" : "lastWords" },
+        effects: [{ kind: "startPolling" }, { kind: "moveNow" }],
+      };
+    case "nodesGone":
+      return stay({ ...state, nodes: "gone" });
+    case "nodesBack":
+      return stay({ ...state, nodes: "present" });
+    case "superseded":
+    case "endOfFile":
+      return stay(state);
+  }
+}
+
+function stall(nodes: Nodes, attempt: number, effects: readonly StreamEffect[]): Transition {
+  const delayMs = Math.min(retryDelayMsMin * 2 ** Math.min(attempt, 10), retryDelayMsMax);
+  return {
+    state: { kind: "stalled", nodes, attempt },
+    effects: [...effects, { kind: "retryAfter", delayMs }],
+  };
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// A log's FIFO: mode 0600 whatever the umask, under a name that is never used again. It needs no
+// xenstore, so that what starts before xenstored can write into its log at once.
+
+import { randomBytes } from "node:crypto";
+import { chmodSync, closeSync, constants, fstatSync, lstatSync, mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { describeErrno, errnoNameOf, makeFifo, openPath } from "../kernel/index.ts";
+import { ToolstackError } from "./errors.ts";
+
+/** `rdwr`: a dead daemon blocks the writer. `wronly`: it gets SIGPIPE and EPIPE instead. */
+export type FifoAccess = "rdwr" | "wronly";
+
+export interface LogFifo {
+  readonly path: string;
+  /** A new descriptor of its own open file description; the caller closes it. */
+  open(access?: FifoAccess): number;
+  /** Unlinks it, if the path still is the FIFO that was made. For those who never announced it. */
+  discard(): void;
+}
+
+export interface CreateFifoOptions {
+  /** Absolute, below XEN_RUN_DIR; made with mode 0700 if it is missing. */
+  readonly directory: string;
+  /** What the name begins with, for people who list the directory. */
+  readonly label?: string;
+}
+
+const modeMask = 0o7777;
+const fifoMode = 0o600;
+// With these two and the random part a name stays below NAME_MAX (255).
+const labelCharactersMax = 64;
+const randomBytesInName = 8;
+
+/** Makes the FIFO; throws ToolstackError `fifo`. */
+export function createFifo(options: CreateFifoOptions): LogFifo {
+  // A domain's name may hold anything; only its letters are of use here.
+  const label = (options.label ?? "log")
+    .replace(/[^A-Za-z0-9_-]+/g, "_")
+    .slice(0, labelCharactersMax);
+  const random = randomBytes(randomBytesInName).toString("hex");
+  const path = join(options.directory, `${label}-${random}.fifo`);
+  const inode = attempt("make", path, () => {
+    mkdirSync(options.directory, { recursive: true, mode: 0o700 });
+    makeFifo(path, fifoMode);
+    return settleMode(path);
+  });
+  return {
+    path,
+    open: (access = "rdwr") => openFifo(path, access),
+    discard: () => unlinkIfSame(path, inode),
+  };
+}
+
+/**
+ * Opens a FIFO for writing without waiting for a reader; throws ToolstackError `fifo`. A missing
+ * path is an error, never a new file.
+ */
+export function openFifo(path: string, access: FifoAccess = "rdwr"): number {
+  return attempt("open", path, () => {
+    const both = openPath(path, constants.O_RDWR | constants.O_NOFOLLOW);
+    try {
+      if (!fstatSync(both).isFIFO()) throw new ToolstackError("fifo", `${path} is not a FIFO`);
+      if (access === "rdwr") return both;
+      // open(O_WRONLY) waits until there is a reader: for this moment we are that reader.
+      const writeOnly = openPath(path, constants.O_WRONLY | constants.O_NOFOLLOW);
+      closeSync(both);
+      return writeOnly;
+    } catch (error) {
+      closeSync(both);
+      throw error;
+    }
+  });
+}
+
+function settleMode(path: string): bigint {
+  // The umask can only take bits away, so the FIFO was never open to others.
+  if ((lstatSync(path).mode & modeMask) !== fifoMode) chmodSync(path, fifoMode);
+  return lstatSync(path, { bigint: true }).ino;
+}
+
+function unlinkIfSame(path: string, inode: bigint): void {
+  const found = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+  // A free inode number may be another file's soon, so the number alone proves nothing.
+  if (found?.isFIFO() && found.ino === inode) rmSync(path, { force: true });
+}
+
+function attempt<T>(verb: string, path: string, act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    if (error instanceof ToolstackError) throw error;
+    const reason = describeErrno(errnoNameOf(error) ?? "EIO");
+    throw new ToolstackError("fifo", `cannot ${verb} ${path}: ${reason}`, { cause: error });
+  }
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+// A log that was asked for. Closing it removes its nodes; the daemon then drains the FIFO until its
+// last writer is gone. A request that the daemon has not answered yet is waited for first, since
+// nobody would ever read what was written.
+
+import { closeSync, constants } from "node:fs";
+import { type LogfileKey, logfilePath } from "../contract/index.ts";
+import { bytesReadable, openPath } from "../kernel/index.ts";
+import type { XenstoreClient } from "../xenstore/index.ts";
+import { asXenstoreFailure, startDeadline } from "./deadline.ts";
+import { ToolstackError } from "./errors.ts";
+import type { FifoAccess, LogFifo } from "./fifo.ts";
+import { removeRequest } from "./nodes.ts";
+import { timeoutMsDefault } from "./options.ts";
+import { waitUntilReady } from "./waiting.ts";
+
+export interface CloseHandleOptions {
+  /** How long an unanswered request is waited for, default 10 000. */
+  readonly timeoutMs?: number | undefined;
+  /** Ends that wait; the nodes are removed all the same. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface LogfileHandle extends AsyncDisposable {
+  readonly key: LogfileKey;
+  /** Path of the FIFO. */
+  readonly pipe: string;
+  /** Path of the log. */
+  readonly file: string;
+  /** As it was when the handle was made. */
+  readonly state: "ready" | "pending";
+  /**
+   * A new descriptor on the FIFO, of its own open file description, close-on-exec; the caller
+   * closes it. Throws ToolstackError `fifo` or `closed`.
+   */
+  open(): number;
+  /**
+   * Removes the nodes; a second time, and nodes that are gone, are fine. Throws ToolstackError; if
+   * that is `refused` or `timeout`, the nodes were removed and bytes in the FIFO were lost.
+   */
+  close(options?: CloseHandleOptions): Promise<void>;
+}
+
+export interface HandleParts {
+  readonly xenstore: XenstoreClient;
+  readonly key: LogfileKey;
+  readonly fifo: LogFifo;
+  readonly file: string;
+  readonly state: "ready" | "pending";
+  readonly access: FifoAccess;
+}
+
+export function createHandle(parts: HandleParts): LogfileHandle {
+  const { key, fifo, file, state } = parts;
+  let closed = false;
+  const close = async (options: CloseHandleOptions = {}): Promise<void> => {
+    closed = true;
+    await closeParts(parts, options);
+  };
+  return {
+    key,
+    pipe: fifo.path,
+    file,
+    state,
+    open: () => {
+      if (closed) throw new ToolstackError("closed", `${logfilePath(key)} was closed`);
+      return fifo.open(parts.access);
+    },
+    close,
+    [Symbol.asyncDispose]: () => close(),
+  };
+}
+
+async function closeParts(parts: HandleParts, options: CloseHandleOptions): Promise<void> {
+  const { xenstore, key, fifo, state } = parts;
+  const subject = `closing ${logfilePath(key)}`;
+  const unmet = state === "pending" ? await meetDaemon(parts, options, subject) : undefined;
+  const answer = await removeRequest(xenstore, key, fifo.path).catch((error: unknown) => {
+    throw asXenstoreFailure(error, subject);
+  });
+  // Nodes that others removed may have been answered `ready` before: then it is the daemon's.
+  if (answer === "gone" || (answer !== "none" && answer.state === "ready")) return;
+  const bytesLost = bytesWaiting(fifo);
+  fifo.discard();
+  if (unmet !== undefined && bytesLost > 0) throw withLoss(unmet, bytesLost);
+}
+
+/** Why the daemon will not have what was written, or `undefined` if it is reading. */
+async function meetDaemon(
+  parts: HandleParts,
+  options: CloseHandleOptions,
+  subject: string,
+): Promise<ToolstackError | undefined> {
+  const deadline = startDeadline(options.timeoutMs ?? timeoutMsDefault, options.signal);
+  try {
+    await waitUntilReady(parts.xenstore, parts.key, parts.fifo.path, deadline.signal);
+    return undefined;
+  } catch (error) {
+    return deadline.explain(error, subject);
+  } finally {
+    deadline.stop();
+  }
+}
+
+function withLoss(reason: ToolstackError, bytesLost: number): ToolstackError {
+  const message = `${reason.message}; ${bytesLost} bytes in its FIFO were lost`;
+  return new ToolstackError(reason.code, message, { cause: reason });
+}
+
+function bytesWaiting(fifo: LogFifo): number {
+  try {
+    const fd = openPath(fifo.path, constants.O_RDONLY | constants.O_NONBLOCK);
+    try {
+      return bytesReadable(fd);
+    } finally {
+      closeSync(fd);
+    }
+  } catch {
+    // Gone or not ours to read: nothing that we could count.
+    return 0;
+  }
+}

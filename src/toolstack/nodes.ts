@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// A log file's nodes in xenstore, written and removed in one transaction each. Parents that hold
+// nothing any more go with the last log, all but /libxl itself.
+
+import {
+  type Answer,
+  type LogfileId,
+  type LogfileKey,
+  type LogNodes,
+  type LogOwner,
+  libxlPath,
+  listLogfilesOf,
+  logfileIdMax,
+  logfilePath,
+  loggingPath,
+  nodeNames,
+  nodePath,
+  readAnswer,
+} from "../contract/index.ts";
+import type { XenstoreClient, XenstoreOperations } from "../xenstore/index.ts";
+import { ToolstackError } from "./errors.ts";
+
+/**
+ * Writes a request under the owner's lowest free id from 1. `onAttempt` learns the key before the
+ * commit, whose outcome is unknown if the connection is lost meanwhile.
+ */
+export function writeRequest(
+  xenstore: XenstoreClient,
+  owner: LogOwner,
+  nodes: LogNodes,
+  onAttempt: (key: LogfileKey) => void,
+  signal: AbortSignal,
+): Promise<LogfileKey> {
+  return xenstore.transaction(
+    async (transaction) => {
+      const taken = await listLogfilesOf(transaction, owner);
+      const key: LogfileKey = { owner, id: lowestFree(taken.map((other) => other.id)) };
+      onAttempt(key);
+      for (const name of nodeNames) {
+        const value = nodes[name];
+        if (value !== undefined) await transaction.write(nodePath(key, name), value);
+      }
+      return key;
+    },
+    { signal },
+  );
+}
+
+/**
+ * Removes a log file's nodes and returns what the daemon had answered; one that is not there is
+ * "gone" and fine. With `pipe`, only if the request is that of this FIFO: its id may have been
+ * given to another since.
+ */
+export function removeRequest(
+  xenstore: XenstoreClient,
+  key: LogfileKey,
+  pipe?: string,
+): Promise<Answer | "none" | "gone"> {
+  return xenstore.transaction(async (transaction) => {
+    const present = await transaction.readIfExists(nodePath(key, "pipe"));
+    if (pipe !== undefined && present !== pipe) return "gone";
+    const answer = await readAnswer(transaction, key, present ?? "");
+    await transaction.rm(logfilePath(key));
+    if (!(await removeIfEmpty(transaction, loggingPath(key.owner)))) return answer;
+    if (key.owner.kind === "domain") await removeIfEmpty(transaction, libxlPath(key.owner.domid));
+    return answer;
+  });
+}
+
+async function removeIfEmpty(operations: XenstoreOperations, path: string): Promise<boolean> {
+  const children = await operations.directoryIfExists(path);
+  if (children === undefined) return true;
+  if (children.length > 0 || (await operations.read(path)) !== "") return false;
+  await operations.rm(path);
+  return true;
+}
+
+/** `taken` in ascending order. */
+function lowestFree(taken: readonly LogfileId[]): LogfileId {
+  let free = 1;
+  for (const id of taken) if (id === free) free += 1;
+  if (free > logfileIdMax) throw new ToolstackError("full", "no free log file id is left");
+  return free as LogfileId;
+}

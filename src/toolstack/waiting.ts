@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// Waits for the daemon's answer, woken by a watch. A lost xenstored is waited for like a missing
+// daemon: the watch fires again when it is back.
+
+import { type LogfileKey, logfilePath, readAnswer } from "../contract/index.ts";
+import { isXenstoreError, type XenstoreClient, type XenstoreWatch } from "../xenstore/index.ts";
+import { ToolstackError } from "./errors.ts";
+
+/** Returns when the answer is `ready`; throws ToolstackError `refused` or `removed`. */
+export async function waitUntilReady(
+  xenstore: XenstoreClient,
+  key: LogfileKey,
+  pipe: string,
+  signal: AbortSignal,
+): Promise<void> {
+  // The directory, not `state`: a watch on a node that never was hears nothing of its parent's end.
+  const watch = await xenstore.watch(logfilePath(key));
+  // Ending the watch ends the loop below, whatever it waits for.
+  const stop = (): void => void watch.close().catch(() => undefined);
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    if (!signal.aborted) await readUntilReady(watch, xenstore, key, pipe, signal);
+    signal.throwIfAborted();
+  } finally {
+    signal.removeEventListener("abort", stop);
+    await watch.close().catch(() => undefined);
+  }
+}
+
+async function readUntilReady(
+  watch: XenstoreWatch,
+  xenstore: XenstoreClient,
+  key: LogfileKey,
+  pipe: string,
+  signal: AbortSignal,
+): Promise<void> {
+  for await (const _event of watch) {
+    if (await isReady(xenstore, key, pipe, signal)) return;
+  }
+  signal.throwIfAborted();
+  throw new ToolstackError("xenstore", "the connection to xenstore was closed while we waited");
+}
+
+async function isReady(
+  xenstore: XenstoreClient,
+  key: LogfileKey,
+  pipe: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  try {
+    const answer = await xenstore.transaction((t) => readAnswer(t, key, pipe), { signal });
+    if (answer === "none") return false;
+    if (answer === "gone") {
+      throw new ToolstackError("removed", `${logfilePath(key)} was removed while we waited`);
+    }
+    if (answer.state === "failed") throw new ToolstackError("refused", answer.error);
+    return true;
+  } catch (error) {
+    if (isXenstoreError(error, "LOST") || isXenstoreError(error, "UNREACHABLE")) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+// The client: operations, transactions and watches over a link that comes back by itself.
+// Watches are set again on each new connection, ahead of any request of the user.
+
+import type { XenstoreClient, XenstoreConnectOptions } from "./client-interface.ts";
+import type { Connection } from "./connection.ts";
+import { wireErrorCodes, XenstoreError } from "./errors.ts";
+import { type Link, openLink } from "./link.ts";
+import { findXenstoreSocket } from "./locate.ts";
+import { decodeStrings, decodeText, encodeStrings, type MessageName } from "./message.ts";
+import { createOperations, type Send } from "./operations.ts";
+import { parseWatchPath } from "./path.ts";
+import { checkDomid } from "./permission.ts";
+import { socketTransport } from "./socket.ts";
+import { runTransaction } from "./transaction.ts";
+import type { OpenTransport } from "./transport.ts";
+import { createWatchQueue, type WatchQueue, type XenstoreWatch } from "./watch.ts";
+
+/**
+ * connectXenstore(options) connects to a xenstored and keeps the connection until close().
+ * Rejects with UNREACHABLE, or the reason of `options.signal`.
+ */
+export async function connectXenstore(
+  options: XenstoreConnectOptions = {},
+): Promise<XenstoreClient> {
+  const socketPath = options.socketPath ?? findXenstoreSocket(process.env);
+  return connectOver(socketTransport(socketPath), socketPath, options);
+}
+
+async function connectOver(
+  open: OpenTransport,
+  socketPath: string,
+  options: XenstoreConnectOptions,
+): Promise<XenstoreClient> {
+  const watches = new Map<string, WatchQueue>();
+  let watchCount = 0;
+
+  const link: Link = await openLink(open, socketPath, options, {
+    onEvent: (path, token) => watches.get(token)?.push(path),
+    onConnected: (connection) => {
+      for (const watch of watches.values()) void setAgain(connection, watch);
+      options.onState?.({ kind: "connected" });
+    },
+    onLost: (cause, final) => {
+      if (final !== undefined) for (const watch of watches.values()) watch.fail(final);
+      options.onState?.({ kind: "lost", cause });
+    },
+  });
+
+  const send: Send = async (name, payload, path) =>
+    link.connection().request({ name, txId: 0, payload, path });
+  const ask = (name: MessageName, ...strings: string[]): Promise<Uint8Array> =>
+    send(name, encodeStrings(...strings));
+
+  async function watch(path: string): Promise<XenstoreWatch> {
+    watchCount += 1;
+    const token = `w${watchCount}`;
+    const queue = createWatchQueue(parseWatchPath(path), token, () => unwatch(queue));
+    // Known before the request is sent: over /dev/xen/xenbus the first event may come first.
+    watches.set(token, queue);
+    try {
+      await send("WATCH", encodeStrings(path, token), path);
+    } catch (error) {
+      watches.delete(token);
+      throw error;
+    }
+    return queue.watch;
+  }
+
+  async function unwatch(queue: WatchQueue): Promise<void> {
+    if (!watches.delete(queue.token)) return;
+    queue.end();
+    // Without a connection there is nothing to take back, and a refusal changes nothing here.
+    await ask("UNWATCH", queue.path, queue.token).catch(() => undefined);
+  }
+
+  async function close(): Promise<void> {
+    for (const queue of watches.values()) queue.end();
+    watches.clear();
+    await link.close();
+  }
+
+  return {
+    ...createOperations(send),
+    socketPath,
+    transaction: async (body, transactionOptions = {}) =>
+      runTransaction(link.connection(), body, transactionOptions),
+    watch,
+    introduce: async (domid, gfn, eventChannel) => {
+      const numbers = [domidText(domid), numberText(gfn), numberText(eventChannel)];
+      await ask("INTRODUCE", ...numbers);
+    },
+    release: async (domid) => {
+      await ask("RELEASE", domidText(domid));
+    },
+    isDomainIntroduced: async (domid) =>
+      decodeStrings(await ask("IS_DOMAIN_INTRODUCED", domidText(domid)))[0] === "T",
+    getDomainPath: async (domid) =>
+      decodeStrings(await ask("GET_DOMAIN_PATH", domidText(domid)))[0] ?? "",
+    control: async (command, ...args) =>
+      decodeText(await ask("CONTROL", command, ...args)).replace(/\0$/, ""),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+/** A refusal ends the watch; anything else means that the connection is gone again, or slow. */
+async function setAgain(connection: Connection, watch: WatchQueue): Promise<void> {
+  const payload = encodeStrings(watch.path, watch.token);
+  try {
+    await connection.request({ name: "WATCH", txId: 0, payload, path: watch.path });
+  } catch (error) {
+    const refused =
+      error instanceof XenstoreError && wireErrorCodes.some((code) => code === error.code);
+    if (refused) watch.fail(error);
+  }
+}
+
+function domidText(domid: number): string {
+  return String(checkDomid(domid));
+}
+
+function numberText(number: bigint | number): string {
+  if (typeof number === "bigint" ? number >= 0n : Number.isSafeInteger(number) && number >= 0) {
+    return String(number);
+  }
+  throw new XenstoreError("EINVAL", `cannot use ${number}: not a whole number of 0 or more`);
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+// Keeps one connection to the server: makes the first, and a new one whenever it is lost.
+// Nothing is repeated over a new connection but what `onConnected` asks for.
+
+import { type Backoff, waitToRetry } from "./backoff.ts";
+import type { XenstoreConnectOptions } from "./client-interface.ts";
+import { type Connection, openConnection } from "./connection.ts";
+import { XenstoreError } from "./errors.ts";
+import type { OpenTransport } from "./transport.ts";
+
+export interface Link {
+  /** The live connection. Throws UNREACHABLE, LOST or CLOSED when there is none. */
+  connection(): Connection;
+  close(): Promise<void>;
+}
+
+export interface LinkHandlers {
+  onEvent(path: string, token: string): void;
+  /** Called before any request of the user can use `connection`. */
+  onConnected(connection: Connection): void;
+  /** `final` is set when no further connection will be made. */
+  onLost(cause: Error, final: XenstoreError | undefined): void;
+}
+
+type State = { readonly kind: "connected"; readonly connection: Connection } | Absence;
+
+type Absence =
+  | { readonly kind: "away"; readonly cause: Error }
+  | { readonly kind: "lost"; readonly cause: Error }
+  | { readonly kind: "closed" };
+
+const timeoutDefaultMs = 5000;
+const requestTimeoutDefaultMs = 30_000;
+
+/** Fast at first, since a full listen backlog clears within a request's time. */
+const firstBackoff: Backoff = { firstMs: 5, maxMs: 250 };
+/** A server that is gone for minutes costs one try a second. */
+const reconnectBackoff: Backoff = { firstMs: 40, maxMs: 1000 };
+
+/** Not there yet, nobody listens yet, or no room in the listen backlog. */
+const passingErrors: readonly unknown[] = ["ENOENT", "ECONNREFUSED", "EAGAIN"];
+
+/** openLink(open, socketPath, options, handlers) resolves with the first connection made.
+ * Rejects with UNREACHABLE, or the reason of `options.signal`. */
+export async function openLink(
+  open: OpenTransport,
+  socketPath: string,
+  options: XenstoreConnectOptions,
+  handlers: LinkHandlers,
+): Promise<Link> {
+  const requestTimeoutMs = options.requestTimeoutMs ?? requestTimeoutDefaultMs;
+  const closing = new AbortController();
+  let state: State = { kind: "away", cause: new Error("not connected yet") };
+  let reconnecting: Promise<void> = Promise.resolve();
+
+  enter(await connectFirst());
+  return { connection, close };
+
+  async function connectOnce(): Promise<Connection> {
+    await options.beforeConnect?.();
+    const { onEvent } = handlers;
+    return openConnection(open, { onEvent, onLost: lose }, requestTimeoutMs);
+  }
+
+  async function connectFirst(): Promise<Connection> {
+    const deadlineMs = performance.now() + (options.timeoutMs ?? timeoutDefaultMs);
+    for (let retry = 0; ; retry += 1) {
+      options.signal?.throwIfAborted();
+      try {
+        return await connectOnce();
+      } catch (cause) {
+        const passing = passingErrors.includes((cause as NodeJS.ErrnoException).code);
+        if (!passing || performance.now() >= deadlineMs) throw unreachable(socketPath, cause);
+      }
+      await waitToRetry(firstBackoff, retry, options.signal);
+    }
+  }
+
+  function enter(connection: Connection): void {
+    state = { kind: "connected", connection };
+    handlers.onConnected(connection);
+  }
+
+  function lose(cause: Error): void {
+    if (state.kind !== "connected") return;
+    if (options.reconnect === false) {
+      state = { kind: "lost", cause };
+      handlers.onLost(cause, absent(state));
+      return;
+    }
+    state = { kind: "away", cause };
+    handlers.onLost(cause, undefined);
+    reconnecting = reconnect();
+  }
+
+  async function reconnect(): Promise<void> {
+    for (let retry = 0; ; retry += 1) {
+      const connection = await connectAfter(retry);
+      if (closing.signal.aborted) {
+        await connection?.close(absent({ kind: "closed" }));
+        return;
+      }
+      if (connection !== undefined) {
+        enter(connection);
+        return;
+      }
+    }
+  }
+
+  /** One more try; the cause of the loss stays the one that is told. */
+  async function connectAfter(retry: number): Promise<Connection | undefined> {
+    try {
+      await waitToRetry(reconnectBackoff, retry, closing.signal);
+      return await connectOnce();
+    } catch {
+      return undefined;
+    }
+  }
+
+  function connection(): Connection {
+    if (state.kind === "connected") return state.connection;
+    throw absent(state);
+  }
+
+  async function close(): Promise<void> {
+    const last = state;
+    state = { kind: "closed" };
+    closing.abort();
+    if (last.kind === "connected") await last.connection.close(absent(state));
+    // A try that is under way may be starting a server in beforeConnect.
+    await reconnecting;
+  }
+
+  function absent(without: Absence): XenstoreError {
+    switch (without.kind) {
+      case "away":
+        return unreachable(socketPath, without.cause);
+      case "lost":
+        return new XenstoreError("LOST", `connection to ${socketPath} was lost`, without);
+      case "closed":
+        return new XenstoreError("CLOSED", `client of ${socketPath} was closed`);
+    }
+  }
+}
+
+function unreachable(socketPath: string, cause: unknown): XenstoreError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new XenstoreError("UNREACHABLE", `cannot reach xenstored at ${socketPath}: ${reason}`, {
+    cause,
+  });
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// One xenstore message as bytes: a header of four 32-bit words and a payload (xs_wire.h).
+// The words are in host byte order, taken here as little-endian: the hosts Xen runs on are x86
+// and arm64.
+
+import { XenstoreError } from "./errors.ts";
+
+/** Message types in wire order: the index is the number on the wire. */
+const messageNames = [
+  "CONTROL",
+  "DIRECTORY",
+  "READ",
+  "GET_PERMS",
+  "WATCH",
+  "UNWATCH",
+  "TRANSACTION_START",
+  "TRANSACTION_END",
+  "INTRODUCE",
+  "RELEASE",
+  "GET_DOMAIN_PATH",
+  "WRITE",
+  "MKDIR",
+  "RM",
+  "SET_PERMS",
+  "WATCH_EVENT",
+  "ERROR",
+  "IS_DOMAIN_INTRODUCED",
+  "RESUME",
+  "SET_TARGET",
+  "RESTRICT",
+  "RESET_WATCHES",
+  "DIRECTORY_PART",
+  "GET_FEATURE",
+  "SET_FEATURE",
+  "GET_QUOTA",
+  "SET_QUOTA",
+] as const;
+
+export type MessageName = (typeof messageNames)[number];
+
+export interface XenstoreMessage {
+  /** Number on the wire; may be one that `messageNames` does not know. */
+  readonly type: number;
+  /** Chosen by the client, echoed in the reply; 0 in events. */
+  readonly reqId: number;
+  /** 0 = no transaction. */
+  readonly txId: number;
+  readonly payload: Uint8Array;
+}
+
+export const headerBytes = 16;
+
+/** Longest payload a server takes, XENSTORE_PAYLOAD_MAX: a longer one costs the connection. */
+export const payloadBytesMax = 4096;
+
+/**
+ * Longest payload the client takes. Replies are bounded by 4096 bytes too, but oxenstored 4.17
+ * sends one long DIRECTORY reply (80 000 bytes were observed); the bound keeps a broken server
+ * from making us allocate without end.
+ */
+export const replyBytesMax: number = 4 * 1024 * 1024;
+
+const numbers = new Map<MessageName, number>(messageNames.map((name, number) => [name, number]));
+
+/** messageType(name) is the number of `name` on the wire. */
+export function messageType(name: MessageName): number {
+  return numbers.get(name) ?? -1;
+}
+
+/** messageName(type) is the name of a wire number, undefined for an unknown one. */
+export function messageName(type: number): MessageName | undefined {
+  return messageNames[type];
+}
+
+/** encodeMessage(message) is the frame of `message`. Its payload may be of any length: who
+ * sends it checks the bound of its direction. */
+export function encodeMessage(message: XenstoreMessage): Buffer {
+  const frame = Buffer.allocUnsafe(headerBytes + message.payload.byteLength);
+  frame.writeUInt32LE(message.type, 0);
+  frame.writeUInt32LE(message.reqId, 4);
+  frame.writeUInt32LE(message.txId, 8);
+  frame.writeUInt32LE(message.payload.byteLength, 12);
+  frame.set(message.payload, headerBytes);
+  return frame;
+}
+
+/** encodeStrings(strings) is a payload of NUL-terminated strings. Throws EINVAL when one of
+ * them holds a NUL, which would split it. */
+export function encodeStrings(...strings: readonly string[]): Buffer {
+  for (const string of strings) {
+    if (string.includes("\0")) {
+      throw new XenstoreError("EINVAL", "cannot encode a string that holds a NUL");
+    }
+  }
+  return Buffer.from(strings.map((string) => `${string}\0`).join(""), "utf8");
+}
+
+/** decodeStrings(payload) splits a payload of NUL-terminated strings; bytes after the last
+ * NUL count as a string too. */
+export function decodeStrings(payload: Uint8Array): string[] {
+  const strings = decodeText(payload).split("\0");
+  if (strings.at(-1) === "") strings.pop();
+  return strings;
+}
+
+/** decodeText(bytes) reads `bytes` as UTF-8; what is none becomes U+FFFD. */
+export function decodeText(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
+}

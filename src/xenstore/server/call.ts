@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// One request while it is handled: who asks, inside which transaction, and what it causes. The
+// rules that all requests share are here: how arguments are split, which nodes a client may
+// see, whom a change is told.
+
+import type { WireErrorCode } from "../errors.ts";
+import { decodeStrings, decodeText } from "../message.ts";
+import { type Access, isPrivileged, mayAccess, type Subject } from "./access.ts";
+import { applyChange, type Change, type ChangedPath, changedPaths } from "./change.ts";
+import { resolvePath } from "./names.ts";
+import type { Session, Store } from "./store.ts";
+import { change, type Transaction, touch } from "./transaction.ts";
+import { getNode, parentPath, type TreeNode } from "./tree.ts";
+import { eventPath, matchWatches } from "./watches.ts";
+
+export interface Call {
+  readonly store: Store;
+  readonly session: Session;
+  readonly subject: Subject;
+  readonly transaction: Transaction | undefined;
+  readonly payload: Uint8Array;
+  /** Events to send before the reply, as C xenstored does for what a request causes. */
+  readonly eventsBefore: Event[];
+  /** Events to send after it: the first one of a new watch. */
+  readonly eventsAfter: Event[];
+}
+
+export interface Event {
+  readonly session: Session;
+  readonly path: string;
+  readonly token: string;
+  /** May be left out while an equal one is queued. */
+  readonly mergeable: boolean;
+}
+
+/** The payload of a reply, or why there is none. */
+export type Outcome = Uint8Array | WireErrorCode;
+
+export const ok: Uint8Array = Buffer.from("OK\0");
+
+/** oneString(call) is the payload's only string, which must end in its only NUL. */
+export function oneString(call: Call): string | undefined {
+  const { payload } = call;
+  const end = payload.indexOf(0);
+  return end === -1 || end !== payload.byteLength - 1
+    ? undefined
+    : decodeText(payload).slice(0, -1);
+}
+
+/** strings(call) splits the payload; undefined where the last string is not terminated. */
+export function strings(call: Call): string[] | undefined {
+  return call.payload.at(-1) === 0 ? decodeStrings(call.payload) : undefined;
+}
+
+/** onePath(call) is the payload's only string as an absolute path. */
+export function onePath(call: Call): string | undefined {
+  const text = oneString(call);
+  return text === undefined ? undefined : resolvePath(text, call.session.domid);
+}
+
+/** currentRoot(call) is the tree that the request is about. */
+function currentRoot(call: Call): TreeNode {
+  const { store, transaction } = call;
+  return transaction === undefined ? store.root : transaction.view.root;
+}
+
+/** findNode(call, path, access) is the node, if there is one and the client may do that with
+ * it. Whether a node exists is told only to who may do the same above it. */
+export function findNode(call: Call, path: string, access: Access): TreeNode | WireErrorCode {
+  if (call.transaction !== undefined) touch(call.transaction, call.store.root, path);
+  const root = currentRoot(call);
+  let node = getNode(root, path);
+  if (node !== undefined)
+    return mayAccess(call.subject, node.permissions, access) ? node : "EACCES";
+  for (let above = path; node === undefined; node = getNode(root, above)) above = parentPath(above);
+  return mayAccess(call.subject, node.permissions, access) ? "ENOENT" : "EACCES";
+}
+
+/** makeChange(call, made) changes the transaction's tree, or the store's and tells the watches. */
+export function makeChange(call: Call, made: Change): void {
+  const { store, transaction } = call;
+  store.generation += 1;
+  if (transaction !== undefined) {
+    change(transaction, store.root, made, store.generation);
+    return;
+  }
+  const before = store.root;
+  store.root = applyChange(before, made, store.generation);
+  tellWatches(call, before, changedPaths(before, made));
+}
+
+/** tellWatches(call, before, changed) queues the events; `before` is the tree before the change. */
+export function tellWatches(call: Call, before: TreeNode, changed: Iterable<ChangedPath>): void {
+  const { store } = call;
+  if (store.watches.byPath.size === 0) return;
+  for (const place of changed) {
+    for (const watch of matchWatches(store.watches, place)) {
+      const node = getNode(store.root, place.path) ?? getNode(before, place.path);
+      const watcher = subjectOf(store, watch.owner);
+      if (node === undefined || !mayAccess(watcher, node.permissions, "read")) continue;
+      const path = eventPath(watch, place.path);
+      call.eventsBefore.push({ session: watch.owner, path, token: watch.token, mergeable: true });
+    }
+  }
+}
+
+/** tellSpecial(call, path) queues the events of `@introduceDomain` or `@releaseDomain`. C
+ * xenstored does not merge them. */
+export function tellSpecial(call: Call, path: string): void {
+  const { store } = call;
+  const permissions = store.specialPermissions.get(path);
+  for (const { owner: session, token } of matchWatches(store.watches, { path, exact: true })) {
+    const watcher = subjectOf(store, session);
+    const allowed =
+      isPrivileged(watcher) ||
+      (permissions !== undefined && mayAccess(watcher, permissions, "read"));
+    if (allowed) call.eventsBefore.push({ session, path, token, mergeable: false });
+  }
+}
+
+export function subjectOf(store: Store, session: Session): Subject {
+  const { domid } = session;
+  return { domid, targetDomid: store.domains.get(domid)?.targetDomid };
+}
+
+/** leadingNumber(text) reads as C's atoi does: xenstored takes `x` for 0 (4.17, observed). */
+export function leadingNumber(text: string): number {
+  return Number(/^\d{1,9}/.exec(text)?.[0] ?? 0);
+}

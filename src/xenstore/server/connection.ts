@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// One client's socket. A client that does not read is not read from either, so its replies
+// stay within `pauseBytes`; events it did not ask for right now may pile up behind them to
+// `queueBytesMax`, where it is disconnected. Others never wait for it.
+
+import type { Socket } from "node:net";
+import { createDecoder } from "../decoder.ts";
+import { payloadBytesMax, type XenstoreMessage } from "../message.ts";
+import { createOutbox } from "./outbox.ts";
+
+/** Above this much unsent, no further request of the client is handled. */
+const pauseBytes = 256 * 1024;
+
+/** Room for one event for each of some fifty thousand nodes; equal ones are merged. */
+const queueBytesMax = 4 * 1024 * 1024;
+
+export interface ClientConnection {
+  sendReply(message: XenstoreMessage): void;
+  sendEvent(path: string, token: string, mergeable: boolean): void;
+  /** flush() writes what was queued, as far as the client reads. */
+  flush(): void;
+  end(): void;
+}
+
+export interface ClientHandlers {
+  /** Handles a request; what it sends to anybody is flushed by onIdle. */
+  onRequest(message: XenstoreMessage): void;
+  /** Called when the requests that could be handled were handled. */
+  onIdle(): void;
+  onClosed(): void;
+}
+
+export function serveClient(socket: Socket, handlers: ClientHandlers): ClientConnection {
+  const decoder = createDecoder(payloadBytesMax);
+  const outbox = createOutbox();
+  let inbox: readonly XenstoreMessage[] = [];
+  /** What to do once all is handled and sent: nothing, or close. */
+  let after: "stay" | "close" = "stay";
+
+  const handleInbox = (): void => {
+    let handled = 0;
+    for (const message of inbox) {
+      if (outbox.queuedBytes > pauseBytes) break;
+      handlers.onRequest(message);
+      handled += 1;
+    }
+    inbox = handled === inbox.length ? [] : inbox.slice(handled);
+    handlers.onIdle();
+  };
+
+  const flush = (): void => {
+    if (outbox.queuedBytes > queueBytesMax) {
+      socket.destroy();
+      return;
+    }
+    if (socket.destroyed || socket.writableLength > 0) return;
+    const batch = outbox.take();
+    if (batch !== undefined) socket.write(batch, proceed);
+    else if (inbox.length === 0 && after === "close") socket.destroySoon();
+  };
+
+  /** Called when a batch has left: goes on with what had to wait for it. */
+  function proceed(): void {
+    flush();
+    if (inbox.length === 0 || outbox.queuedBytes > pauseBytes) return;
+    handleInbox();
+    flush();
+    if (inbox.length === 0 && after === "stay") socket.resume();
+  }
+
+  socket.on("data", (chunk) => {
+    const { messages, fault } = decoder.push(chunk);
+    inbox = inbox.length === 0 ? messages : [...inbox, ...messages];
+    // As C xenstored does: after a claim of too many bytes nothing has a known meaning.
+    if (fault !== undefined) after = "close";
+    handleInbox();
+    if (inbox.length > 0 || fault !== undefined) socket.pause();
+    flush();
+  });
+  // A client may shut its side down and still wait for its replies.
+  socket.on("end", () => {
+    after = "close";
+    flush();
+  });
+  // The reason why a client went away changes nothing here; "close" follows.
+  socket.on("error", () => undefined);
+  socket.on("close", handlers.onClosed);
+
+  return {
+    sendReply: outbox.addReply,
+    sendEvent: outbox.addEvent,
+    flush,
+    end: () => socket.destroy(),
+  };
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// The requests about domains. There is no hypervisor here: a domain is what was introduced, and
+// it lives until it is released, with its nodes left alone.
+
+import { encodeStrings } from "../message.ts";
+import { isPrivileged } from "./access.ts";
+import {
+  type Call,
+  leadingNumber,
+  type Outcome,
+  ok,
+  oneString,
+  strings,
+  tellSpecial,
+} from "./call.ts";
+import { domainPath } from "./names.ts";
+import { domainExists } from "./store.ts";
+
+/** Larger domids are names for other things (DOMID_FIRST_RESERVED, xen/include/public/xen.h). */
+const domidMax = 0x7fef;
+
+export function introduce(call: Call): Outcome {
+  const { store } = call;
+  if (!isPrivileged(call.subject)) return "EACCES";
+  const [domidText, gfn, eventChannel] = strings(call) ?? [];
+  if (domidText === undefined || gfn === undefined || eventChannel === undefined) return "EINVAL";
+  const domid = guestDomid(domidText);
+  if (domid === undefined) return "EINVAL";
+  const known = store.domains.get(domid);
+  // Again for a known domain only renews its event channel, and tells nobody.
+  const domain = { gfn, eventChannel, targetDomid: known?.targetDomid };
+  store.domains = new Map(store.domains).set(domid, domain);
+  if (known === undefined) tellSpecial(call, "@introduceDomain");
+  return ok;
+}
+
+export function release(call: Call): Outcome {
+  const domid = introducedDomid(call);
+  if (typeof domid === "string") return domid;
+  const { store } = call;
+  store.domains = new Map([...store.domains].filter(([known]) => known !== domid));
+  tellSpecial(call, "@releaseDomain");
+  return ok;
+}
+
+/** A resumed domain may shut down again; nothing else is remembered of it here. */
+export function resume(call: Call): Outcome {
+  const domid = introducedDomid(call);
+  return typeof domid === "string" ? domid : ok;
+}
+
+export function setTarget(call: Call): Outcome {
+  const { store } = call;
+  if (!isPrivileged(call.subject)) return "EACCES";
+  const [domidText, targetText] = strings(call) ?? [];
+  if (domidText === undefined || targetText === undefined) return "EINVAL";
+  const domid = guestDomid(domidText);
+  const targetDomid = guestDomid(targetText);
+  if (domid === undefined || targetDomid === undefined) return "EINVAL";
+  const domain = store.domains.get(domid);
+  if (domain === undefined || !store.domains.has(targetDomid)) return "ENOENT";
+  store.domains = new Map(store.domains).set(domid, { ...domain, targetDomid });
+  return ok;
+}
+
+export function isIntroduced(call: Call): Outcome {
+  if (!isPrivileged(call.subject)) return "EACCES";
+  const text = oneString(call);
+  if (text === undefined) return "EINVAL";
+  return encodeStrings(domainExists(call.store, leadingNumber(text)) ? "T" : "F");
+}
+
+/** Does not ask whether there is such a domain. */
+export function getDomainPath(call: Call): Outcome {
+  const text = oneString(call);
+  return text === undefined ? "EINVAL" : encodeStrings(domainPath(leadingNumber(text)));
+}
+
+function introducedDomid(call: Call): number | "EACCES" | "EINVAL" | "ENOENT" {
+  if (!isPrivileged(call.subject)) return "EACCES";
+  const domid = guestDomid(oneString(call) ?? "");
+  if (domid === undefined) return "EINVAL";
+  return call.store.domains.has(domid) ? domid : "ENOENT";
+}
+
+function guestDomid(text: string): number | undefined {
+  const domid = leadingNumber(text);
+  return domid >= 1 && domid <= domidMax ? domid : undefined;
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// The requests on nodes: READ, WRITE, MKDIR, RM, DIRECTORY, DIRECTORY_PART, GET_PERMS, SET_PERMS.
+
+import { decodeText, encodeStrings, payloadBytesMax } from "../message.ts";
+import { formatPermission, parsePermission } from "../permission.ts";
+import { isPrivileged } from "./access.ts";
+import {
+  type Call,
+  findNode,
+  leadingNumber,
+  makeChange,
+  type Outcome,
+  ok,
+  onePath,
+  strings,
+} from "./call.ts";
+import { childNames, directoryPart } from "./listing.ts";
+import { isSpecialPath, resolvePath } from "./names.ts";
+import { domainExists } from "./store.ts";
+import { type NodePermission, parentPath } from "./tree.ts";
+
+export function read(call: Call): Outcome {
+  const path = onePath(call);
+  if (path === undefined) return "EINVAL";
+  const node = findNode(call, path, "read");
+  return typeof node === "string" ? node : node.value;
+}
+
+export function directory(call: Call): Outcome {
+  const path = onePath(call);
+  if (path === undefined) return "EINVAL";
+  const node = findNode(call, path, "read");
+  if (typeof node === "string") return node;
+  const names = childNames(node);
+  return names.byteLength > payloadBytesMax ? "E2BIG" : names;
+}
+
+export function directoryPartOf(call: Call): Outcome {
+  const [text, offset, ...rest] = strings(call) ?? [];
+  if (text === undefined || offset === undefined || rest.length > 0) return "EINVAL";
+  const path = resolvePath(text, call.session.domid);
+  if (path === undefined) return "EINVAL";
+  const node = findNode(call, path, "read");
+  return typeof node === "string" ? node : directoryPart(node, leadingNumber(offset));
+}
+
+export function write(call: Call): Outcome {
+  const end = call.payload.indexOf(0);
+  if (end === -1) return "EINVAL";
+  const path = resolvePath(decodeText(call.payload.subarray(0, end)), call.session.domid);
+  if (path === undefined) return "EINVAL";
+  const node = findNode(call, path, "write");
+  if (typeof node === "string" && node !== "ENOENT") return node;
+  const value = call.payload.subarray(end + 1);
+  makeChange(call, { kind: "write", path, value, creator: creatorOf(call) });
+  return ok;
+}
+
+export function mkdir(call: Call): Outcome {
+  const path = onePath(call);
+  if (path === undefined) return "EINVAL";
+  const node = findNode(call, path, "write");
+  if (node === "ENOENT") {
+    makeChange(call, { kind: "write", path, value: undefined, creator: creatorOf(call) });
+    return ok;
+  }
+  return typeof node === "string" ? node : ok;
+}
+
+export function remove(call: Call): Outcome {
+  const path = onePath(call);
+  if (path === undefined) return "EINVAL";
+  const node = findNode(call, path, "write");
+  if (node === "ENOENT") {
+    // Gone already is fine, as long as there is a place where it could have been.
+    return typeof findNode(call, parentPath(path), "read") === "string" ? "ENOENT" : ok;
+  }
+  if (typeof node === "string") return node;
+  if (path === "/") return "EINVAL";
+  makeChange(call, { kind: "remove", path });
+  return ok;
+}
+
+export function getPermissions(call: Call): Outcome {
+  const path = onePath(call);
+  if (path === undefined) return "EINVAL";
+  const node = findNode(call, path, "read");
+  if (typeof node === "string") return node;
+  return encodeStrings(...node.permissions.map(formatPermission));
+}
+
+export function setPermissions(call: Call): Outcome {
+  const [text, ...entries] = strings(call) ?? [];
+  if (text === undefined || entries.length === 0) return "EINVAL";
+  const permissions = parsePermissions(call, entries);
+  if (permissions === undefined) return "EINVAL";
+  const [owner] = permissions;
+  if (owner === undefined || !domainExists(call.store, owner.domid)) return "ENOENT";
+  if (isSpecialPath(text)) return setSpecialPermissions(call, text, permissions);
+
+  const path = resolvePath(text, call.session.domid);
+  if (path === undefined) return "EINVAL";
+  const node = findNode(call, path, "own");
+  if (typeof node === "string") return node;
+  if (!isPrivileged(call.subject) && owner.domid !== node.permissions[0]?.domid) return "EPERM";
+  makeChange(call, { kind: "permit", path, permissions });
+  return ok;
+}
+
+const specialPaths: readonly string[] = ["@introduceDomain", "@releaseDomain"];
+
+function setSpecialPermissions(
+  call: Call,
+  path: string,
+  permissions: readonly NodePermission[],
+): Outcome {
+  if (!isPrivileged(call.subject)) return "EACCES";
+  if (!specialPaths.includes(path)) return "EINVAL";
+  const { store } = call;
+  store.specialPermissions = new Map(store.specialPermissions).set(path, permissions);
+  return ok;
+}
+
+/** Entries but the owner's may name domains that do not exist; they are kept without effect. */
+function parsePermissions(
+  call: Call,
+  entries: readonly string[],
+): readonly NodePermission[] | undefined {
+  try {
+    return entries.map((entry) => {
+      const permission = parsePermission(entry);
+      return domainExists(call.store, permission.domid)
+        ? permission
+        : { ...permission, ignored: true };
+    });
+  } catch {
+    return undefined;
+  }
+}
+
+/** What dom0 makes belongs to whom the node above belongs to. */
+function creatorOf(call: Call): number | undefined {
+  return isPrivileged(call.subject) ? undefined : call.session.domid;
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// What one client is still to be sent, in order. An event equal to one that is still here is
+// left out, as in C xenstored; unlike there, finding that out costs the same however long the
+// queue is.
+
+import { encodeMessage, encodeStrings, messageType, type XenstoreMessage } from "../message.ts";
+
+export interface Outbox {
+  readonly queuedBytes: number;
+  addReply(message: XenstoreMessage): void;
+  addEvent(path: string, token: string, mergeable: boolean): void;
+  /** take() removes the next frames, up to about `batchBytesMax`; undefined when there are none. */
+  take(): Buffer | undefined;
+}
+
+/** Enough to make the cost of a system call small; merging ends for what was taken. */
+const batchBytesMax = 64 * 1024;
+
+interface Item {
+  readonly frame: Buffer;
+  /** What to find an equal event by. */
+  readonly key: string | undefined;
+}
+
+export function createOutbox(): Outbox {
+  let items: Item[] = [];
+  let queuedBytes = 0;
+  const keys = new Set<string>();
+
+  const add = (frame: Buffer, key: string | undefined): void => {
+    items.push({ frame, key });
+    queuedBytes += frame.byteLength;
+  };
+
+  return {
+    get queuedBytes() {
+      return queuedBytes;
+    },
+    addReply: (message) => add(encodeMessage(message), undefined),
+    addEvent: (path, token, mergeable) => {
+      const key = mergeable ? `${path}\0${token}` : undefined;
+      if (key !== undefined && keys.has(key)) return;
+      if (key !== undefined) keys.add(key);
+      const payload = encodeStrings(path, token);
+      add(encodeMessage({ type: messageType("WATCH_EVENT"), reqId: 0, txId: 0, payload }), key);
+    },
+    take: () => {
+      const taken = takeBatch(items);
+      if (taken.length === 0) return undefined;
+      items = taken.length === items.length ? [] : items.slice(taken.length);
+      for (const { key } of taken) if (key !== undefined) keys.delete(key);
+      const batch = Buffer.concat(taken.map(({ frame }) => frame));
+      queuedBytes -= batch.byteLength;
+      return batch;
+    },
+  };
+}
+
+function takeBatch(items: readonly Item[]): readonly Item[] {
+  let bytes = 0;
+  const end = items.findIndex(({ frame }) => {
+    bytes += frame.byteLength;
+    return bytes > batchBytesMax;
+  });
+  return end === -1 ? items : items.slice(0, Math.max(1, end));
+}

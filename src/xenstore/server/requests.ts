@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// One message in, deliveries out: the table of requests and the rules that hold for all of them.
+
+import type { WireErrorCode } from "../errors.ts";
+import {
+  encodeStrings,
+  type MessageName,
+  messageName,
+  messageType,
+  type XenstoreMessage,
+} from "../message.ts";
+import { type Call, type Event, type Outcome, subjectOf } from "./call.ts";
+import { control } from "./control.ts";
+import * as domains from "./domain-requests.ts";
+import * as nodes from "./node-requests.ts";
+import * as sessions from "./session-requests.ts";
+import type { Session, Store } from "./store.ts";
+
+export type Delivery =
+  | { readonly kind: "event"; readonly event: Event }
+  | { readonly kind: "reply"; readonly message: XenstoreMessage };
+
+/** What is not here is answered with ENOSYS. */
+const handlers: Partial<Record<MessageName, (call: Call) => Outcome>> = {
+  CONTROL: control,
+  DIRECTORY: nodes.directory,
+  DIRECTORY_PART: nodes.directoryPartOf,
+  GET_DOMAIN_PATH: domains.getDomainPath,
+  GET_PERMS: nodes.getPermissions,
+  INTRODUCE: domains.introduce,
+  IS_DOMAIN_INTRODUCED: domains.isIntroduced,
+  MKDIR: nodes.mkdir,
+  READ: nodes.read,
+  RELEASE: domains.release,
+  RESET_WATCHES: sessions.resetWatches,
+  RESUME: domains.resume,
+  RM: nodes.remove,
+  SET_PERMS: nodes.setPermissions,
+  SET_TARGET: domains.setTarget,
+  TRANSACTION_END: sessions.endTransaction,
+  TRANSACTION_START: sessions.startTransaction,
+  UNWATCH: sessions.unwatch,
+  WATCH: sessions.watch,
+  WRITE: nodes.write,
+};
+
+/**
+ * handleRequest(store, session, message) does what `message` asks and returns what is to be
+ * sent, in order: events it caused, the reply, the first event of a new watch.
+ */
+export function handleRequest(
+  store: Store,
+  session: Session,
+  message: XenstoreMessage,
+): Delivery[] {
+  const eventsBefore: Event[] = [];
+  const eventsAfter: Event[] = [];
+  const outcome = answer(store, session, message, eventsBefore, eventsAfter);
+  return [
+    ...eventsBefore.map(toDelivery),
+    { kind: "reply", message: reply(message, outcome) },
+    ...eventsAfter.map(toDelivery),
+  ];
+}
+
+function answer(
+  store: Store,
+  session: Session,
+  message: XenstoreMessage,
+  eventsBefore: Event[],
+  eventsAfter: Event[],
+): Outcome {
+  const name = messageName(message.type);
+  const handler = name === undefined ? undefined : handlers[name];
+  if (handler === undefined) return "ENOSYS";
+  // Watches belong to the connection, whatever transaction the header names.
+  const inTransaction = message.txId !== 0 && name !== "WATCH" && name !== "UNWATCH";
+  const transaction = inTransaction ? session.transactions.get(message.txId) : undefined;
+  if (inTransaction && transaction === undefined) return "ENOENT";
+  const { payload } = message;
+  const subject = subjectOf(store, session);
+  return handler({ store, session, subject, transaction, payload, eventsBefore, eventsAfter });
+}
+
+function reply(request: XenstoreMessage, outcome: Outcome): XenstoreMessage {
+  const { reqId, txId } = request;
+  return typeof outcome === "string"
+    ? { type: messageType("ERROR"), reqId, txId, payload: errorPayload(outcome) }
+    : { type: request.type, reqId, txId, payload: outcome };
+}
+
+function errorPayload(code: WireErrorCode): Uint8Array {
+  return encodeStrings(code);
+}
+
+function toDelivery(event: Event): Delivery {
+  return { kind: "event", event };
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// Keeps the store across a restart, in a file that is always whole: written beside and renamed.
+// A change is on its way to the file after `delayMs`, or after ten times what the last write
+// took, whichever is longer; a killed process loses what was younger. There is no fsync: a crash
+// of the whole machine may lose the file, which belongs on a tmpfs like the socket.
+
+import { readFile, rename, writeFile } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import { reasonOf, XenstoreServerError } from "./errors.ts";
+import { formatSnapshot, parseSnapshot } from "./snapshot.ts";
+import { createStore, type Store } from "./store.ts";
+
+export interface StateFile {
+  readonly store: Store;
+  /** Call after requests were handled: sees to it that what they changed is written. */
+  noteChanges(): void;
+  /** Writes what is not yet written. */
+  close(): Promise<void>;
+}
+
+const delayMs = 2;
+/** Keeps the share of time spent on writing a large store below a tenth. */
+const restFactor = 10;
+
+/** openStateFile(path, onError) loads the store, a new one when there is no file or no path.
+ * Rejects with STATE_UNREADABLE. */
+export async function openStateFile(
+  path: string | undefined,
+  onError: (error: Error) => void,
+): Promise<StateFile> {
+  if (path === undefined) {
+    return { store: createStore(), noteChanges: () => undefined, close: async () => undefined };
+  }
+  const store = await load(path);
+  let written = keptOf(store);
+  let writing: Promise<void> | undefined;
+  const closing = new AbortController();
+
+  const write = async (): Promise<void> => {
+    while (!isSame(written, store)) {
+      const startMs = performance.now();
+      const kept = keptOf(store);
+      try {
+        await writeWhole(path, formatSnapshot(store));
+        written = kept;
+      } catch (error) {
+        const message = `cannot write ${path}: ${reasonOf(error)}`;
+        onError(new XenstoreServerError("STATE_UNWRITABLE", message, error));
+        return;
+      }
+      await rest((performance.now() - startMs) * restFactor, closing.signal);
+    }
+  };
+
+  return {
+    store,
+    noteChanges: () => {
+      if (writing !== undefined || isSame(written, store)) return;
+      writing = rest(delayMs, closing.signal)
+        .then(write)
+        .finally(() => {
+          writing = undefined;
+        });
+    },
+    close: async () => {
+      closing.abort();
+      await writing;
+      await write();
+    },
+  };
+}
+
+/** All that is kept; each part is replaced when it changes. */
+type Kept = Pick<Store, "root" | "domains" | "specialPermissions">;
+
+function keptOf({ root, domains, specialPermissions }: Store): Kept {
+  return { root, domains, specialPermissions };
+}
+
+function isSame(one: Kept, other: Kept): boolean {
+  return (
+    one.root === other.root &&
+    one.domains === other.domains &&
+    one.specialPermissions === other.specialPermissions
+  );
+}
+
+async function load(path: string): Promise<Store> {
+  try {
+    return parseSnapshot(await readFile(path, "utf8"));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return createStore();
+    const message = `cannot use ${path}: ${reasonOf(error)}`;
+    throw new XenstoreServerError("STATE_UNREADABLE", message, error);
+  }
+}
+
+async function writeWhole(path: string, text: string): Promise<void> {
+  const beside = `${path}.tmp`;
+  await writeFile(beside, text, { mode: 0o600 });
+  await rename(beside, path);
+}
+
+/** Rests until the time is over, or at once when the server closes. */
+async function rest(restMs: number, signal: AbortSignal): Promise<void> {
+  await sleep(restMs, undefined, { signal }).catch(() => undefined);
+}

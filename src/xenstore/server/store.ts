@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// Everything the server knows, in memory: the tree, the domains, the watches and who is
+// connected. One request is one step; nothing here waits, and nothing here does I/O.
+
+import type { Transaction } from "./transaction.ts";
+import { emptyNode, type NodePermission, putNode, type TreeNode } from "./tree.ts";
+import { createWatchIndex, removeWatch, type Watch, type WatchIndex } from "./watches.ts";
+
+export interface Store {
+  root: TreeNode;
+  /** The last generation given to a node. */
+  generation: number;
+  /** Replaced, not changed in place, as the tree is: so it is seen that something changed. */
+  domains: ReadonlyMap<number, Domain>;
+  readonly watches: WatchIndex<Session>;
+  /** Who else may watch `@introduceDomain` and `@releaseDomain`. */
+  specialPermissions: ReadonlyMap<string, readonly NodePermission[]>;
+}
+
+/** An introduced domain. There is no hypervisor: it exists because a client said so. */
+export interface Domain {
+  readonly gfn: string;
+  readonly eventChannel: string;
+  /** The domain on whose behalf this one may act. */
+  readonly targetDomid: number | undefined;
+}
+
+/** One connection. */
+export interface Session {
+  readonly domid: number;
+  readonly transactions: Map<number, Transaction>;
+  lastTransactionId: number;
+  readonly watches: Set<Watch<Session>>;
+}
+
+/** createStore() has the nodes that C xenstored makes at its start. */
+export function createStore(): Store {
+  const generation = 1;
+  let root = emptyNode(generation);
+  for (const path of ["/tool", "/tool/xenstored"]) {
+    root = putNode(root, path, emptyNode(generation));
+  }
+  return {
+    root,
+    generation,
+    domains: new Map(),
+    watches: createWatchIndex(),
+    specialPermissions: new Map(),
+  };
+}
+
+export function openSession(domid: number): Session {
+  return { domid, transactions: new Map(), lastTransactionId: 0, watches: new Set() };
+}
+
+/** resetSession(store, session) drops its watches and transactions, at its end or on request. */
+export function resetSession(store: Store, session: Session): void {
+  for (const watch of session.watches) removeWatch(store.watches, watch);
+  session.watches.clear();
+  session.transactions.clear();
+}
+
+/** domainExists(store, domid): dom0 always does. */
+export function domainExists(store: Store, domid: number): boolean {
+  return domid === 0 || store.domains.has(domid);
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// The tree of nodes as a value: nothing here changes a node, a changed tree shares all
+// unchanged nodes with the old one. Paths are absolute and were checked (see names.ts).
+
+import type { XenstorePermission } from "../permission.ts";
+import {
+  type Children,
+  deleteChild,
+  entriesOf,
+  getChild,
+  noChildren,
+  setChild,
+} from "./children.ts";
+
+/** `ignored` marks an entry for a domain that did not exist when it was set: it is shown, but
+ * does not apply to a later domain of that number. */
+export type NodePermission = XenstorePermission & { readonly ignored?: true };
+
+export interface TreeNode {
+  readonly value: Uint8Array;
+  /** Never empty; the first entry is the owner. */
+  readonly permissions: readonly NodePermission[];
+  /** Changes with the value, the permissions and the set of children, but not with what is
+   * inside the children. Never the same twice in the life of a store. */
+  readonly generation: number;
+  readonly children: Children<TreeNode>;
+}
+
+const noBytes = new Uint8Array(0);
+const ownedByDom0: readonly NodePermission[] = [{ domid: 0, access: "n" }];
+
+/** An empty node as dom0 makes it. */
+export function emptyNode(
+  generation: number,
+  permissions: readonly NodePermission[] = ownedByDom0,
+): TreeNode {
+  return { value: noBytes, permissions, generation, children: noChildren() };
+}
+
+/** getNode(root, path) is the node at `path`, undefined when missing. */
+export function getNode(root: TreeNode, path: string): TreeNode | undefined {
+  let node: TreeNode | undefined = root;
+  for (const name of namesOf(path)) {
+    node = getChild(node.children, name);
+    if (node === undefined) return undefined;
+  }
+  return node;
+}
+
+/** putNode(root, path, node) is a tree with `node` at `path`, whose parent must exist. */
+export function putNode(root: TreeNode, path: string, node: TreeNode): TreeNode {
+  return rebuild(root, namesOf(path), 0, node);
+}
+
+/** removeNode(root, path) is a tree without the node at `path` and what is below it. */
+export function removeNode(root: TreeNode, path: string): TreeNode {
+  return rebuild(root, namesOf(path), 0, undefined);
+}
+
+function rebuild(
+  node: TreeNode,
+  names: readonly string[],
+  depth: number,
+  replacement: TreeNode | undefined,
+): TreeNode {
+  const name = names[depth];
+  if (name === undefined) return replacement ?? node;
+  if (depth === names.length - 1 && replacement === undefined) {
+    return { ...node, children: deleteChild(node.children, name) };
+  }
+  const child = getChild(node.children, name);
+  const rebuilt =
+    depth === names.length - 1
+      ? replacement
+      : child && rebuild(child, names, depth + 1, replacement);
+  if (rebuilt === undefined) throw new Error(`no parent for ${names.join("/")}`);
+  return { ...node, children: setChild(node.children, name, rebuilt) };
+}
+
+/** parentPath(path) is the path above; `/` is its own parent. */
+export function parentPath(path: string): string {
+  return path.slice(0, Math.max(1, path.lastIndexOf("/")));
+}
+
+/** childPath(path, name) is the path of a child. */
+function childPath(path: string, name: string): string {
+  return path === "/" ? `/${name}` : `${path}/${name}`;
+}
+
+/** walkTree(path, node) yields the node and all below it, children before their parent. */
+export function* walkTree(path: string, node: TreeNode): Generator<[string, TreeNode]> {
+  for (const { name, value } of entriesOf(node.children)) {
+    yield* walkTree(childPath(path, name), value);
+  }
+  yield [path, node];
+}
+
+function namesOf(path: string): string[] {
+  return path === "/" ? [] : path.slice(1).split("/");
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who watches what, found by path: an event costs as much as its path is deep, however many
+// watches there are. A watch is known by owner, path and token.
+
+import type { ChangedPath } from "./change.ts";
+import { parentPath } from "./tree.ts";
+
+export interface Watch<Owner> {
+  readonly owner: Owner;
+  /** Absolute, or special. */
+  readonly path: string;
+  readonly token: string;
+  /** How much of an absolute path is left out in events: the watch was set with a relative one. */
+  readonly prefixLength: number;
+  /** Order of setting; events of one cause come in this order. */
+  readonly serial: number;
+}
+
+export interface WatchIndex<Owner> {
+  readonly byPath: Map<string, Set<Watch<Owner>>>;
+  lastSerial: number;
+}
+
+export function createWatchIndex<Owner>(): WatchIndex<Owner> {
+  return { byPath: new Map(), lastSerial: 0 };
+}
+
+/** addWatch(…) is the new watch, undefined when its owner has one of that path and token. */
+export function addWatch<Owner>(
+  index: WatchIndex<Owner>,
+  owner: Owner,
+  path: string,
+  token: string,
+  prefixLength: number,
+): Watch<Owner> | undefined {
+  if (findWatch(index, owner, path, token) !== undefined) return undefined;
+  index.lastSerial += 1;
+  const watch = { owner, path, token, prefixLength, serial: index.lastSerial };
+  const watches = index.byPath.get(path);
+  if (watches === undefined) index.byPath.set(path, new Set([watch]));
+  else watches.add(watch);
+  return watch;
+}
+
+/** findWatch(…) is the owner's watch of that path and token. */
+export function findWatch<Owner>(
+  index: WatchIndex<Owner>,
+  owner: Owner,
+  path: string,
+  token: string,
+): Watch<Owner> | undefined {
+  for (const watch of index.byPath.get(path) ?? []) {
+    if (watch.owner === owner && watch.token === token) return watch;
+  }
+  return undefined;
+}
+
+export function removeWatch<Owner>(index: WatchIndex<Owner>, watch: Watch<Owner>): void {
+  const watches = index.byPath.get(watch.path);
+  watches?.delete(watch);
+  if (watches?.size === 0) index.byPath.delete(watch.path);
+}
+
+/** matchWatches(index, changed) lists the watches that a changed path concerns. */
+export function matchWatches<Owner>(
+  index: WatchIndex<Owner>,
+  changed: ChangedPath,
+): Watch<Owner>[] {
+  const matches = [...(index.byPath.get(changed.path) ?? [])];
+  if (!changed.exact && changed.path.startsWith("/")) {
+    for (let path = changed.path; path !== "/"; ) {
+      path = parentPath(path);
+      matches.push(...(index.byPath.get(path) ?? []));
+    }
+  }
+  return matches.sort((one, other) => one.serial - other.serial);
+}
+
+/** eventPath(watch, path) is `path` as the watch's owner knows it. */
+export function eventPath<Owner>(watch: Watch<Owner>, path: string): string {
+  return path.slice(watch.prefixLength);
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs a body inside a transaction and again on a conflict. Bound to one connection: ids mean
+// nothing on another one.
+
+import { type Backoff, waitToRetry } from "./backoff.ts";
+import type { XenstoreTransaction, XenstoreTransactionOptions } from "./client-interface.ts";
+import type { Connection, ConnectionRequest } from "./connection.ts";
+import { isXenstoreError, XenstoreError } from "./errors.ts";
+import { decodeStrings, encodeStrings } from "./message.ts";
+import { createOperations } from "./operations.ts";
+
+/** Xen's own tools retry for ever; a bound turns a body that can never win into an error. */
+const attemptsDefault = 1000;
+
+/** The window outgrows the time that a hundred contenders need for one attempt each. */
+const conflictBackoff: Backoff = { firstMs: 1, maxMs: 128 };
+
+/** runTransaction(connection, body, options): see XenstoreClient.transaction. */
+export async function runTransaction<T>(
+  connection: Connection,
+  body: (transaction: XenstoreTransaction) => Promise<T>,
+  options: XenstoreTransactionOptions,
+): Promise<T> {
+  const { attemptsMax = attemptsDefault, signal } = options;
+  for (let attempt = 1; ; attempt += 1) {
+    signal?.throwIfAborted();
+    const outcome = await runOnce(connection, body);
+    if (outcome.kind === "committed") return outcome.value;
+    if (attempt >= attemptsMax) throw outcome.error;
+    await waitToRetry(conflictBackoff, attempt - 1, signal);
+  }
+}
+
+type Outcome<T> =
+  | { readonly kind: "committed"; readonly value: T }
+  | { readonly kind: "conflict"; readonly error: XenstoreError };
+
+async function runOnce<T>(
+  connection: Connection,
+  body: (transaction: XenstoreTransaction) => Promise<T>,
+): Promise<Outcome<T>> {
+  const txId = await startTransaction(connection);
+  let ended = false;
+  const operations = createOperations(async (name, payload, path) => {
+    if (ended) {
+      throw new XenstoreError("ENOENT", `xenstore ${name}: its transaction has ended`, { path });
+    }
+    return connection.request({ name, txId, payload, path });
+  });
+  const end = (verdict: "T" | "F"): Promise<Uint8Array> => {
+    ended = true;
+    const payload = encodeStrings(verdict);
+    return connection.request({ name: "TRANSACTION_END", txId, payload });
+  };
+
+  let value: T;
+  try {
+    value = await body(operations);
+  } catch (error) {
+    // The body's error is the one that matters; on a lost connection there is nothing to drop.
+    await end("F").catch(() => undefined);
+    throw error;
+  }
+  try {
+    await end("T");
+    return { kind: "committed", value };
+  } catch (error) {
+    if (isXenstoreError(error, "EAGAIN")) return { kind: "conflict", error };
+    throw error;
+  }
+}
+
+async function startTransaction(connection: Connection): Promise<number> {
+  const request: ConnectionRequest = {
+    name: "TRANSACTION_START",
+    txId: 0,
+    payload: encodeStrings(""),
+  };
+  const [id] = decodeStrings(await connection.request(request));
+  const txId = Number(id);
+  if (Number.isInteger(txId) && txId > 0 && txId <= 0xffffffff) return txId;
+  throw new XenstoreError("PROTOCOL", `cannot use ${JSON.stringify(id)} as a transaction id`);
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+// The toolstack's side as processes of their own: four creators at once, a shell, the example.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, constants, openSync, readFileSync } from "node:fs";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { delimiter, dirname, join } from "node:path";
+import { describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
+import { libxlRoot } from "../../../src/contract/index.ts";
+import { debianProgram } from "../../support/debian.ts";
+import { servers, startStandIn, startTestStore, tree } from "./store.ts";
+
+const cycler = fileURLToPath(new URL("cycler.ts", import.meta.url));
+const contractDocument = fileURLToPath(new URL("../../../docs/contract.md", import.meta.url));
+const example = fileURLToPath(new URL("../../../examples/toolstack.ts", import.meta.url));
+
+for (const { kind, skip } of servers) {
+  describe(`processes on ${kind}`, { skip }, () => {
+    it("four of them make and close 200 logs of one domain, and leave no node", async () => {
+      await using store = await startTestStore(kind);
+      const ids = new Set<number>();
+      await using _daemon = await startStandIn(store.client, (key) => {
+        ids.add(key.id);
+        return { state: "ready" };
+      });
+      const exits = ["a", "b", "c", "d"].map((name) =>
+        run(process.execPath, [cycler, store.socketPath, store.fifoDirectory, name, "50"]),
+      );
+      assert.deepEqual(
+        (await Promise.all(exits)).map(({ exitCode }) => exitCode),
+        [0, 0, 0, 0],
+      );
+      assert.deepEqual(await tree(store.client, libxlRoot), {});
+      assert.equal((await store.fifos()).length, 200, "one for each, and the daemon's to delete");
+      // No more than four at a time, and the lowest free id each time.
+      assert.ok(Math.max(...ids) <= 4, [...ids].join());
+    });
+  });
+}
+
+const tools = await Promise.all(
+  ["xenstore-write", "xenstore-read", "xenstore-rm"].map((name) => debianProgram(name)),
+);
+const missingTool = tools.find((tool) => !tool.found);
+const toolsSkip = missingTool?.found === false ? missingTool.reason : false;
+
+for (const { kind, skip } of servers) {
+  describe(`the shell script of docs/contract.md on ${kind}`, { skip: skip || toolsSkip }, () => {
+    for (const state of ["ready", "failed"] as const) {
+      it(`needs only mkfifo and Debian's xenstore tools, and sees ${state}`, async () => {
+        await using store = await startTestStore(kind);
+        const readers: number[] = [];
+        await using _daemon = await startStandIn(store.client, (_key, pipe) => {
+          readers.push(openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK));
+          return state === "ready" ? { state } : { state, error: "no room" };
+        });
+        await mkdir(store.fifoDirectory);
+        const said = await run("sh", ["-euc", scriptFor(store.fifoDirectory)], {
+          ...toolEnvironment(),
+          XENSTORED_PATH: store.socketPath,
+        });
+        assert.deepEqual(said, { exitCode: 0, output: state === "ready" ? "" : "no room\n" });
+        assert.deepEqual(
+          readers.map((fd) => readFileSync(fd, "utf8")),
+          [state === "ready" ? "out\nerr\n" : ""],
+        );
+        for (const fd of readers) closeSync(fd);
+        assert.equal(await store.client.exists("/libxl/5/logging/1"), false);
+        assert.equal((await store.fifos()).length, state === "ready" ? 1 : 0);
+      });
+    }
+  });
+}
+
+/** The document's own words, with another directory and a program that says something. */
+function scriptFor(fifoDirectory: string): string {
+  const [, script = ""] = /```sh\n(.*?)```/s.exec(readFileSync(contractDocument, "utf8")) ?? [];
+  return script
+    .replaceAll("/run/xen/xenlogd/fifo", fifoDirectory)
+    .replace("some-program", "sh -c 'echo out; echo err >&2'");
+}
+
+function toolEnvironment(): NodeJS.ProcessEnv {
+  const found = tools.filter((tool) => tool.found);
+  const path = [...found.map((tool) => dirname(tool.path)), process.env["PATH"]].join(delimiter);
+  return { ...found[0]?.env, PATH: path };
+}
+
+describe("examples/toolstack.ts", () => {
+  it("has at most 15 lines and logs what its command says on both descriptors", async () => {
+    assert.ok(readFileSync(example, "utf8").trimEnd().split("\n").length <= 15);
+    await using store = await startTestStore();
+    const runDirectory = await mkdtemp(join(tmpdir(), "xenlogd-example-"));
+    const readers: number[] = [];
+    await using _daemon = await startStandIn(store.client, (_key, pipe) => {
+      readers.push(openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK));
+      return { state: "ready" };
+    });
+    const { exitCode } = await run(
+      process.execPath,
+      [example, "sh", "-c", "echo out; echo err >&2; exit 3"],
+      {
+        XENSTORED_PATH: store.socketPath,
+        XEN_RUN_DIR: runDirectory,
+      },
+    );
+    assert.equal(exitCode, 3);
+    assert.deepEqual(
+      readers.map((fd) => readFileSync(fd, "utf8")),
+      ["out\nerr\n"],
+    );
+    for (const fd of readers) closeSync(fd);
+    assert.deepEqual(await tree(store.client, libxlRoot), {});
+    await rm(runDirectory, { recursive: true });
+  });
+});
+
+async function run(
+  command: string,
+  args: readonly string[],
+  environment: NodeJS.ProcessEnv = {},
+): Promise<{ readonly exitCode: number; readonly output: string }> {
+  const child = spawn(command, args, {
+    stdio: ["ignore", "pipe", "inherit"],
+    env: { ...process.env, ...environment },
+  });
+  const exited = once(child, "exit");
+  const output = Buffer.concat(await child.stdout.toArray()).toString();
+  return { exitCode: (await exited)[0], output };
+}

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+// The server's socket: who may use it, what bad clients cost the good ones, and what survives.
+
+import assert from "node:assert/strict";
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, statSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { test } from "node:test";
+import { createDecoder } from "../../../src/xenstore/decoder.ts";
+import {
+  encodeMessage,
+  type MessageName,
+  messageName,
+  messageType,
+} from "../../../src/xenstore/message.ts";
+import { fixture, nextEvents, rawSocket, until } from "./fixture.ts";
+
+const frame = (name: MessageName, payload: string, reqId = 1): Buffer =>
+  encodeMessage({
+    type: messageType(name),
+    reqId,
+    txId: 0,
+    payload: Buffer.from(payload, "latin1"),
+  });
+
+test("the socket is its owner's alone and goes with the server", async (t) => {
+  const { start, socketPath } = await fixture(t);
+  const umask = process.umask();
+  const server = await start();
+  assert.equal(statSync(socketPath).mode & 0o777, 0o600);
+  assert.equal(process.umask(), umask);
+  await server.close();
+  assert.equal(existsSync(socketPath), false);
+});
+
+test("a second server on the socket is refused, and the first not disturbed", async (t) => {
+  const { start, client } = await fixture(t);
+  await start();
+  await assert.rejects(start(), { name: "XenstoreServerError", code: "IN_USE" });
+  assert.equal(await (await client()).control("check"), "OK");
+});
+
+test("a file that is no socket is left alone", async (t) => {
+  const { start, socketPath } = await fixture(t);
+  writeFileSync(socketPath, "precious");
+  await assert.rejects(start(), { code: "IN_USE" });
+  assert.ok(statSync(socketPath).isFile());
+});
+
+test("a path that is too long, or in no folder, says so", async (t) => {
+  const { start, folder } = await fixture(t);
+  await assert.rejects(start({ socketPath: join(folder, "x".repeat(108)) }), {
+    code: "LISTEN_FAILED",
+    message: /longer than 107 bytes/,
+  });
+  await assert.rejects(start({ socketPath: join(folder, "none/socket") }), {
+    code: "LISTEN_FAILED",
+  });
+});
+
+/** Runs a server in a process of its own, so that it can be killed. */
+async function startProcess(socketPath: string, stateFile?: string) {
+  const child = fork(new URL("server-process.ts", import.meta.url), [
+    socketPath,
+    ...(stateFile === undefined ? [] : [stateFile]),
+  ]);
+  await once(child, "message");
+  return child;
+}
+
+test("a killed server's socket is taken over, its nodes come from the state file", async (t) => {
+  const { client, socketPath, folder } = await fixture(t);
+  const stateFile = join(folder, "state");
+  const first = await startProcess(socketPath, stateFile);
+  const store = await client();
+  const watch = await store.watch("/kept");
+  await nextEvents(watch, 1);
+  await store.write("/kept/value", "1");
+  await store.setPermissions("/kept", [{ domid: 0, access: "r" }]);
+  await store.introduce(5, 1, 2);
+  // Written a few milliseconds after the reply; what is younger is lost.
+  await until(() => existsSync(stateFile) && statSync(stateFile).size > 0);
+  const sizeBefore = statSync(stateFile).size;
+  await store.write("/kept/last", "x");
+  await until(() => statSync(stateFile).size > sizeBefore);
+  assert.deepEqual(new Set(await nextEvents(watch, 3)).size, 3);
+  first.kill("SIGKILL");
+  await once(first, "exit");
+  assert.ok(existsSync(socketPath));
+
+  const second = await startProcess(socketPath, stateFile);
+  t.after(() => second.kill("SIGKILL"));
+  assert.deepEqual(await nextEvents(watch, 1), ["/kept"]);
+  assert.deepEqual(await store.directory("/kept"), ["last", "value"]);
+  assert.deepEqual(await store.getPermissions("/kept"), [{ domid: 0, access: "r" }]);
+  assert.equal(await store.isDomainIntroduced(5), true);
+});
+
+test("a state file survives an ordinary stop to the last change", async (t) => {
+  const { start, client, folder } = await fixture(t);
+  const stateFile = join(folder, "state");
+  const first = await start({ stateFile });
+  const store = await client();
+  await Promise.all(Array.from({ length: 500 }, (_, number) => store.write(`/n/${number}`, "x")));
+  await first.close();
+  assert.equal(statSync(stateFile).mode & 0o777, 0o600);
+  await start({ stateFile });
+  assert.equal((await (await client()).directory("/n")).length, 500);
+});
+
+test("a state file that is none stops the start and is left alone", async (t) => {
+  const { start, folder } = await fixture(t);
+  const stateFile = join(folder, "state");
+  writeFileSync(stateFile, "{");
+  await assert.rejects(start({ stateFile }), { code: "STATE_UNREADABLE" });
+  assert.equal(statSync(stateFile).size, 1);
+});
+
+test("a state file that cannot be written is told, and the server goes on", async (t) => {
+  const { start, client, folder } = await fixture(t);
+  const errors: Error[] = [];
+  await start({ stateFile: join(folder, "none/state"), onError: (error) => errors.push(error) });
+  const store = await client();
+  await store.write("/a", "x");
+  await until(() => errors.length > 0);
+  assert.equal((errors[0] as { code?: string }).code, "STATE_UNWRITABLE");
+  assert.equal(await store.read("/a"), "x");
+});
+
+test("requests cut anywhere, and several in one piece, are answered in order", async (t) => {
+  const { start, socketPath } = await fixture(t);
+  await start();
+  const socket = await rawSocket(t, socketPath);
+  const requests = Buffer.concat(
+    Array.from({ length: 50 }, (_, number) => frame("WRITE", `/n\0${number}`, number)),
+  );
+  const decoder = createDecoder(4096);
+  const reqIds: number[] = [];
+  socket.on("data", (chunk) => {
+    for (const { reqId } of decoder.push(chunk).messages) reqIds.push(reqId);
+  });
+  for (const byte of requests.subarray(0, 100)) socket.write(Buffer.from([byte]));
+  socket.write(requests.subarray(100));
+  await until(() => reqIds.length === 50);
+  assert.deepEqual(
+    reqIds,
+    Array.from({ length: 50 }, (_, number) => number),
+  );
+});
+
+test("an empty payload and unknown types are answered; the connection stays", async (t) => {
+  const { start, socketPath } = await fixture(t);
+  await start();
+  const socket = await rawSocket(t, socketPath);
+  const decoder = createDecoder(4096);
+  const replies: string[] = [];
+  socket.on("data", (chunk) => {
+    for (const { type, txId, payload } of decoder.push(chunk).messages) {
+      replies.push(`${messageName(type)} ${txId} ${Buffer.from(payload).toString()}`);
+    }
+  });
+  socket.write(frame("READ", ""));
+  socket.write(encodeMessage({ type: 999, reqId: 2, txId: 3, payload: Buffer.alloc(4096) }));
+  socket.write(frame("TRANSACTION_START", "", 3));
+  await until(() => replies.length === 3);
+  assert.deepEqual(replies, ["ERROR 0 EINVAL\0", "ERROR 3 ENOSYS\0", "TRANSACTION_START 0 1\0"]);
+});
+
+for (const claimedBytes of [4097, 100_000_000, 0xffffffff]) {
+  test(`a claim of ${claimedBytes} bytes costs the connection, after what came before it`, async (t) => {
+    const { start, client, socketPath } = await fixture(t);
+    await start();
+    const other = await client();
+    const socket = await rawSocket(t, socketPath);
+    const header = Buffer.alloc(16);
+    header.writeUInt32LE(claimedBytes, 12);
+    socket.resume();
+    socket.write(Buffer.concat([frame("WRITE", "/before\0x"), header, Buffer.alloc(1000)]));
+    await once(socket, "close");
+    assert.equal(await other.read("/before"), "x");
+  });
+}
+
+test("half a frame and silence disturbs nobody, and its end frees the watches", async (t) => {
+  const { start, client, socketPath } = await fixture(t);
+  await start();
+  const store = await client();
+  const socket = await rawSocket(t, socketPath);
+  socket.write(
+    Buffer.concat([frame("WATCH", "/w\0t\0"), frame("READ", "/tool\0").subarray(0, 17)]),
+  );
+  await once(socket, "data");
+  assert.equal(await store.control("check"), "OK");
+  socket.destroy();
+  await store.write("/w", "x");
+});
+
+test("requests of a client that shuts its side down are still done and answered", async (t) => {
+  const { start, client, socketPath } = await fixture(t);
+  await start();
+  const store = await client();
+  const socket = await rawSocket(t, socketPath);
+  const writes = Array.from({ length: 300 }, (_, number) => frame("WRITE", `/n/${number}\0x`));
+  let bytes = 0;
+  socket.on("data", (chunk) => {
+    bytes += chunk.byteLength;
+  });
+  socket.end(Buffer.concat(writes));
+  await once(socket, "close");
+  assert.equal(bytes, 300 * 19);
+  assert.equal((await store.directory("/n")).length, 300);
+});
+
+test("a client that does not read its replies is not read from, and gets them all later", async (t) => {
+  const { start, client, socketPath } = await fixture(t);
+  await start();
+  const store = await client();
+  await store.write("/value", "x".repeat(4000));
+  const socket = await rawSocket(t, socketPath);
+  socket.pause();
+  const count = 5000;
+  const reads = Array.from({ length: count }, (_, number) => frame("READ", "/value\0", number));
+  socket.write(Buffer.concat(reads));
+  assert.equal(await store.control("check"), "OK", "others are served meanwhile");
+  const decoder = createDecoder(4096);
+  let replies = 0;
+  socket.on("data", (chunk) => {
+    replies += decoder.push(chunk).messages.length;
+  });
+  socket.resume();
+  await until(() => replies === count);
+});
+
+test("a watcher that does not read loses its connection, and nobody else anything", async (t) => {
+  const { start, client, socketPath } = await fixture(t);
+  await start();
+  const store = await client();
+  const socket = await rawSocket(t, socketPath);
+  socket.write(frame("WATCH", `/w\0${"token".repeat(700)}\0`));
+  await once(socket, "data");
+  socket.pause();
+  const watch = await store.watch("/w");
+  for (let round = 0; round < 10; round += 1) {
+    const writes = Array.from({ length: 200 }, (_, number) => `/w/${round}/${number}`);
+    await Promise.all(writes.map((path) => store.write(path, "x")));
+  }
+  assert.equal((await store.directory("/w")).length, 10);
+  socket.resume();
+  await once(socket, "close");
+  await watch.close();
+});
+
+test("a server that cannot listen twice keeps other servers' sockets", async (t) => {
+  const { start, socketPath } = await fixture(t);
+  const foreign = createServer();
+  t.after(() => foreign.close());
+  await new Promise<void>((resolve) => foreign.listen(socketPath, resolve));
+  await assert.rejects(start(), { code: "IN_USE" });
+  assert.ok(statSync(socketPath).isSocket());
+});

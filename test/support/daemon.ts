@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+// A real embedded daemon in a directory of its own, which a test may kill and start again.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { type ControlClient, controlClient } from "../../src/control/index.ts";
+import { connectXenstore, type XenstoreClient } from "../../src/xenstore/index.ts";
+import { ourProgram } from "./target.ts";
+import { waitFor } from "./wait.ts";
+
+/** A line of the daemon's own log. */
+export interface LoggedEvent {
+  readonly msg: string;
+  readonly pid?: number;
+  readonly bytes?: number;
+  readonly [field: string]: unknown;
+}
+
+export class TestDaemon implements AsyncDisposable {
+  readonly directory: string;
+  /** All daemons of this directory, in order. */
+  readonly events: LoggedEvent[] = [];
+  readonly control: ControlClient;
+  readonly #arguments: readonly string[];
+  #child: ChildProcess | undefined;
+  #xenstore: XenstoreClient | undefined;
+  #words = "";
+
+  private constructor(directory: string, args: readonly string[]) {
+    this.directory = directory;
+    this.#arguments = args;
+    this.control = controlClient(join(directory, "run/control.sock"));
+  }
+
+  static async start(...args: string[]): Promise<TestDaemon> {
+    const daemon = new TestDaemon(mkdtempSync(join(tmpdir(), "xenlogd-test-")), args);
+    await daemon.start();
+    return daemon;
+  }
+
+  get fifoDirectory(): string {
+    return join(this.directory, "run/fifo");
+  }
+
+  logPath(name: string): string {
+    return join(this.directory, "log", name);
+  }
+
+  /** Starts it, or its successor, and waits until it is ready. */
+  async start(): Promise<void> {
+    const [node, program] = ourProgram("xenlogd");
+    const args = [program, "--embedded", "--dir", this.directory, ...this.#arguments];
+    const child = spawn(node, [...args, "--notify-fd", "3"], {
+      stdio: ["ignore", "ignore", "pipe", "pipe"],
+    });
+    this.#child = child;
+    if (child.stderr !== null) {
+      createInterface(child.stderr).on("line", (line) => {
+        if (line.startsWith("{")) this.events.push(JSON.parse(line) as LoggedEvent);
+        else this.#words += `${line}\n`;
+      });
+    }
+    const notices = child.stdio[3];
+    if (notices === null || notices === undefined || !("setEncoding" in notices)) {
+      throw new Error("no notify descriptor");
+    }
+    const [notice] = (await once(notices.setEncoding("utf8"), "data", {
+      signal: AbortSignal.timeout(20_000),
+    })) as [string];
+    if (!notice.includes("ready")) throw new Error(`daemon: ${notice}${this.#words}`);
+  }
+
+  get mainPid(): number {
+    return Number(readFileSync(join(this.directory, "run/xenlogd.pid"), "utf8"));
+  }
+
+  /** The pump that was started last. */
+  get pumpPid(): number {
+    return this.events.filter((event) => event.msg === "PumpStarted").at(-1)?.pid ?? 0;
+  }
+
+  async xenstore(): Promise<XenstoreClient> {
+    this.#xenstore ??= await connectXenstore({
+      socketPath: join(this.directory, "run/xenstored.sock"),
+      reconnect: true,
+    });
+    return this.#xenstore;
+  }
+
+  /** SIGKILL, and until it is gone. */
+  async kill(...pids: number[]): Promise<void> {
+    for (const pid of pids) process.kill(pid, "SIGKILL");
+    for (const pid of pids) await waitFor(`the end of ${pid}`, () => !isRunning(pid));
+  }
+
+  /** SIGTERM; resolves with the exit code. */
+  async stop(): Promise<number | null> {
+    const child = this.#child;
+    await this.#xenstore?.close();
+    this.#xenstore = undefined;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return null;
+    child.kill("SIGTERM");
+    await once(child, "exit");
+    return child.exitCode;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    // A killed daemon leaves its store and holder: its successor takes them down.
+    if (this.#child?.signalCode !== null) await this.start();
+    await this.stop();
+    rmSync(this.directory, { recursive: true });
+  }
+}
+
+/** False for zombies too. */
+export function isRunning(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    return stat.slice(stat.lastIndexOf(")") + 2, stat.lastIndexOf(")") + 3) !== "Z";
+  } catch {
+    return false;
+  }
+}

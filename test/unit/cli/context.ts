@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// A command's world without a process: what it writes is kept, and there is no daemon to be found.
+
+import { type CliContext, main, type Output } from "../../../src/cli/index.ts";
+
+export interface Outcome {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a command line in this process. */
+export async function runMain(
+  argv: readonly string[],
+  parts: Partial<CliContext> = {},
+): Promise<Outcome> {
+  const [stdout, stderr] = [capture(), capture()];
+  const code = await main(argv, contextOf({ stdout, stderr, ...parts }));
+  return { code, stdout: stdout.text(), stderr: stderr.text() };
+}
+
+export function contextOf(parts: Partial<CliContext> = {}): CliContext {
+  return {
+    environment: {
+      PATH: "/usr/bin:/bin",
+      XENSTORED_PATH: "/nonexistent/xenstored/socket",
+      XEN_RUN_DIR: "/nonexistent/run",
+    },
+    directory: "/nonexistent",
+    homeDirectory: "/nonexistent/home",
+    stdout: capture(),
+    stderr: capture(),
+    version: "1.2.3",
+    xenlogd: ["/nonexistent/xenlogd"],
+    onSignal: () => () => undefined,
+    ...parts,
+  };
+}
+
+export function capture(parts: Partial<Output> = {}): Output & { text(): string } {
+  const written: string[] = [];
+  return {
+    isTerminal: false,
+    columns: 80,
+    ...parts,
+    write: (text) => {
+      written.push(text);
+    },
+    text: () => written.join(""),
+  };
+}

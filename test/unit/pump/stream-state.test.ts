@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import * as fc from "fast-check";
+import {
+  type StreamEvent,
+  type StreamState,
+  type Transition,
+  transition,
+} from "../../../src/pump/stream-state.ts";
+
+const logging = { kind: "logging" } as StreamState;
+const lastWords: StreamState = { kind: "lastWords" };
+
+describe("a stream in the pump", () => {
+  const cases: [string, StreamState, StreamEvent, StreamState, string[]][] = [
+    ["waits for the next writer", logging, { kind: "endOfFile" }, logging, ["reopen"]],
+    ["hears the last words", logging, { kind: "nodesGone" }, lastWords, ["moveNow"]],
+    ["closes after them", lastWords, { kind: "endOfFile" }, { kind: "closed" }, ["close"]],
+    ["logs on when its nodes come back", lastWords, { kind: "nodesBack" }, logging, []],
+    [
+      "stops reading when the file system refuses",
+      logging,
+      { kind: "refused" },
+      { kind: "stalled", nodes: "present", attempt: 0 },
+      ["stopPolling", "retryAfter"],
+    ],
+    [
+      "remembers while stalled that its nodes went",
+      { kind: "stalled", nodes: "present", attempt: 3 },
+      { kind: "nodesGone" },
+      { kind: "stalled", nodes: "gone", attempt: 3 },
+      [],
+    ],
+    [
+      "goes on with its last words after a stall",
+      { kind: "stalled", nodes: "gone", attempt: 3 },
+      { kind: "accepted" },
+      lastWords,
+      ["startPolling", "moveNow"],
+    ],
+    [
+      "gives its file to the next owner",
+      lastWords,
+      { kind: "superseded" },
+      { kind: "discarding" },
+      ["moveNow"],
+    ],
+    [
+      "does not give it away while bytes are stuck",
+      { kind: "stalled", nodes: "gone", attempt: 0 },
+      { kind: "superseded" },
+      { kind: "stalled", nodes: "gone", attempt: 0 },
+      [],
+    ],
+    ["ends as closed", { kind: "closed" }, { kind: "nodesBack" }, { kind: "closed" }, []],
+  ];
+  for (const [name, state, event, next, effects] of cases) {
+    it(name, () => {
+      const result = transition(state, event);
+      assert.deepEqual(result.state, next);
+      assert.deepEqual(
+        result.effects.map((effect) => effect.kind),
+        effects,
+      );
+    });
+  }
+
+  it("retries a refusing file system from 100 ms up to once a second", () => {
+    const delays: number[] = [];
+    let state: StreamState = logging;
+    for (let attempt = 0; attempt < 7; attempt += 1) {
+      const result: Transition = transition(state, { kind: "refused" });
+      for (const effect of result.effects) {
+        if (effect.kind === "retryAfter") delays.push(effect.delayMs);
+      }
+      state = result.state;
+    }
+    assert.deepEqual(delays, [100, 200, 400, 800, 1000, 1000, 1000]);
+  });
+
+  it("is closed by nothing but the end of file, and only once its nodes are gone", () => {
+    const kinds = ["refused", "accepted", "nodesGone", "nodesBack", "superseded", "endOfFile"];
+    const event = fc.constantFrom(...kinds).map((kind) => ({ kind }) as StreamEvent);
+    void fc.assert(
+      fc.property(fc.array(event, { maxLength: 40 }), (events) => {
+        let state: StreamState = logging;
+        let nodes = "present";
+        for (const event of events) {
+          if (event.kind === "nodesGone") nodes = "gone";
+          if (event.kind === "nodesBack" && state.kind !== "discarding") nodes = "present";
+          const before: StreamState["kind"] = state.kind;
+          state = transition(state, event).state;
+          if (state.kind === "closed" && before !== state.kind) {
+            assert.equal(event.kind, "endOfFile");
+            assert.equal(nodes, "gone");
+          }
+          if (state.kind === "closed") return;
+        }
+      }),
+    );
+  });
+});
