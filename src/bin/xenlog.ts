@@ -39,7 +39,8 @@ function outputOf(stream: WriteStream): Output {
     },
     isTerminal: stream.isTTY === true,
     get columns() {
-      return stream.columns ?? 80;
+      // Some terminals say that they have no columns at all.
+      return stream.columns || 80;
     },
   };
 }

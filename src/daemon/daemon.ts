@@ -121,7 +121,17 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
   const first = fileSystemOf(places.ownLogDirectory, readMounts());
   const ready = makePump(first, places.ownLogDirectory).start();
   streams.restore();
-  await atMost(pumpPatienceMs, ready);
+  const beforeConnect = (): Promise<void> =>
+    places.mode === "host"
+      ? Promise.resolve()
+      : ensureStore({
+          socketPath: places.xenstoreSocket,
+          stateDirectory: places.stateDirectory,
+          program: options.storeProgram,
+          emit,
+        });
+  // The store is started here once, so that one that cannot start is said and not tried for ever.
+  await both(atMost(pumpPatienceMs, ready), beforeConnect());
 
   parts.control = await startControlServer({
     socketPath: places.controlSocket,
@@ -140,17 +150,6 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
     }),
   });
 
-  const beforeConnect = (): Promise<void> =>
-    places.mode === "host"
-      ? Promise.resolve()
-      : ensureStore({
-          socketPath: places.xenstoreSocket,
-          stateDirectory: places.stateDirectory,
-          program: options.storeProgram,
-          emit,
-        });
-  // Started by hand once, so that a store that cannot start is said instead of tried for ever.
-  await beforeConnect();
   parts.client = connectXenstore({
     socketPath: places.xenstoreSocket,
     timeoutMs: foreverMs,
@@ -213,6 +212,13 @@ async function takeDown(
   rmSync(places.controlSocket, { force: true });
   parts.lock?.[Symbol.dispose]();
   emit({ kind: "DaemonStopped", strandedBytes });
+}
+
+/** Waits for both, so that whoever takes down meets no half-started one; throws what failed first. */
+async function both(first: Promise<void>, second: Promise<void>): Promise<void> {
+  await Promise.allSettled([first, second]);
+  await first;
+  await second;
 }
 
 function atMost(timeoutMs: number, promise: Promise<void>): Promise<void> {

@@ -83,7 +83,8 @@ export interface XenstoreConnectOptions {
   readonly reconnect?: boolean;
   /** How long one reply may take, default 30 000; 0 = for ever. */
   readonly requestTimeoutMs?: number;
-  /** Called before each try to connect; when it rejects, that try has failed. */
+  /** Called before each try to connect; when it rejects, that try has failed. It must not wait
+   * for close(), which waits for it. */
   readonly beforeConnect?: () => Promise<void>;
   /** Called on each change, the first connection included. */
   readonly onState?: (state: XenstoreConnectionState) => void;

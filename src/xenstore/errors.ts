@@ -44,7 +44,7 @@ export class XenstoreError extends Error {
   override readonly name = "XenstoreError";
   readonly code: XenstoreErrorCode;
   /** The path of the request, where it has one. */
-  readonly path?: string;
+  declare readonly path?: string;
 
   constructor(
     code: XenstoreErrorCode,

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import { test } from "node:test";
 import type { XenstoreConnectionState } from "../../../src/xenstore/index.ts";
+import { encodeMessage, encodeStrings, messageType } from "../../../src/xenstore/message.ts";
 import { fixture, nextEvents, until } from "./fixture.ts";
 
 test("a watch tells of itself first, then of what changes below", async (t) => {
@@ -164,6 +165,22 @@ test("a server that does not answer costs a TIMEOUT, one that talks nonsense the
   silent.once("connection", (socket) => socket.end(Buffer.alloc(64, 0xff)));
   const other = await client({ reconnect: false });
   await assert.rejects(other.read("/a"), { code: /PROTOCOL|LOST/ });
+});
+
+test("one long reply, as oxenstored sends it, is taken", async (t) => {
+  const { client, socketPath } = await fixture(t);
+  const names = Array.from({ length: 10_000 }, (_, number) => `name-${number}`);
+  const talkative = createServer((socket) => {
+    socket.once("data", (request) => {
+      const payload = encodeStrings(...names);
+      const reqId = request.readUInt32LE(4);
+      socket.end(encodeMessage({ type: messageType("DIRECTORY"), reqId, txId: 0, payload }));
+    });
+  });
+  t.after(() => talkative.close());
+  await new Promise<void>((resolve) => talkative.listen(socketPath, resolve));
+  const store = await client({ reconnect: false });
+  assert.deepEqual(await store.directory("/big"), names);
 });
 
 test("a full listen backlog is waited for", async (t) => {
