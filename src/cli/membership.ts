@@ -2,6 +2,7 @@
 // Being one of those for whom an embedded daemon runs. The first starts it, the last stops it; in
 // between each of them brings it back when it dies. On a host the daemon is the service manager's.
 
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { type ControlClient, ControlError, controlClient, type Places } from "../control/index.ts";
@@ -83,6 +84,8 @@ function embeddedMembership(
           await ensure(AbortSignal.timeout(joinMsMax));
         }
         if ((await stopIfIdle(daemon, epoch)) === "needed") return;
+        // The pid file goes last in an orderly stop. A store that still answers is somebody else's.
+        if (!existsSync(places.pidFile)) return;
       }
     },
   };

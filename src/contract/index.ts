@@ -60,6 +60,7 @@ export {
   type NodeName,
   nodeNames,
   nodePath,
+  parseKeyText,
   scopeOfEvent,
 } from "./tree.ts";
 export { contractVersion } from "./version.ts";

@@ -69,6 +69,16 @@ export function keyText(key: LogfileKey): string {
   return `${key.owner.kind === "host" ? "host" : key.owner.domid}/${key.id}`;
 }
 
+/** The reverse of `keyText`; `undefined` for anything else. */
+export function parseKeyText(text: string): LogfileKey | undefined {
+  const [ownerText = "", idText = "", ...rest] = text.split("/");
+  const id = logfileIdOfNode(idText);
+  if (id === undefined || rest.length > 0) return undefined;
+  if (ownerText === "host") return { owner: { kind: "host" }, id };
+  const domid = domidOfNode(ownerText);
+  return domid === undefined ? undefined : { owner: { kind: "domain", domid }, id };
+}
+
 export type EventScope =
   | { readonly kind: "everything" }
   | { readonly kind: "owner"; readonly owner: LogOwner }

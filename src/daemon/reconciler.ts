@@ -15,6 +15,7 @@ import {
   listLogfiles,
   listLogfilesOf,
   logNameOf,
+  parseKeyText,
   readNodes,
   scopeOfEvent,
 } from "../contract/index.ts";
@@ -161,20 +162,11 @@ function join(
   streams: Streams,
   isMeant: (key: LogfileKey) => boolean,
 ): ReadonlyMap<string, LogfileKey> {
-  const ours = streams.live.map(({ record }) => parseKey(record.key));
+  const ours = streams.live.map(({ record }) => parseKeyText(record.key));
   return new Map(
     [...listed, ...ours.filter((key) => key !== undefined).filter(isMeant)].map((key) => [
       keyText(key),
       key,
     ]),
   );
-}
-
-/** The reverse of `keyText`. */
-function parseKey(text: string): LogfileKey | undefined {
-  const [owner = "", id = ""] = text.split("/");
-  const path =
-    owner === "host" ? `${libxlRoot}/logging/${id}` : `${libxlRoot}/${owner}/logging/${id}`;
-  const scope = scopeOfEvent(path);
-  return scope.kind === "logfile" ? scope.key : undefined;
 }

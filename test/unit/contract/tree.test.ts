@@ -16,6 +16,7 @@ import {
   loggingPath,
   nodePath,
   parseDomid,
+  parseKeyText,
   parseLogfileId,
   scopeOfEvent,
 } from "../../../src/contract/index.ts";
@@ -40,6 +41,14 @@ describe("paths in xenstore", () => {
     assert.equal(nodePath(keyOf(host, "12"), "state"), "/libxl/logging/12/state");
     assert.equal(keyText(keyOf(owner5, "1")), "5/1");
     assert.equal(keyText(keyOf(host, "1")), "host/1");
+  });
+
+  it("of log files are read back from their short form", () => {
+    assert.deepEqual(parseKeyText("5/1"), keyOf(owner5, "1"));
+    assert.deepEqual(parseKeyText("host/12"), keyOf(host, "12"));
+    for (const text of ["", "5", "5/", "/1", "05/1", "5/01", "5/1/2", "guest/1"]) {
+      assert.equal(parseKeyText(text), undefined, text);
+    }
   });
 });
 
