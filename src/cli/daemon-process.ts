@@ -79,7 +79,8 @@ async function startDaemon(context: CliContext, places: Places): Promise<void> {
       tooLate(waiting.signal),
     ]);
     if (notice?.kind === "ready") return;
-    if (notice === undefined) throw await silentEnd(child, places);
+    await ended(child);
+    if (notice === undefined) throw silentEnd(child, places);
     throw new DaemonStartError(notice.code, notice.message, notice.exitCode);
   } catch (error) {
     if (error instanceof CliError && error.code === "timeout") child.kill("SIGTERM");
@@ -129,11 +130,14 @@ async function readNotice(stream: Readable): Promise<Notice | undefined> {
   return parseNotice(text);
 }
 
+/** It says why before it goes, and has to be gone before we do. */
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  await once(child, "exit", { signal: AbortSignal.timeout(endMsMax) }).catch(() => undefined);
+}
+
 /** What a daemon died of that has said nothing. */
-async function silentEnd(child: ChildProcess, places: Places): Promise<Error> {
-  if (child.exitCode === null && child.signalCode === null) {
-    await once(child, "exit", { signal: AbortSignal.timeout(endMsMax) }).catch(() => undefined);
-  }
+function silentEnd(child: ChildProcess, places: Places): Error {
   const { signalCode } = child;
   if (signalCode !== null) return new DaemonKilledError(`xenlogd was killed by ${signalCode}`);
   const output = outputFile(places);

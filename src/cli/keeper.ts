@@ -29,6 +29,8 @@ export interface KeeperOptions {
 const longPollMs = 30_000;
 const statusPollMs = 200;
 const unknownPollMs = 100;
+/** A daemon that has just started may not know its streams for a moment. */
+const unknownWarnedAt = 50;
 const retryMsMin = 50;
 const retryMsMax = 2000;
 
@@ -37,13 +39,19 @@ export function keepDaemon(options: KeeperOptions, epoch: string): Keeper {
   const ending = new AbortController();
   const state: KeeperState = { away: false, closing: false };
   const { daemon } = options.membership;
+  let unknown = 0;
   const turn = async (): Promise<Turn> => {
     const asked = { timeoutMs: longPollMs, signal: ending.signal };
     const closing = state.closing;
     const outcome = await daemon.waitClosed(epoch, asked);
+    if (outcome !== "unknown") unknown = 0;
     if (outcome === "open") return "again";
     if (outcome !== "unknown") return { status: outcome };
     if (closing) return { status: undefined };
+    unknown += 1;
+    if (unknown === unknownWarnedAt) {
+      options.onTrouble(new Error("xenlogd no longer knows this log, COMMAND may have to wait"));
+    }
     await delay(unknownPollMs, undefined, { signal: ending.signal });
     return "again";
   };

@@ -5,7 +5,13 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { type ControlClient, ControlError, controlClient, type Places } from "../control/index.ts";
+import {
+  type ControlClient,
+  ControlError,
+  controlClient,
+  type Places,
+  type StreamStatus,
+} from "../control/index.ts";
 import { identifyProcess, isAlive } from "../kernel/index.ts";
 import type { CliContext } from "./context.ts";
 import { ensureDaemon, makeStateDirectory } from "./daemon-process.ts";
@@ -27,7 +33,8 @@ const joinMsMax = 60_000;
 const stopMsMax = 30_000;
 /** Each of them may be killed in the middle of its stop. */
 const stopAttemptsMax = 4;
-const lastAttemptsMax = 3;
+const lastAttemptsMax = 4;
+const closingMsMax = 1000;
 const pollMsMin = 5;
 const pollMsMax = 100;
 
@@ -95,7 +102,7 @@ function embeddedMembership(
 async function isLast(lock: Lock): Promise<boolean> {
   for (let attempt = 1; !lock.tryExclusive(); attempt += 1) {
     if (attempt === lastAttemptsMax) return false;
-    await delay(pollMsMin);
+    await delay(pollMsMin * attempt);
   }
   return true;
 }
@@ -108,8 +115,7 @@ async function stopIfIdle(
     const status = await daemon.status();
     // Somebody started it by hand, or made a log with `create`.
     if (!status.transient) return "needed";
-    const streams = await daemon.streams({ all: false });
-    if (streams.some((one) => one.epoch !== epoch && one.state !== "closed")) return "needed";
+    if (await hasOtherStreams(daemon, epoch)) return "needed";
     const identity = identifyProcess(status.pid);
     await daemon.stop();
     const gone = async (): Promise<boolean> => identity === undefined || !isAlive(identity);
@@ -119,6 +125,18 @@ async function stopIfIdle(
     if (error instanceof ControlError && error.code === "unreachable") return "stopped";
     throw error;
   }
+}
+
+/** Streams on their way out get a moment for it: a refused request is one of them. */
+async function hasOtherStreams(daemon: ControlClient, epoch: string | undefined): Promise<boolean> {
+  let others: readonly StreamStatus[] = [];
+  const settled = async (): Promise<boolean> => {
+    const streams = await daemon.streams({ all: false });
+    others = streams.filter((one) => one.epoch !== epoch && one.state !== "closed");
+    return others.every((one) => one.state === "ready");
+  };
+  await waitFor(settled, closingMsMax);
+  return others.length > 0;
 }
 
 /** Asks with growing pauses until the answer is true; false when the time is up. */

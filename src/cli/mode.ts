@@ -20,7 +20,7 @@ import type { Invocation } from "./globals.ts";
 const probeMsMax = 2000;
 
 /** D of `run` without `--dir`. */
-export function defaultDirectory({ context }: Invocation): string {
+function defaultDirectory({ context }: Invocation): string {
   const { XDG_STATE_HOME: state = "" } = context.environment;
   // A relative one is to be ignored, says the XDG base directory specification.
   const base = state.startsWith("/") ? state : join(context.homeDirectory, ".local", "state");

@@ -62,5 +62,6 @@ export {
   nodePath,
   parseKeyText,
   scopeOfEvent,
+  storeIdPath,
 } from "./tree.ts";
 export { contractVersion } from "./version.ts";

@@ -31,6 +31,11 @@ export type NodeName = (typeof nodeNames)[number];
 
 /** The directory that the daemon watches. */
 export const libxlRoot = "/libxl";
+/**
+ * The daemon's mark in a store, beside /tool/xenstored: a store without it, or with another, has
+ * lost everything since the daemon saw it last.
+ */
+export const storeIdPath = "/tool/xenlogd/store";
 /** The directory of the domains' own nodes. */
 export const domainsRoot = "/local/domain";
 

@@ -6,7 +6,7 @@ import { bodyLimit } from "hono/body-limit";
 import type { ControlSource, StreamStatus } from "./api.ts";
 
 /** A long poll is answered at least this often, so that a dead client does not hold it for ever. */
-export const longPollMsMax = 60_000;
+const longPollMsMax = 60_000;
 
 /** No request has a body worth reading; this keeps a careless client from filling our memory. */
 const requestBodyBytesMax = 4096;

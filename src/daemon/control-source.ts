@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // The daemon as the control API sees it: streams and their counters in the frozen fields.
 
+import { hostName, logNameOf } from "../contract/index.ts";
 import type { ControlSource, DaemonStatus, StreamState, StreamStatus } from "../control/index.ts";
 import type { StreamRecord, StreamReport } from "../pump/index.ts";
+import type { Refusal, Refusals } from "./refusals.ts";
 import type { LiveStream, Streams } from "./streams.ts";
 
 export interface ControlSourceOptions {
   readonly streams: Streams;
+  readonly refusals: Refusals;
   readonly status: () => DaemonStatus;
   readonly stop: () => void;
 }
@@ -21,6 +24,7 @@ export function controlSource(options: ControlSourceOptions): ControlSource {
       const live = streams.live.map((stream) =>
         statusOf(stream.record, stateOf(stream), stream.report),
       );
+      live.push(...options.refusals.held.map(statusOfRefused));
       if (!all) return live;
       const closed = streams.closed.map(({ record, report }) => statusOf(record, "closed", report));
       return [...live, ...closed];
@@ -46,6 +50,34 @@ const none = {
   droppedBytes: {},
   lastWriteAt: null,
 } as const;
+
+/** What was asked for as far as it can be read; without an epoch, for nothing was logged. */
+function statusOfRefused({ key, pipe, nodes, drain }: Refusal): StreamStatus {
+  const { owner } = key;
+  const file = nodes.file ?? "";
+  const name = owner.kind === "host" ? hostName : String(owner.domid);
+  const number = (text: string | undefined): number =>
+    /^\d{1,15}$/.test(text ?? "") ? Number(text) : 0;
+  const dropped = drain?.droppedBytes ?? 0;
+  const [limit, copies] = [number(nodes.limit), number(nodes.copies)];
+  return {
+    domid: owner.kind === "host" ? null : owner.domid,
+    name,
+    log: nodes.log ?? logNameOf(file, name),
+    id: key.id,
+    state: "failed",
+    pipe,
+    file,
+    limit,
+    copies,
+    overflow: "auto",
+    epoch: "",
+    error: nodes.error ?? null,
+    ...none,
+    boundBytes: 0,
+    droppedBytes: dropped === 0 ? {} : { refused: dropped },
+  };
+}
 
 function statusOf(
   record: StreamRecord,

@@ -11,6 +11,7 @@ import {
 } from "../control/index.ts";
 import { connectXenstore, type XenstoreClient } from "../xenstore/index.ts";
 import { controlSource } from "./control-source.ts";
+import { DeadDomains } from "./dead-domains.ts";
 import { makeDirectories, removeDirectories } from "./directories.ts";
 import type { EmitEvent } from "./events.ts";
 import { fileSystemOf, readMounts } from "./file-systems.ts";
@@ -18,6 +19,7 @@ import { type InstanceLock, takeInstanceLock } from "./instance-lock.ts";
 import type { Program } from "./program.ts";
 import { PumpProcess } from "./pump-process.ts";
 import { Reconciler } from "./reconciler.ts";
+import { Refusals } from "./refusals.ts";
 import { ensureStore, stopStore } from "./store-process.ts";
 import { StreamTable } from "./stream-table.ts";
 import { Streams } from "./streams.ts";
@@ -49,6 +51,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const made = makeDirectories(places);
   const parts: Parts = {
     made,
+    refusals: new Refusals(places.runDirectory),
     lock: undefined,
     control: undefined,
     client: undefined,
@@ -66,6 +69,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 }
 
 interface Parts {
+  readonly refusals: Refusals;
   readonly made: readonly string[];
   lock: InstanceLock | undefined;
   control: ControlServer | undefined;
@@ -137,6 +141,7 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
     socketPath: places.controlSocket,
     source: controlSource({
       streams,
+      refusals: parts.refusals,
       stop: () => end(),
       status: () => ({
         pid: process.pid,
@@ -165,7 +170,18 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
   });
   const read = new Promise<void>((resolve) => {
     parts.client
-      ?.then((client) => new Reconciler({ client, streams, emit, onFirstRead: resolve }).run())
+      ?.then((client) => {
+        const deadDomains = new DeadDomains(client, emit);
+        const reconciler = new Reconciler({
+          client,
+          streams,
+          refusals: parts.refusals,
+          deadDomains,
+          emit,
+          onFirstRead: resolve,
+        });
+        return Promise.all([reconciler.run(), deadDomains.run()]);
+      })
       .catch(fail);
   });
   // A host's xenstored may start after us, and may itself be waiting for us.
@@ -208,6 +224,7 @@ async function takeDown(
   afterDrain();
   await parts.control?.[Symbol.asyncDispose]();
   await parts.client?.then((client) => client.close()).catch(() => {});
+  parts.refusals[Symbol.dispose]();
   if (places.mode === "embedded") await stopStore(places.stateDirectory);
   rmSync(places.controlSocket, { force: true });
   parts.lock?.[Symbol.dispose]();

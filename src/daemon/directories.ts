@@ -20,7 +20,10 @@ export function makeDirectories(places: Places): readonly string[] {
     if (places.mode === "host") checkDirectory("log directory", places.logDirectory);
     make(made, "log directory", places.ownLogDirectory, logMode);
     checkWritable("log directory", places.ownLogDirectory);
-    for (const path of [places.fifoDirectory, places.volatileDirectory, places.stateDirectory]) {
+    const own = [places.fifoDirectory, places.volatileDirectory];
+    // A host's is made by whoever installs the service; nothing needs it yet.
+    if (places.mode === "embedded") own.push(places.stateDirectory);
+    for (const path of own) {
       make(made, "directory", path, privateMode);
       checkWritable("directory", path);
     }

@@ -30,6 +30,7 @@ export type DaemonEvent =
   | { readonly kind: "HolderLost"; readonly fileSystem: string }
   | { readonly kind: "XenstoreConnected"; readonly socketPath: string }
   | { readonly kind: "XenstoreLost"; readonly reason: string }
+  | { readonly kind: "NodesCollected"; readonly domid: number; readonly requests: number }
   | { readonly kind: "StoreStarted"; readonly pid: number };
 
 export type EmitEvent = (event: DaemonEvent) => void;
@@ -52,6 +53,7 @@ const levelOf: Record<DaemonEvent["kind"], Level> = {
   HolderLost: "warn",
   XenstoreConnected: "info",
   XenstoreLost: "warn",
+  NodesCollected: "warn",
   StoreStarted: "info",
 };
 

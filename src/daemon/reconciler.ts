@@ -20,13 +20,18 @@ import {
   scopeOfEvent,
 } from "../contract/index.ts";
 import { isXenstoreError, type XenstoreClient } from "../xenstore/index.ts";
+import type { DeadDomains } from "./dead-domains.ts";
 import type { EmitEvent } from "./events.ts";
 import { type Action, type Desired, reconcile } from "./reconcile.ts";
+import type { Refusals } from "./refusals.ts";
+import { readStoreId } from "./store-identity.ts";
 import type { Streams } from "./streams.ts";
 
 export interface ReconcilerOptions {
   readonly client: XenstoreClient;
   readonly streams: Streams;
+  readonly refusals: Refusals;
+  readonly deadDomains: DeadDomains;
   readonly emit: EmitEvent;
   /** Called when all that was in the store has been looked at for the first time. */
   readonly onFirstRead: () => void;
@@ -46,6 +51,7 @@ export class Reconciler {
     const watch = await this.#options.client.watch(libxlRoot);
     for await (const event of watch) {
       const scope = scopeOfEvent(event.path);
+      if (scope.kind === "unrelated") continue;
       try {
         await this.#look(scope);
         if (scope.kind === "everything") this.#options.onFirstRead();
@@ -57,17 +63,26 @@ export class Reconciler {
   }
 
   async #look(scope: EventScope): Promise<void> {
+    const store = await readStoreId(this.#options.client);
     for (const [text, key] of await this.#keysIn(scope)) {
+      if (scope.kind === "everything" && key.owner.kind === "domain") {
+        await this.#options.deadDomains.observe(key.owner.domid);
+      }
       const desired = await this.#read(key);
       const present = this.#options.streams.live
         .filter(({ record }) => record.key === text)
         .map(({ record, phase, nodes }) => ({
           epoch: record.epoch,
           pipe: record.pipe,
-          phase,
-          nodes,
+          // Until it is announced its `state` is missing, and that asks for nothing new.
+          phase: this.#opening.get(text) === record.pipe ? ("opening" as const) : phase,
+          nodes: nodes === "present" && record.store !== store ? ("lost" as const) : nodes,
         }));
-      for (const action of reconcile(desired, present)) await this.#perform(key, action);
+      this.#options.refusals.release(
+        key,
+        desired.kind === "nodes" ? desired.nodes.pipe : undefined,
+      );
+      for (const action of reconcile(desired, present)) await this.#perform(key, action, store);
     }
   }
 
@@ -84,8 +99,6 @@ export class Reconciler {
           sameOwner(key, scope.owner),
         );
       case "everything":
-        // A store without the toolstack's directory has lost everything: that is not an order.
-        if (!(await client.exists(libxlRoot))) return new Map();
         return join(await listLogfiles(client), streams, () => true);
     }
   }
@@ -99,20 +112,24 @@ export class Reconciler {
     });
   }
 
-  async #perform(key: LogfileKey, action: Action): Promise<void> {
-    const { client, streams, emit } = this.#options;
+  async #perform(key: LogfileKey, action: Action, store: string): Promise<void> {
+    const { client, streams, emit, refusals } = this.#options;
     switch (action.kind) {
       case "open":
-        this.#open(key, action.request);
+      case "renew":
+        this.#open(key, action.request, store);
         break;
       case "nodesGone":
         streams.nodesGone(action.epoch);
         break;
       case "nodesBack":
-        streams.nodesBack(action.epoch);
+        streams.nodesBack(action.epoch, store);
         break;
       case "announce":
         await announce(client, key, action.pipe, action.answer);
+        break;
+      case "drainRefused":
+        refusals.hold(key, action.pipe, action.nodes);
         break;
       case "reportUntrusted":
         emit({ kind: "StreamUntrusted", key: keyText(key), path: action.path });
@@ -121,11 +138,11 @@ export class Reconciler {
   }
 
   /** Not waited for: a pump that hangs holds up its own requests only. */
-  #open(key: LogfileKey, request: LogRequest): void {
+  #open(key: LogfileKey, request: LogRequest, store: string): void {
     const text = keyText(key);
     if (this.#opening.get(text) === request.pipe) return;
     this.#opening.set(text, request.pipe);
-    this.#openAndAnnounce(key, request)
+    this.#openAndAnnounce(key, request, store)
       .catch((error: unknown) => {
         if (!isXenstoreError(error)) throw error;
       })
@@ -134,15 +151,17 @@ export class Reconciler {
       });
   }
 
-  async #openAndAnnounce(key: LogfileKey, request: LogRequest): Promise<void> {
-    const { client, streams } = this.#options;
+  async #openAndAnnounce(key: LogfileKey, request: LogRequest, store: string): Promise<void> {
+    const { client, streams, deadDomains, refusals } = this.#options;
     const { owner } = key;
     const name =
       owner.kind === "host"
         ? hostName
         : ((await client.readIfExists(domainNamePath(owner.domid))) ?? String(owner.domid));
     const log = request.log ?? logNameOf(request.file, name);
-    const opened = await streams.open(key, name, log, request);
+    if (owner.kind === "domain") await deadDomains.observe(owner.domid);
+    const opened = await streams.open({ key, name, log, request, store });
+    if (opened.kind === "opened") refusals.succeed(key);
     await announce(
       client,
       key,

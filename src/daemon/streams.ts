@@ -18,7 +18,7 @@ export type Opened =
 
 /** A stream and what the main process knows of it. */
 export interface LiveStream {
-  readonly record: StreamRecord;
+  record: StreamRecord;
   readonly fileSystem: string;
   /** `opening` until the pump has answered. */
   phase: "opening" | "open";
@@ -29,6 +29,15 @@ export interface LiveStream {
 export interface ClosedStream {
   readonly record: StreamRecord;
   readonly report: StreamReport;
+}
+
+/** What xenstore asks for, and in which store. */
+export interface OpenRequest {
+  readonly key: LogfileKey;
+  readonly name: string;
+  readonly log: string;
+  readonly request: LogRequest;
+  readonly store: string;
 }
 
 /** Streams that are remembered after their end, for `list --all` and for whoever waits. */
@@ -69,18 +78,39 @@ export class Streams {
     for (const record of this.#options.table.load()) this.#begin(record);
   }
 
-  /** Begins a stream with a new epoch; resolves when its pump has it, or will not. */
-  async open(key: LogfileKey, name: string, log: string, request: LogRequest): Promise<Opened> {
+  /**
+   * Begins a stream with a new epoch; resolves when its pump has it, or will not. The FIFO of a stream
+   * that is there ends that one's epoch.
+   */
+  async open(request: OpenRequest): Promise<Opened> {
+    const record = this.#recordOf(request);
+    if (typeof record === "string") return refused(record);
+    const fileSystem = fileSystemOf(record.file, readMounts());
+    const before = this.live.find(({ record: { pipe } }) => pipe === record.pipe);
+    if (before !== undefined && before.fileSystem !== fileSystem) {
+      return refused(
+        `file is "${record.file}", on another file system than before; remove the request and make a new one`,
+      );
+    }
+    if (before !== undefined) this.#options.table.remove(before.record.epoch);
+    this.#options.table.add(record);
+    return await new Promise((resolve) => {
+      this.#opening.set(record.epoch, resolve);
+      this.#begin(record);
+    });
+  }
+
+  #recordOf({ key, name, log, request, store }: OpenRequest): StreamRecord | string {
     const { logDirectory, runDirectory } = this.#options.places;
     const relativeFile = relativeBelow(request.file, logDirectory);
     if (relativeFile === undefined) {
-      return refused(`file is "${request.file}"; it must be below ${logDirectory}`);
+      return `file is "${request.file}"; it must be below ${logDirectory}`;
     }
     const relativePipe = relativeBelow(request.pipe, runDirectory);
     if (relativePipe === undefined) {
-      return refused(`pipe is "${request.pipe}"; it must be below ${runDirectory}`);
+      return `pipe is "${request.pipe}"; it must be below ${runDirectory}`;
     }
-    const record: StreamRecord = {
+    return {
       version: 1,
       epoch: randomBytes(epochBytes).toString("hex"),
       key: keyText(key),
@@ -95,12 +125,8 @@ export class Streams {
       limitBytes: request.limitBytes,
       copies: request.copies,
       overflow: request.overflow,
+      store,
     };
-    this.#options.table.add(record);
-    return await new Promise((resolve) => {
-      this.#opening.set(record.epoch, resolve);
-      this.#begin(record);
-    });
   }
 
   nodesGone(epoch: string): void {
@@ -110,10 +136,13 @@ export class Streams {
     this.#pumpOf(stream).send({ type: "nodesGone", epoch });
   }
 
-  nodesBack(epoch: string): void {
+  /** The nodes are there again, in this store. */
+  nodesBack(epoch: string, store: string): void {
     const stream = this.#live.get(epoch);
     if (stream === undefined) return;
     stream.nodes = "present";
+    stream.record = { ...stream.record, store };
+    this.#options.table.add(stream.record);
     this.#pumpOf(stream).send({ type: "nodesBack", epoch });
   }
 

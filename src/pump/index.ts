@@ -2,6 +2,7 @@
 // The pump: moves bytes from FIFOs to logs. `runPump` is its process; the rest is for the main
 // process that starts it.
 
+export { FifoError } from "./fifo.ts";
 export { endHolder, ensureHolder } from "./holder.ts";
 export {
   type FromPump,
@@ -12,3 +13,4 @@ export {
 } from "./messages.ts";
 export { type PumpChannel, runPump } from "./pump.ts";
 export { parseStreamRecord, type StreamRecord } from "./record.ts";
+export { RefusedDrain } from "./refused-drain.ts";

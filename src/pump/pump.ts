@@ -110,11 +110,16 @@ class Pump {
   }
 
   #open(record: StreamRecord, deadlineMs: number): void {
+    const before = [...this.#streams.values()].find(({ record: { pipe } }) => pipe === record.pipe);
+    if (before !== undefined) {
+      this.#renew(before, record, deadlineMs);
+      return;
+    }
     const owner = this.#ownerOf(record);
     if (owner === undefined) {
       this.#start(record);
     } else if (isWanted(owner)) {
-      this.#refuse(record, `file ${record.file} is the log of ${owner.record.key} already`);
+      this.#refuseOwned(record, owner);
     } else if (Date.now() >= deadlineMs && owner.state.kind !== "stalled") {
       owner.supersede();
       this.#start(record);
@@ -122,6 +127,19 @@ class Pump {
       // A stalled owner is waited for: what refuses its bytes would refuse the next owner's too.
       setTimeout(() => this.#open(record, deadlineMs), lockRetryMs);
     }
+  }
+
+  /** The FIFO's next epoch. Its new reading end is opened before the old one goes. */
+  #renew(before: PumpedStream, record: StreamRecord, deadlineMs: number): void {
+    if (before.state.kind === "stalled") {
+      setTimeout(() => this.#open(record, deadlineMs), lockRetryMs);
+      return;
+    }
+    const owner = this.#ownerOf(record);
+    if (owner !== undefined && owner !== before) this.#refuseOwned(record, owner);
+    else this.#start(record);
+    this.#streams.delete(before.record.epoch);
+    this.#channel.send({ type: "closed", report: before.release() });
   }
 
   /** The stream that writes the same file, if there is one. */
@@ -158,6 +176,10 @@ class Pump {
       if (!(error instanceof FifoError || error instanceof LogfileError)) throw error;
       this.#refuse(record, error.message);
     }
+  }
+
+  #refuseOwned(record: StreamRecord, owner: PumpedStream): void {
+    this.#refuse(record, `file ${record.file} is the log of ${owner.record.key} already`);
   }
 
   #refuse(record: StreamRecord, reason: string): void {

@@ -104,6 +104,14 @@ export class PumpedStream {
     return stranded;
   }
 
+  /** Lets go of FIFO and log between two moves; the FIFO keeps its name. Not while stalled. */
+  release(): StreamReport {
+    this.#state = { kind: "closed" };
+    const report = this.report();
+    this.#release();
+    return report;
+  }
+
   report(): StreamReport {
     return {
       epoch: this.record.epoch,

@@ -30,6 +30,8 @@ export interface StreamRecord extends LogTarget {
   readonly runRoot: string;
   readonly relativePipe: string;
   readonly overflow: "auto" | "block" | "drop";
+  /** Id of the xenstore content in which the nodes were seen last. */
+  readonly store: string;
 }
 
 const nonEmpty = v.pipe(v.string(), v.minLength(1));
@@ -56,6 +58,7 @@ export const streamRecordSchema: v.GenericSchema<unknown, StreamRecord> = v.obje
   runRoot: nonEmpty,
   relativePipe: nonEmpty,
   overflow: v.picklist(["auto", "block", "drop"]),
+  store: v.string(),
 });
 
 /** Parses a record from JSON text; `undefined` if it is damaged or of a later version. */

@@ -15,7 +15,7 @@ const conditionMsMax = 30_000;
 const pollMs = 10;
 
 /** Program and first arguments of `xenlog`: XENLOGD_TEST_TARGET=dist takes the build. */
-export function xenlogProgram(name: "xenlog" | "xenlogd" = "xenlog"): readonly [string, string] {
+function xenlogProgram(name: "xenlog" | "xenlogd" = "xenlog"): readonly [string, string] {
   const { XENLOGD_TEST_TARGET: target, XENLOGD_TEST_NODE: node } = process.env;
   if (target !== "dist") return [process.execPath, join(repository, `src/bin/${name}.ts`)];
   return [node ?? process.execPath, join(repository, `dist/bin/${name}.js`)];

@@ -3,7 +3,7 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -20,42 +20,78 @@ export interface LoggedEvent {
   readonly [field: string]: unknown;
 }
 
+/** Where a daemon keeps what tests look at. */
+interface TestPlaces {
+  readonly args: readonly string[];
+  readonly env: NodeJS.ProcessEnv;
+  readonly xenstoreSocket: string;
+  readonly ownRun: string;
+  readonly logDirectory: string;
+}
+
 export class TestDaemon implements AsyncDisposable {
   readonly directory: string;
   /** All daemons of this directory, in order. */
   readonly events: LoggedEvent[] = [];
   readonly control: ControlClient;
-  readonly #arguments: readonly string[];
+  readonly #places: TestPlaces;
   #child: ChildProcess | undefined;
   #xenstore: XenstoreClient | undefined;
   #words = "";
 
-  private constructor(directory: string, args: readonly string[]) {
+  private constructor(directory: string, places: TestPlaces) {
     this.directory = directory;
-    this.#arguments = args;
-    this.control = controlClient(join(directory, "run/control.sock"));
+    this.#places = places;
+    this.control = controlClient(join(places.ownRun, "control.sock"));
   }
 
+  /** An embedded daemon in a new directory. */
   static async start(...args: string[]): Promise<TestDaemon> {
-    const daemon = new TestDaemon(mkdtempSync(join(tmpdir(), "xenlogd-test-")), args);
+    const directory = mkdtempSync(join(tmpdir(), "xenlogd-test-"));
+    const daemon = new TestDaemon(directory, {
+      args: ["--embedded", "--dir", directory, ...args],
+      env: process.env,
+      xenstoreSocket: join(directory, "run/xenstored.sock"),
+      ownRun: join(directory, "run"),
+      logDirectory: join(directory, "log"),
+    });
     await daemon.start();
     return daemon;
   }
 
+  /** A daemon as on a Xen host, for the xenstored at `xenstoreSocket`; not started yet. */
+  static onHost(xenstoreSocket: string): TestDaemon {
+    const directory = mkdtempSync(join(tmpdir(), "xenlogd-host-"));
+    const [run, log] = [join(directory, "run"), join(directory, "log")];
+    mkdirSync(run);
+    mkdirSync(log);
+    return new TestDaemon(directory, {
+      args: [],
+      env: { ...process.env, XENSTORED_PATH: xenstoreSocket, XEN_RUN_DIR: run, XEN_LOG_DIR: log },
+      xenstoreSocket,
+      ownRun: join(run, "xenlogd"),
+      logDirectory: join(log, "xenlogd"),
+    });
+  }
+
   get fifoDirectory(): string {
-    return join(this.directory, "run/fifo");
+    return join(this.#places.ownRun, "fifo");
+  }
+
+  get environment(): NodeJS.ProcessEnv {
+    return this.#places.env;
   }
 
   logPath(name: string): string {
-    return join(this.directory, "log", name);
+    return join(this.#places.logDirectory, name);
   }
 
   /** Starts it, or its successor, and waits until it is ready. */
   async start(): Promise<void> {
     const [node, program] = ourProgram("xenlogd");
-    const args = [program, "--embedded", "--dir", this.directory, ...this.#arguments];
-    const child = spawn(node, [...args, "--notify-fd", "3"], {
+    const child = spawn(node, [program, ...this.#places.args, "--notify-fd", "3"], {
       stdio: ["ignore", "ignore", "pipe", "pipe"],
+      env: this.#places.env,
     });
     this.#child = child;
     if (child.stderr !== null) {
@@ -75,7 +111,7 @@ export class TestDaemon implements AsyncDisposable {
   }
 
   get mainPid(): number {
-    return Number(readFileSync(join(this.directory, "run/xenlogd.pid"), "utf8"));
+    return Number(readFileSync(join(this.#places.ownRun, "xenlogd.pid"), "utf8"));
   }
 
   /** The pump that was started last. */
@@ -85,8 +121,7 @@ export class TestDaemon implements AsyncDisposable {
 
   async xenstore(): Promise<XenstoreClient> {
     this.#xenstore ??= await connectXenstore({
-      socketPath: join(this.directory, "run/xenstored.sock"),
-      reconnect: true,
+      socketPath: this.#places.xenstoreSocket,
     });
     return this.#xenstore;
   }
@@ -110,7 +145,7 @@ export class TestDaemon implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     // A killed daemon leaves its store and holder: its successor takes them down.
-    if (this.#child?.signalCode !== null) await this.start();
+    if (this.#child !== undefined && this.#child.signalCode !== null) await this.start();
     await this.stop();
     rmSync(this.directory, { recursive: true });
   }

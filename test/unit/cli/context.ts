@@ -19,7 +19,7 @@ export async function runMain(
   return { code, stdout: stdout.text(), stderr: stderr.text() };
 }
 
-export function contextOf(parts: Partial<CliContext> = {}): CliContext {
+function contextOf(parts: Partial<CliContext> = {}): CliContext {
   return {
     environment: {
       PATH: "/usr/bin:/bin",
@@ -37,7 +37,7 @@ export function contextOf(parts: Partial<CliContext> = {}): CliContext {
   };
 }
 
-export function capture(parts: Partial<Output> = {}): Output & { text(): string } {
+function capture(parts: Partial<Output> = {}): Output & { text(): string } {
   const written: string[] = [];
   return {
     isTerminal: false,
