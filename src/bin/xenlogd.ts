@@ -3,12 +3,18 @@
 // The daemon in the foreground. SIGTERM and SIGINT drain and stop it. Exit code 0 after an orderly
 // stop, 2 for a wrong command line, 7 when another daemon has the same places, else 1.
 
-import { closeSync, readFileSync, writeSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command, CommanderError } from "commander";
-import { embeddedPlaces, hostPlaces, type Places, PlacesError } from "../control/index.ts";
+import {
+  embeddedPlaces,
+  giveNotice,
+  hostPlaces,
+  type Places,
+  PlacesError,
+} from "../control/index.ts";
 import { DaemonError, logEvents, startDaemon } from "../daemon/index.ts";
 
 interface Options {
@@ -32,11 +38,7 @@ async function main(argv: readonly string[]): Promise<number> {
     if (!(error instanceof CommanderError)) throw error;
     return error.exitCode === 0 ? 0 : exitUsage;
   }
-  const notify = (notice: object): void => {
-    if (options.notifyFd === undefined) return;
-    writeSync(Number(options.notifyFd), `${JSON.stringify(notice)}\n`);
-    closeSync(Number(options.notifyFd));
-  };
+  const notifyFd = options.notifyFd === undefined ? undefined : Number(options.notifyFd);
   try {
     const daemon = await startDaemon({
       places: placesOf(options),
@@ -51,7 +53,7 @@ async function main(argv: readonly string[]): Promise<number> {
     });
     // A terminal that goes away is no reason to stop a daemon.
     process.on("SIGHUP", () => {});
-    notify({ ready: true });
+    giveNotice(notifyFd, { kind: "ready" });
     await Promise.race([signalled, daemon.ended]);
     await daemon.stop();
     return 0;
@@ -60,7 +62,7 @@ async function main(argv: readonly string[]): Promise<number> {
     const { code, message } = error;
     const exitCode = code === "alreadyRunning" ? exitAlreadyRunning : exitFailure;
     process.stderr.write(`xenlogd: ${message}\n`);
-    notify({ error: { code, message }, exitCode });
+    giveNotice(notifyFd, { kind: "failed", code, message, exitCode });
     return exitCode;
   }
 }

@@ -104,7 +104,7 @@ async function createUnless(
   invocation: Invocation,
   choice: CreateChoice,
 ): Promise<number> {
-  const { places, daemon } = await findDaemon(invocation);
+  const { places, daemon } = await findDaemon(invocation, choice.timeoutMs);
   await using xenstore = await connectXenstore({ socketPath: places.xenstoreSocket });
   const owner = await findOwner(xenstore, places, choice.owner);
   try {

@@ -7,14 +7,13 @@ import { closeSync, fstatSync, ftruncateSync, mkdirSync, openSync } from "node:f
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
-import type { Places } from "../control/index.ts";
+import { type Places, readNotice } from "../control/index.ts";
 import { describeErrno, errnoNameOf } from "../kernel/index.ts";
 import type { CliContext } from "./context.ts";
 import { CliError, DaemonKilledError, DaemonStartError } from "./errors.ts";
 import { exitCode } from "./exit-codes.ts";
 import { takeLock } from "./lock.ts";
 import { hasDaemon } from "./mode.ts";
-import { type Notice, parseNotice } from "./notice.ts";
 
 /** Longer than a daemon takes that finds much to recover. */
 const readyMsMax = 60_000;
@@ -26,8 +25,6 @@ const occupiedMsMax = 15_000;
 const retryMs = 50;
 /** From the end of what it says to its own. */
 const endMsMax = 5000;
-/** A notice is one line; this is far more. */
-const noticeBytesMax = 64 * 1024;
 
 /** Returns when a daemon answers in this directory; throws DaemonStartError with its sentence. */
 export async function ensureDaemon(
@@ -118,16 +115,6 @@ function openOutput(path: string): number {
   const descriptor = openSync(path, "a", 0o600);
   if (fstatSync(descriptor).size > outputBytesMax) ftruncateSync(descriptor);
   return descriptor;
-}
-
-async function readNotice(stream: Readable): Promise<Notice | undefined> {
-  let text = "";
-  for await (const chunk of stream.setEncoding("utf8") as AsyncIterable<string>) {
-    text += chunk;
-    // Not the end of file: a child of the daemon might have inherited the descriptor.
-    if (text.includes("\n") || text.length > noticeBytesMax) break;
-  }
-  return parseNotice(text);
 }
 
 /** It says why before it goes, and has to be gone before we do. */

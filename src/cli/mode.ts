@@ -40,9 +40,12 @@ export async function placesOfRun(invocation: Invocation): Promise<Places> {
 /** Where every other command goes, and its daemon, which has just answered. */
 export async function findDaemon(
   invocation: Invocation,
+  patienceMs?: number,
 ): Promise<{ readonly places: Places; readonly daemon: ControlClient }> {
   const places = askedPlaces(invocation) ?? hostPlaces(invocation.context.environment);
-  if (await hasDaemon(places)) return { places, daemon: controlClient(places.controlSocket) };
+  if (await hasDaemon(places, patienceMs)) {
+    return { places, daemon: controlClient(places.controlSocket) };
+  }
   if (places.mode === "embedded") throw noEmbedded(places);
   if (await socketAnswers(places.xenstoreSocket)) throw noService(places);
   const directory = defaultDirectory(invocation);
@@ -59,9 +62,9 @@ function askedPlaces(invocation: Invocation): Places | undefined {
 }
 
 /** False if nobody is there; a daemon that is there and cannot be asked is an error. */
-export async function hasDaemon(places: Places): Promise<boolean> {
+export async function hasDaemon(places: Places, patienceMs?: number): Promise<boolean> {
   try {
-    await controlClient(places.controlSocket).status();
+    await controlClient(places.controlSocket, patienceMs).status();
     return true;
   } catch (error) {
     if (error instanceof ControlError && error.code === "unreachable") return false;

@@ -2,10 +2,10 @@
 // `xenlog xenstored`: the embedded xenstore as a process of its own, in the foreground. Ends in
 // order on SIGTERM and SIGINT.
 
-import { closeSync, mkdirSync, writeSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { Command, Option } from "commander";
-import { embeddedPlaces } from "../control/index.ts";
+import { embeddedPlaces, giveNotice, parseDescriptor } from "../control/index.ts";
 import { findXenstoreSocket } from "../xenstore/index.ts";
 import { startXenstoreServer } from "../xenstore/server/index.ts";
 import type { CliContext } from "./context.ts";
@@ -14,7 +14,6 @@ import { describeError, exitCode, exitCodeOf } from "./exit-codes.ts";
 import { type Invocation, note } from "./globals.ts";
 import type { Invoke } from "./main.ts";
 import { socketAnswers } from "./mode.ts";
-import { formatNotice, parseDescriptor } from "./notice.ts";
 
 /** What commander hands over. */
 interface XenstoredTexts {
@@ -45,14 +44,11 @@ async function serve(invocation: Invocation, texts: XenstoredTexts): Promise<num
       stateFile === undefined ? { socketPath } : { socketPath, stateFile },
     );
     note(invocation, `xenstored answers at ${socketPath}`);
-    notify(notifyFd, formatNotice({ kind: "ready" }));
+    giveNotice(notifyFd, { kind: "ready" });
     await stopped;
     return exitCode.ok;
   } catch (error) {
-    notify(
-      notifyFd,
-      formatNotice({ kind: "failed", ...describeError(error), exitCode: exitCodeOf(error) }),
-    );
+    giveNotice(notifyFd, { kind: "failed", ...describeError(error), exitCode: exitCodeOf(error) });
     throw error;
   }
 }
@@ -63,7 +59,7 @@ function placesOf(
 ): { readonly socketPath: string; readonly stateFile: string | undefined } {
   const places = globals.directory === undefined ? undefined : embeddedPlaces(globals.directory);
   const socketPath = socket ?? places?.xenstoreSocket ?? findXenstoreSocket(context.environment);
-  const stateFile = state ?? (places && join(places.stateDirectory, "xenstored.json"));
+  const stateFile = state ?? (places && join(places.stateDirectory, "xenstore.state"));
   return {
     socketPath: resolve(context.directory, socketPath),
     stateFile: stateFile === undefined ? undefined : resolve(context.directory, stateFile),
@@ -81,14 +77,4 @@ function stopSignal(context: CliContext): Promise<void> {
   return new Promise((resolved) => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) context.onSignal(signal, resolved);
   });
-}
-
-function notify(descriptor: number | undefined, line: string): void {
-  if (descriptor === undefined) return;
-  try {
-    writeSync(descriptor, line);
-    closeSync(descriptor);
-  } catch {
-    // Whoever asked is gone, and we are wanted all the same.
-  }
 }

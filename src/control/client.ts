@@ -31,10 +31,13 @@ export interface ControlClient {
   stop(): Promise<void>;
 }
 
-/** Makes a client; connects to nothing yet. Every call rejects with ControlError only. */
-export function controlClient(socketPath: string): ControlClient {
-  const ask = (call: Omit<Call, "socketPath">): Promise<Answer> =>
-    exchange({ ...call, socketPath });
+/**
+ * Makes a client; connects to nothing yet. Every call rejects with ControlError only, and with
+ * "timeout" after `patienceMs`.
+ */
+export function controlClient(socketPath: string, patienceMs: number = answerMsMax): ControlClient {
+  const ask = (call: Omit<Call, "socketPath" | "timeoutMs"> & Partial<Call>): Promise<Answer> =>
+    exchange({ timeoutMs: Math.min(patienceMs, answerMsMax), ...call, socketPath });
   return {
     socketPath,
     async status(signal): Promise<DaemonStatus> {
@@ -61,7 +64,7 @@ interface Call {
   readonly socketPath: string;
   readonly path: string;
   readonly method?: "POST";
-  readonly timeoutMs?: number;
+  readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -71,7 +74,7 @@ interface Answer {
 }
 
 function exchange(call: Call): Promise<Answer> {
-  const { socketPath, path, method = "GET", timeoutMs: timeout = answerMsMax, signal } = call;
+  const { socketPath, path, method = "GET", timeoutMs: timeout, signal } = call;
   const where = `xenlogd at ${socketPath}`;
   return new Promise((resolve, reject) => {
     const fail = (error: unknown): void => reject(explained(error, where));

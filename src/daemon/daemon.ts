@@ -23,7 +23,7 @@ import { Refusals } from "./refusals.ts";
 import { ensureStore, stopStore } from "./store-process.ts";
 import { StreamTable } from "./stream-table.ts";
 import { Streams } from "./streams.ts";
-import { type Lifetime, watchLifetime } from "./transient.ts";
+import { hasClients, type Lifetime, watchLifetime } from "./transient.ts";
 
 export interface DaemonOptions {
   readonly places: Places;
@@ -199,7 +199,7 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
       unwatch();
       await takeDown(options, parts, () => {
         // A daemon that comes again finds its streams; one that ended for good leaves none.
-        if (options.lifetime === "transient") {
+        if (options.lifetime === "transient" && !hasClients(places)) {
           for (const stream of streams.live) {
             streams.forget(stream);
             rmSync(stream.record.pipe, { force: true });

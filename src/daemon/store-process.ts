@@ -9,6 +9,7 @@ import { connect } from "node:net";
 import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import * as v from "valibot";
+import { readNotice } from "../control/index.ts";
 import { identifyProcess, isAlive, openPath, type ProcessIdentity } from "../kernel/index.ts";
 import { DaemonError } from "./errors.ts";
 import type { EmitEvent } from "./events.ts";
@@ -51,11 +52,13 @@ export async function ensureStore(options: StoreProcessOptions): Promise<void> {
       ],
       { detached: true, cwd: "/", stdio: ["ignore", "ignore", errors, "pipe"] },
     );
-    await started(child.stdio[3] as Readable);
-    const identity = child.pid === undefined ? undefined : identifyProcess(child.pid);
+    await once(child, "spawn");
     child.unref();
+    const identity = identifyProcess(child.pid ?? 0);
     if (identity === undefined) throw new Error("it ended at once");
+    // Before it is ready: a successor of ours has to know whose it is.
     writeFileSync(identityFile(stateDirectory), JSON.stringify(identity), { mode: 0o600 });
+    await started(child.stdio[3] as Readable);
     options.emit({ kind: "StoreStarted", pid: identity.pid });
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
@@ -79,7 +82,7 @@ export async function stopStore(stateDirectory: string): Promise<void> {
 }
 
 function identityFile(stateDirectory: string): string {
-  return `${stateDirectory}/xenstored.json`;
+  return `${stateDirectory}/xenstored.process`;
 }
 
 function readIdentity(stateDirectory: string): ProcessIdentity | undefined {
@@ -100,19 +103,15 @@ function answers(socketPath: string): Promise<boolean> {
   });
 }
 
-const noticeSchema = v.union([
-  v.object({ ready: v.literal(true) }),
-  v.object({ error: v.object({ message: v.string() }) }),
-]);
-
-/** Reads the one line that a program of ours writes to its notify descriptor. */
+/** Waits for the notice of a program of ours; throws why it did not come up. */
 async function started(notices: Readable): Promise<void> {
-  let text = "";
-  notices.setEncoding("utf8").on("data", (part: string) => {
-    text += part;
-  });
-  await once(notices, "end", { signal: AbortSignal.timeout(startTimeoutMs) });
-  if (text === "") throw new Error("it ended before it was ready");
-  const notice = v.parse(noticeSchema, JSON.parse(text));
-  if ("error" in notice) throw new Error(notice.error.message);
+  const late = setTimeout(() => notices.destroy(new Error("it is not ready yet")), startTimeoutMs);
+  try {
+    const notice = await readNotice(notices);
+    if (notice === undefined) throw new Error("it ended before it was ready");
+    if (notice.kind === "failed") throw new Error(notice.message);
+  } finally {
+    clearTimeout(late);
+    notices.destroy();
+  }
 }

@@ -20,7 +20,7 @@ export function watchLifetime(
 ): () => void {
   if (lifetime === "permanent") return () => {};
   const timer = setInterval(() => {
-    if (hasClients(`${places.stateDirectory}/clients.lock`)) return;
+    if (hasClients(places)) return;
     // Orphans' nodes stay behind in the store; their writers are heard to the end.
     for (const stream of streams.live) {
       if (stream.nodes === "present") streams.nodesGone(stream.record.epoch);
@@ -31,7 +31,8 @@ export function watchLifetime(
 }
 
 /** Each `run` holds a shared lock on the file as long as it lives. */
-function hasClients(path: string): boolean {
+export function hasClients(places: Places): boolean {
+  const path = `${places.stateDirectory}/clients.lock`;
   const fd = openPath(path, constants.O_RDWR | constants.O_CREAT, 0o600);
   try {
     return !tryLock(fd, "exclusive");

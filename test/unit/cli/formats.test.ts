@@ -3,7 +3,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { formatLiveLine } from "../../../src/cli/live-line.ts";
-import { formatNotice, parseNotice } from "../../../src/cli/notice.ts";
 import { legalName } from "../../../src/cli/open-log.ts";
 import { formatTable } from "../../../src/cli/table.ts";
 import { formatBytes, formatCount } from "../../../src/cli/units.ts";
@@ -114,22 +113,5 @@ describe("a domain's name from COMMAND", () => {
 
   it("is never too long, whatever its letters", () => {
     assert.ok(Buffer.byteLength(legalName("\u{1f600}".repeat(100))) < nameBytesMax);
-  });
-});
-
-describe("a notice", () => {
-  it("survives the way", () => {
-    for (const notice of [
-      { kind: "ready" },
-      { kind: "failed", code: "bad", message: "it is bad", exitCode: 7 },
-    ] as const) {
-      assert.deepEqual(parseNotice(formatNotice(notice)), notice);
-    }
-  });
-
-  it("is none when it is cut off or foreign", () => {
-    for (const text of ["", "{", "[]", '{"ready":false}', '{"error":{"code":"a"},"exitCode":1}']) {
-      assert.equal(parseNotice(text), undefined);
-    }
   });
 });

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a program that was started says on its --notify-fd: one line of JSON, then end of file.
 
+import { closeSync, writeSync } from "node:fs";
+import type { Readable } from "node:stream";
 import * as v from "valibot";
 import { ContractError, quote } from "../contract/index.ts";
 
@@ -12,6 +14,31 @@ export type Notice =
       readonly message: string;
       readonly exitCode: number;
     };
+
+/** A notice is one line; this is far more. */
+const noticeBytesMax = 64 * 1024;
+
+/** Says it on the descriptor and closes that; nothing where nobody has asked. */
+export function giveNotice(descriptor: number | undefined, notice: Notice): void {
+  if (descriptor === undefined) return;
+  try {
+    writeSync(descriptor, formatNotice(notice));
+    closeSync(descriptor);
+  } catch {
+    // Whoever asked is gone, and we are wanted all the same.
+  }
+}
+
+/** Reads the notice of a program that was started; `undefined` if it ended without one. */
+export async function readNotice(stream: Readable): Promise<Notice | undefined> {
+  let text = "";
+  for await (const chunk of stream.setEncoding("utf8") as AsyncIterable<string>) {
+    text += chunk;
+    // Not the end of file: a child of the program might have inherited the descriptor.
+    if (text.includes("\n") || text.length > noticeBytesMax) break;
+  }
+  return parseNotice(text);
+}
 
 const noticeSchema = v.union([
   v.object({ ready: v.literal(true) }),
