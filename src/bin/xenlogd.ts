@@ -39,6 +39,12 @@ async function main(argv: readonly string[]): Promise<number> {
     return error.exitCode === 0 ? 0 : exitUsage;
   }
   const notifyFd = options.notifyFd === undefined ? undefined : Number(options.notifyFd);
+  // From the first moment on, and as often as they come: what is started is taken down in order.
+  const signalled = new Promise<void>((resolve) => {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => resolve());
+  });
+  // A terminal that goes away is no reason to stop a daemon.
+  process.on("SIGHUP", () => {});
   try {
     const daemon = await startDaemon({
       places: placesOf(options),
@@ -48,11 +54,6 @@ async function main(argv: readonly string[]): Promise<number> {
       storeProgram: sibling("xenlog", "xenstored"),
       emit: logEvents(),
     });
-    const signalled = new Promise<void>((resolve) => {
-      for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve());
-    });
-    // A terminal that goes away is no reason to stop a daemon.
-    process.on("SIGHUP", () => {});
     giveNotice(notifyFd, { kind: "ready" });
     await Promise.race([signalled, daemon.ended]);
     await daemon.stop();

@@ -37,7 +37,7 @@ export function controlSource(options: ControlSourceOptions): ControlSource {
 }
 
 function stateOf(stream: LiveStream): StreamState {
-  if (stream.nodes === "gone") return "closing";
+  if (stream.record.nodes === "gone") return "closing";
   return stream.phase === "opening" ? "pending" : "ready";
 }
 

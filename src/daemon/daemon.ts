@@ -3,6 +3,7 @@
 // touches a log or a stage; that is the pumps' part.
 
 import { rmSync } from "node:fs";
+import { parseKeyText } from "../contract/index.ts";
 import {
   type ControlServer,
   type DaemonStatus,
@@ -51,6 +52,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const made = makeDirectories(places);
   const parts: Parts = {
     made,
+    streams: undefined,
     refusals: new Refusals(places.runDirectory),
     lock: undefined,
     control: undefined,
@@ -69,6 +71,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 }
 
 interface Parts {
+  streams: Streams | undefined;
   readonly refusals: Refusals;
   readonly made: readonly string[];
   lock: InstanceLock | undefined;
@@ -105,10 +108,15 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
     parts.pumps.set(fileSystem, pump);
     return pump;
   };
+  let reconciler: Reconciler | undefined;
   const streams = new Streams({
     places,
     table,
     emit,
+    onRestored: (record) => {
+      const key = parseKeyText(record.key);
+      if (key !== undefined) reconciler?.lookAt(key).catch(fail);
+    },
     pumpFor: (fileSystem, directory) => {
       const known = parts.pumps.get(fileSystem);
       if (known !== undefined) return known;
@@ -122,6 +130,7 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
     },
   });
 
+  parts.streams = streams;
   const first = fileSystemOf(places.ownLogDirectory, readMounts());
   const ready = makePump(first, places.ownLogDirectory).start();
   streams.restore();
@@ -172,7 +181,7 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
     parts.client
       ?.then((client) => {
         const deadDomains = new DeadDomains(client, emit);
-        const reconciler = new Reconciler({
+        reconciler = new Reconciler({
           client,
           streams,
           refusals: parts.refusals,
@@ -220,10 +229,13 @@ async function takeDown(
 ): Promise<void> {
   const { places, emit } = options;
   const stranded = await Promise.all([...parts.pumps.values()].map((pump) => pump.stop()));
-  const strandedBytes = stranded.reduce((sum, bytes) => sum + bytes, 0);
+  const strandedBytes = stranded.includes("unknown")
+    ? "unknown"
+    : stranded.reduce((sum: number, bytes) => sum + Number(bytes), 0);
   afterDrain();
   await parts.control?.[Symbol.asyncDispose]();
   await parts.client?.then((client) => client.close()).catch(() => {});
+  parts.streams?.release();
   parts.refusals[Symbol.dispose]();
   if (places.mode === "embedded") await stopStore(places.stateDirectory);
   rmSync(places.controlSocket, { force: true });

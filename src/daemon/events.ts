@@ -6,7 +6,7 @@ import { destination, type Logger, pino } from "pino";
 
 export type DaemonEvent =
   | { readonly kind: "DaemonStarted"; readonly version: string; readonly directory: string }
-  | { readonly kind: "DaemonStopped"; readonly strandedBytes: number }
+  | { readonly kind: "DaemonStopped"; readonly strandedBytes: number | "unknown" }
   | {
       readonly kind: "StreamOpened";
       readonly key: string;
@@ -19,7 +19,12 @@ export type DaemonEvent =
       readonly epoch: string;
       readonly writtenBytes: number;
     }
-  | { readonly kind: "StreamRefused"; readonly key: string; readonly reason: string }
+  | {
+      readonly kind: "StreamRefused";
+      readonly key: string;
+      readonly reason: string;
+      readonly final: boolean;
+    }
   | { readonly kind: "StreamUntrusted"; readonly key: string; readonly path: string }
   | { readonly kind: "StreamStalled"; readonly key: string; readonly reason: string }
   | { readonly kind: "StreamResumed"; readonly key: string }

@@ -19,10 +19,10 @@ export function parseMounts(text: string): readonly Mount[] {
   return text.split("\n").flatMap((line) => {
     const [, , device, , point] = line.split(" ");
     if (device === undefined || point === undefined) return [];
+    // Space, tab, newline and backslash are written so.
     const unescaped = point.replace(/\\([0-7]{3})/g, (_, octal: string) =>
       String.fromCharCode(Number.parseInt(octal, 8)),
     );
-    // The kernel writes bytes, some of them as octal: together they are UTF-8 again.
     return [{ device, point: unescaped }];
   });
 }

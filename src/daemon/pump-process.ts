@@ -32,6 +32,7 @@ type State =
   /** Waits for its predecessor's lock, or empties the stages. */
   | { readonly kind: "starting"; readonly child: ChildProcess }
   | { readonly kind: "running"; readonly child: ChildProcess; readonly sinceMs: number }
+  /** There is none; another is started soon. */
   | { readonly kind: "waiting" }
   | { readonly kind: "stopping"; readonly child: ChildProcess }
   | { readonly kind: "stopped" };
@@ -52,22 +53,27 @@ export class PumpProcess {
   #state: State = { kind: "waiting" };
   #failures = 0;
   #lastWords = "";
-  #strandedBytes = 0;
+  /** What the stages hold: known from a pump that has stopped in order, and of new stages. */
+  #strandedBytes: number | "unknown" = "unknown";
   #requests = 0;
   readonly #reports: Map<number, (streams: readonly StreamReport[]) => void> = new Map();
+  /** The first start's outcome; later ones are tried until they succeed. */
+  #first: { readonly resolve: () => void; readonly reject: (error: Error) => void } | undefined;
+  /** Whoever waits for the next start, or for the end of all of them. */
+  readonly #onChange: Set<() => void> = new Set();
 
   constructor(options: PumpProcessOptions) {
     this.#options = options;
   }
 
-  /** Resolves when the pump is ready; rejects with DaemonError if it ends before that. */
-  async start(): Promise<void> {
-    await new Promise<void>((resolve, reject) => {
-      this.#launch(resolve, (reason) => {
-        this.#state = { kind: "stopped" };
-        const { directory } = this.#options;
-        reject(new DaemonError("pump", `the pump for ${directory} cannot start: ${reason}`));
-      }).catch(reject);
+  /**
+   * Resolves when the pump is ready. Rejects with DaemonError if it cannot: if it gives up, that is,
+   * not if somebody kills it.
+   */
+  start(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#first = { resolve, reject };
+      this.#launch();
     });
   }
 
@@ -95,9 +101,11 @@ export class PumpProcess {
 
   /**
    * Lets the pump move what its FIFOs hold and ends it. Resolves with the bytes that stay in its
-   * stages; without any the holder goes too.
+   * stages, "unknown" if it hangs or died; without any the holder goes too.
    */
-  async stop(): Promise<number> {
+  async stop(): Promise<number | "unknown"> {
+    // One that was killed a moment ago has left bytes that its successor is about to write.
+    if (this.#first === undefined) await this.#settled(stopTimeoutMs);
     const state = this.#state;
     if (state.kind === "starting" || state.kind === "running") {
       const { child } = state;
@@ -105,11 +113,10 @@ export class PumpProcess {
       if (state.kind === "running") post(child, { type: "stop" });
       else child.disconnect();
       await ended(child, stopTimeoutMs);
+      letGo(child);
     }
-    const settled = this.#state.kind !== "stopping" || !isRunning(this.#state.child);
     this.#state = { kind: "stopped" };
-    // A pump that does not end owns its stages still.
-    if (settled && this.#strandedBytes === 0) endHolder(this.#holderFile);
+    if (this.#strandedBytes === 0) endHolder(this.#holderFile);
     return this.#strandedBytes;
   }
 
@@ -117,14 +124,20 @@ export class PumpProcess {
     return `${this.#options.volatileDirectory}/holder-${this.#options.fileSystem}.json`;
   }
 
-  async #launch(onReady: () => void, onEnded: (reason: string) => void): Promise<void> {
-    const { fileSystem, program, volatileDirectory, positionsDirectory } = this.#options;
+  #launch(): void {
+    this.#launchWithStages().catch((error: Error) => this.#failed(error.message, "gaveUp"));
+  }
+
+  async #launchWithStages(): Promise<void> {
+    const { fileSystem, program, volatileDirectory, positionsDirectory, emit } = this.#options;
     const { stages, found } = await ensureHolder(this.#holderFile);
+    if (found === "lost") emit({ kind: "HolderLost", fileSystem });
     // Stopped meanwhile: a pump that comes now would be nobody's.
-    if (this.#state.kind === "stopped") return;
-    if (found === "started" && this.#failures > 0) {
-      this.#options.emit({ kind: "HolderLost", fileSystem });
+    if (this.#state.kind !== "waiting") {
+      if (found !== "running") endHolder(this.#holderFile);
+      return;
     }
+    if (found !== "running") this.#strandedBytes = 0;
     const child = spawn(program.command, [...program.args], {
       stdio: ["ignore", "ignore", "pipe", "ipc"],
       cwd: "/",
@@ -134,12 +147,17 @@ export class PumpProcess {
     child.stderr?.setEncoding("utf8").on("data", (text: string) => {
       this.#lastWords = `${this.#lastWords}${text}`.slice(-lastWordsMax);
     });
-    child.on("message", (message) => this.#receive(parseFromPump(message), child, onReady));
+    child.on("message", (message) => this.#receive(message, child));
     child.on("error", (error) => {
       // Without a pid it was never started; other errors are about a channel whose end is told below.
-      if (child.pid === undefined) onEnded(error.message);
+      if (child.pid === undefined) this.#ended(error.message, "gaveUp");
     });
-    child.on("exit", (code, signal) => this.#ended(code, signal, onEnded));
+    child.on("exit", (code, signal) => {
+      const how = signal === null ? `it ended with code ${code}` : `it was ended by ${signal}`;
+      const error = errorIn(this.#lastWords);
+      const reason = error === undefined ? how : `${how}: ${error}`;
+      this.#ended(reason, signal === null ? "gaveUp" : "killed");
+    });
     post(child, {
       type: "start",
       lockFile: `${volatileDirectory}/pump-${fileSystem}.lock`,
@@ -149,17 +167,17 @@ export class PumpProcess {
     });
   }
 
-  #receive(message: FromPump, child: ChildProcess, onReady: () => void): void {
+  #receive(raw: unknown, child: ChildProcess): void {
+    let message: FromPump;
+    try {
+      message = parseFromPump(raw);
+    } catch {
+      // Of another version, or out of its mind: its successor starts from what is on disk.
+      child.kill("SIGKILL");
+      return;
+    }
     if (message.type === "started") {
-      if (this.#state.kind !== "starting") return;
-      this.#state = { kind: "running", child, sinceMs: Date.now() };
-      this.#options.emit({
-        kind: "PumpStarted",
-        fileSystem: this.#options.fileSystem,
-        pid: child.pid ?? 0,
-      });
-      onReady();
-      this.#options.onStarted();
+      this.#started(child);
     } else if (message.type === "report") {
       this.#reports.get(message.request)?.(message.streams);
     } else if (message.type === "stopped") {
@@ -169,43 +187,76 @@ export class PumpProcess {
     }
   }
 
-  #ended(
-    code: number | null,
-    signal: NodeJS.Signals | null,
-    onEnded: (reason: string) => void,
-  ): void {
-    const how = signal === null ? `it ended with code ${code}` : `it was ended by ${signal}`;
-    const error = errorIn(this.#lastWords);
-    const reason = error === undefined ? how : `${how}: ${error}`;
+  #started(child: ChildProcess): void {
+    if (this.#state.kind !== "starting") return;
+    this.#state = { kind: "running", child, sinceMs: performance.now() };
+    this.#strandedBytes = "unknown";
+    const { emit, fileSystem, onStarted } = this.#options;
+    emit({ kind: "PumpStarted", fileSystem, pid: child.pid ?? 0 });
+    this.#first?.resolve();
+    this.#first = undefined;
+    onStarted();
+    this.#changed();
+  }
+
+  #ended(reason: string, how: "gaveUp" | "killed"): void {
     const before = this.#state;
     if (before.kind === "stopping" || before.kind === "stopped") return;
     this.#state = { kind: "waiting" };
-    if (before.kind === "starting") {
-      onEnded(reason);
-      return;
+    if (before.kind === "running" && performance.now() - before.sinceMs >= stableMs) {
+      this.#failures = 0;
     }
-    this.#options.emit({ kind: "PumpEnded", fileSystem: this.#options.fileSystem, reason });
-    const stable = before.kind === "running" && Date.now() - before.sinceMs >= stableMs;
-    this.#restart(stable ? 0 : this.#failures);
+    this.#failed(reason, how);
   }
 
-  #restart(failures: number): void {
-    this.#failures = failures + 1;
-    const delayMs = Math.min(restartDelayMsMin * 2 ** Math.min(failures, 16), restartDelayMsMax);
-    setTimeout(() => {
-      if (this.#state.kind !== "waiting") return;
-      const again = (reason: string): void => {
-        this.#options.emit({ kind: "PumpEnded", fileSystem: this.#options.fileSystem, reason });
-        if (this.#state.kind === "waiting") this.#restart(this.#failures);
+  #failed(reason: string, how: "gaveUp" | "killed"): void {
+    const { directory, emit, fileSystem } = this.#options;
+    if (this.#first !== undefined && how === "gaveUp") {
+      this.#state = { kind: "stopped" };
+      const message = `the pump for ${directory} cannot start: ${reason}`;
+      this.#first.reject(new DaemonError("pump", message));
+      return;
+    }
+    emit({ kind: "PumpEnded", fileSystem, reason });
+    const delayMs = restartDelayMsMin * 2 ** Math.min(this.#failures, 16);
+    this.#failures += 1;
+    setTimeout(
+      () => {
+        if (this.#state.kind === "waiting") this.#launch();
+      },
+      Math.min(delayMs, restartDelayMsMax),
+    );
+  }
+
+  /** Resolves when the pump runs, or after the time. */
+  async #settled(timeoutMs: number): Promise<void> {
+    if (this.#state.kind !== "waiting" && this.#state.kind !== "starting") return;
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        this.#onChange.delete(done);
+        resolve();
       };
-      this.#launch(() => {}, again).catch((error: Error) => again(error.message));
-    }, delayMs);
+      const timer = setTimeout(done, timeoutMs);
+      this.#onChange.add(done);
+    });
+  }
+
+  #changed(): void {
+    for (const tell of this.#onChange) tell();
   }
 }
 
 /** A child that is gone by now is told of by its exit. */
 function post(child: ChildProcess, message: ToPump): void {
   child.send(message, () => {});
+}
+
+/** A pump that hangs in its disk does not keep the main process from its end. */
+function letGo(child: ChildProcess): void {
+  if (child.connected) child.disconnect();
+  child.stderr?.destroy();
+  child.unref();
 }
 
 function isRunning(child: ChildProcess): boolean {

@@ -22,7 +22,7 @@ import {
 import { isXenstoreError, type XenstoreClient } from "../xenstore/index.ts";
 import type { DeadDomains } from "./dead-domains.ts";
 import type { EmitEvent } from "./events.ts";
-import { type Action, type Desired, reconcile } from "./reconcile.ts";
+import { type Action, type Desired, type Present, reconcile } from "./reconcile.ts";
 import type { Refusals } from "./refusals.ts";
 import { readStoreId } from "./store-identity.ts";
 import type { Streams } from "./streams.ts";
@@ -41,6 +41,7 @@ export class Reconciler {
   readonly #options: ReconcilerOptions;
   /** Requests whose pump has not answered, by key, with the FIFO they are about. */
   readonly #opening: Map<string, string> = new Map();
+  #turn: Promise<void> = Promise.resolve();
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
@@ -52,38 +53,55 @@ export class Reconciler {
     for await (const event of watch) {
       const scope = scopeOfEvent(event.path);
       if (scope.kind === "unrelated") continue;
+      await this.#lookInTurn(scope);
+      if (scope.kind === "everything") this.#options.onFirstRead();
+    }
+  }
+
+  /** Looks at one log file again, for a reason that is not in xenstore. */
+  async lookAt(key: LogfileKey): Promise<void> {
+    await this.#lookInTurn({ kind: "logfile", key });
+  }
+
+  /** One look at a time, or two of them would act on the same stream. */
+  #lookInTurn(scope: EventScope): Promise<void> {
+    this.#turn = this.#turn.then(async () => {
       try {
         await this.#look(scope);
-        if (scope.kind === "everything") this.#options.onFirstRead();
       } catch (error) {
         // Lost on the way: the new connection's first event is about everything.
         if (!isXenstoreError(error)) throw error;
       }
-    }
+    });
+    return this.#turn;
   }
 
   async #look(scope: EventScope): Promise<void> {
     const store = await readStoreId(this.#options.client);
-    for (const [text, key] of await this.#keysIn(scope)) {
+    for (const key of (await this.#keysIn(scope)).values()) {
       if (scope.kind === "everything" && key.owner.kind === "domain") {
         await this.#options.deadDomains.observe(key.owner.domid);
       }
       const desired = await this.#read(key);
-      const present = this.#options.streams.live
-        .filter(({ record }) => record.key === text)
-        .map(({ record, phase, nodes }) => ({
-          epoch: record.epoch,
-          pipe: record.pipe,
-          // Until it is announced its `state` is missing, and that asks for nothing new.
-          phase: this.#opening.get(text) === record.pipe ? ("opening" as const) : phase,
-          nodes: nodes === "present" && record.store !== store ? ("lost" as const) : nodes,
-        }));
-      this.#options.refusals.release(
-        key,
-        desired.kind === "nodes" ? desired.nodes.pipe : undefined,
-      );
-      for (const action of reconcile(desired, present)) await this.#perform(key, action, store);
+      const pipe = desired.kind === "nodes" ? desired.nodes.pipe : undefined;
+      this.#options.refusals.release(key, pipe);
+      for (const action of reconcile(desired, this.#presentAt(key, store))) {
+        await this.#perform(key, action, store);
+      }
     }
+  }
+
+  #presentAt(key: LogfileKey, store: string): readonly Present[] {
+    const text = keyText(key);
+    return this.#options.streams.live
+      .filter(({ record }) => record.key === text)
+      .map(({ record, phase }) => ({
+        epoch: record.epoch,
+        pipe: record.pipe,
+        // Until it is announced its `state` is missing, and that asks for nothing new.
+        phase: this.#opening.get(text) === record.pipe ? "opening" : phase,
+        nodes: record.nodes === "present" && record.store !== store ? "lost" : record.nodes,
+      }));
   }
 
   /** The keys that the event may be about: those in the store and those of our streams. */

@@ -10,7 +10,7 @@ import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import * as v from "valibot";
 import { readNotice } from "../control/index.ts";
-import { identifyProcess, isAlive, openPath, type ProcessIdentity } from "../kernel/index.ts";
+import { identifyProcess, openPath, type ProcessIdentity, signalProcess } from "../kernel/index.ts";
 import { DaemonError } from "./errors.ts";
 import type { EmitEvent } from "./events.ts";
 import type { Program } from "./program.ts";
@@ -72,11 +72,11 @@ export async function ensureStore(options: StoreProcessOptions): Promise<void> {
 export async function stopStore(stateDirectory: string): Promise<void> {
   const identity = readIdentity(stateDirectory);
   if (identity === undefined) return;
-  const deadlineMs = Date.now() + stopTimeoutMs;
-  for (let signal: NodeJS.Signals = "SIGTERM"; isAlive(identity); ) {
-    process.kill(identity.pid, signal);
+  const deadlineMs = performance.now() + stopTimeoutMs;
+  let signal: NodeJS.Signals = "SIGTERM";
+  while (signalProcess(identity, signal)) {
     await delay(10);
-    if (Date.now() > deadlineMs) signal = "SIGKILL";
+    if (performance.now() > deadlineMs) signal = "SIGKILL";
   }
   rmSync(identityFile(stateDirectory), { force: true });
 }

@@ -19,13 +19,22 @@ export class StreamTable {
     mkdirSync(this.positionsDirectory, { recursive: true, mode: 0o700 });
   }
 
-  /** The records that are there; what cannot be read is left alone and left out. */
+  /** The records that are there, in the order in which the streams began. */
   load(): readonly StreamRecord[] {
     const names = readdirSync(this.#directory).filter((name) => name.endsWith(suffix));
-    return names.flatMap((name) => {
-      const record = parseStreamRecord(readFileSync(`${this.#directory}/${name}`, "utf8"));
-      return record === undefined ? [] : [record];
-    });
+    return names
+      .map((name) => this.#read(name))
+      .filter((record) => record !== undefined)
+      .sort((a, b) => a.sequence - b.sequence);
+  }
+
+  /** What is damaged is left alone: it may be worth a look, and must not keep a daemon from starting. */
+  #read(name: string): StreamRecord | undefined {
+    try {
+      return parseStreamRecord(readFileSync(`${this.#directory}/${name}`, "utf8"));
+    } catch {
+      return undefined;
+    }
   }
 
   add(record: StreamRecord): void {

@@ -3,10 +3,12 @@
 // should be comes from elsewhere (`reconciler.ts`); this is what they are.
 
 import { randomBytes } from "node:crypto";
+import { closeSync } from "node:fs";
 import { dirname } from "node:path";
 import { keyText, type LogfileKey, type LogRequest, relativeBelow } from "../contract/index.ts";
 import type { Places } from "../control/index.ts";
-import type { FromPump, StreamRecord, StreamReport } from "../pump/index.ts";
+import { describeErrno, errnoNameOf } from "../kernel/index.ts";
+import { Fifo, type FromPump, type StreamRecord, type StreamReport } from "../pump/index.ts";
 import type { EmitEvent } from "./events.ts";
 import { fileSystemOf, readMounts } from "./file-systems.ts";
 import type { PumpProcess } from "./pump-process.ts";
@@ -20,10 +22,13 @@ export type Opened =
 export interface LiveStream {
   record: StreamRecord;
   readonly fileSystem: string;
-  /** `opening` until the pump has answered. */
+  /** Asked for in this life of the daemon, or taken up again from the table. */
+  readonly origin: "new" | "restored";
+  /** `opening` until the pump has answered for the first time. */
   phase: "opening" | "open";
-  nodes: "present" | "gone";
   report: StreamReport | undefined;
+  /** Our own reading end of the FIFO: while a pump is dead its content and its writers outlive it. */
+  keeperFd: number | undefined;
 }
 
 export interface ClosedStream {
@@ -43,6 +48,9 @@ export interface OpenRequest {
 /** Streams that are remembered after their end, for `list --all` and for whoever waits. */
 const closedMax = 256;
 
+/** How often a stream is tried again whose log cannot be opened. */
+const reopenDelayMs = 1000;
+
 /** Bytes of randomness in an epoch. */
 const epochBytes = 8;
 
@@ -52,6 +60,8 @@ export interface StreamsOptions {
   readonly emit: EmitEvent;
   /** Makes the pump of a file system, and starts it. */
   readonly pumpFor: (fileSystem: string, directory: string) => PumpProcess;
+  /** A stream that was taken up again is open now: nobody has answered its request yet. */
+  readonly onRestored: (record: StreamRecord) => void;
 }
 
 export class Streams {
@@ -59,7 +69,8 @@ export class Streams {
   readonly #live: Map<string, LiveStream> = new Map();
   readonly #closed: Map<string, ClosedStream> = new Map();
   readonly #opening: Map<string, (answer: Opened) => void> = new Map();
-  readonly #closing: Map<string, Set<(closed: ClosedStream) => void>> = new Map();
+  readonly #closing: Map<string, Set<(closed: ClosedStream | undefined) => void>> = new Map();
+  #sequence = 0;
 
   constructor(options: StreamsOptions) {
     this.#options = options;
@@ -75,7 +86,10 @@ export class Streams {
 
   /** Goes on with the streams of the table, before anybody asks xenstore. */
   restore(): void {
-    for (const record of this.#options.table.load()) this.#begin(record);
+    for (const record of this.#options.table.load()) {
+      this.#sequence = Math.max(this.#sequence, record.sequence);
+      this.#begin(record, fileSystemOf(record.file, readMounts()), "restored");
+    }
   }
 
   /**
@@ -85,19 +99,24 @@ export class Streams {
   async open(request: OpenRequest): Promise<Opened> {
     const record = this.#recordOf(request);
     if (typeof record === "string") return refused(record);
-    const fileSystem = fileSystemOf(record.file, readMounts());
-    const before = this.live.find(({ record: { pipe } }) => pipe === record.pipe);
-    if (before !== undefined && before.fileSystem !== fileSystem) {
-      return refused(
-        `file is "${record.file}", on another file system than before; remove the request and make a new one`,
-      );
+    try {
+      const fileSystem = fileSystemOf(record.file, readMounts());
+      const before = this.live.find(({ record: { pipe } }) => pipe === record.pipe);
+      if (before !== undefined && before.fileSystem !== fileSystem) {
+        return refused(
+          `file is "${record.file}", on another file system than before; remove the request and make a new one`,
+        );
+      }
+      if (before !== undefined) this.#options.table.remove(before.record.epoch);
+      this.#options.table.add(record);
+      return await new Promise((resolve) => {
+        this.#opening.set(record.epoch, resolve);
+        this.#begin(record, fileSystem, "new");
+      });
+    } catch (error) {
+      const reason = describeErrno(errnoNameOf(error) ?? "EIO");
+      return refused(`the daemon cannot keep its own record of the stream: ${reason}`);
     }
-    if (before !== undefined) this.#options.table.remove(before.record.epoch);
-    this.#options.table.add(record);
-    return await new Promise((resolve) => {
-      this.#opening.set(record.epoch, resolve);
-      this.#begin(record);
-    });
   }
 
   #recordOf({ key, name, log, request, store }: OpenRequest): StreamRecord | string {
@@ -126,13 +145,15 @@ export class Streams {
       copies: request.copies,
       overflow: request.overflow,
       store,
+      nodes: "present",
+      sequence: this.#nextSequence(),
     };
   }
 
   nodesGone(epoch: string): void {
     const stream = this.#live.get(epoch);
     if (stream === undefined) return;
-    stream.nodes = "gone";
+    this.#record(stream, { nodes: "gone" });
     this.#pumpOf(stream).send({ type: "nodesGone", epoch });
   }
 
@@ -140,10 +161,23 @@ export class Streams {
   nodesBack(epoch: string, store: string): void {
     const stream = this.#live.get(epoch);
     if (stream === undefined) return;
-    stream.nodes = "present";
-    stream.record = { ...stream.record, store };
-    this.#options.table.add(stream.record);
+    this.#record(stream, { nodes: "present", store });
     this.#pumpOf(stream).send({ type: "nodesBack", epoch });
+  }
+
+  #record(stream: LiveStream, change: Partial<Pick<StreamRecord, "nodes" | "store">>): void {
+    stream.record = { ...stream.record, ...change };
+    try {
+      this.#options.table.add(stream.record);
+    } catch (error) {
+      // The next daemon reads it from xenstore: it only learns it later.
+      if (errnoNameOf(error) === undefined) throw error;
+    }
+  }
+
+  #nextSequence(): number {
+    this.#sequence += 1;
+    return this.#sequence;
   }
 
   /** Resolves when the stream is closed; at once with `undefined` if it is not known. */
@@ -185,7 +219,7 @@ export class Streams {
   /** A file system whose pump cannot start takes no streams. */
   refuseAll(fileSystem: string, reason: string): void {
     for (const { record, fileSystem: own } of this.live) {
-      if (own === fileSystem) this.#refused(record.epoch, reason);
+      if (own === fileSystem) this.#refused(record.epoch, reason, "other");
     }
   }
 
@@ -195,7 +229,7 @@ export class Streams {
         this.#opened(message.epoch);
         break;
       case "refused":
-        this.#refused(message.epoch, message.reason);
+        this.#refused(message.epoch, message.reason, message.cause);
         break;
       case "closed":
         this.#end(message.report);
@@ -227,29 +261,44 @@ export class Streams {
     }
   }
 
-  /** Forgets a stream that nobody will go on with: the daemon stops for good. */
-  forget(stream: LiveStream): void {
-    this.#live.delete(stream.record.epoch);
-    this.#options.table.remove(stream.record.epoch);
+  /** Lets go of what the main process itself has open; the pumps are asked to stop elsewhere. */
+  release(): void {
+    for (const stream of this.live) this.#closeKeeper(stream);
   }
 
-  #begin(record: StreamRecord): void {
-    const fileSystem = fileSystemOf(record.file, readMounts());
+  /** Forgets a stream that nobody will go on with. */
+  forget(stream: LiveStream, closed?: ClosedStream): void {
+    const { epoch } = stream.record;
+    this.#closeKeeper(stream);
+    this.#live.delete(epoch);
+    this.#options.table.remove(epoch);
+    for (const resolve of this.#closing.get(epoch) ?? []) resolve(closed);
+    this.#closing.delete(epoch);
+  }
+
+  #begin(record: StreamRecord, fileSystem: string, origin: LiveStream["origin"]): void {
     const stream: LiveStream = {
       record,
       fileSystem,
+      origin,
       phase: "opening",
-      nodes: "present",
       report: undefined,
+      keeperFd: openKeeper(record),
     };
     this.#live.set(record.epoch, stream);
     this.#tell(stream);
   }
 
+  #closeKeeper(stream: LiveStream): void {
+    if (stream.keeperFd !== undefined) closeSync(stream.keeperFd);
+    stream.keeperFd = undefined;
+  }
+
   #tell(stream: LiveStream): void {
     const pump = this.#pumpOf(stream);
     pump.send({ type: "open", record: stream.record });
-    if (stream.nodes === "gone") pump.send({ type: "nodesGone", epoch: stream.record.epoch });
+    const { epoch, nodes } = stream.record;
+    if (nodes === "gone") pump.send({ type: "nodesGone", epoch });
   }
 
   #pumpOf(stream: LiveStream): PumpProcess {
@@ -259,20 +308,33 @@ export class Streams {
   #opened(epoch: string): void {
     const stream = this.#live.get(epoch);
     if (stream === undefined) return;
-    if (stream.phase === "opening") {
-      const { key, file } = stream.record;
-      this.#options.emit({ kind: "StreamOpened", key, epoch, file });
-    }
+    const first = stream.phase === "opening";
     stream.phase = "open";
     this.#answer(epoch, { kind: "opened" });
+    if (!first) return;
+    const { key, file } = stream.record;
+    this.#options.emit({ kind: "StreamOpened", key, epoch, file });
+    if (stream.origin === "restored") this.#options.onRestored(stream.record);
   }
 
-  #refused(epoch: string, reason: string): void {
+  /**
+   * Final for a new request. A stream that was open once has a writer that counts on it, so whatever
+   * is in its way is waited for; only when its FIFO is gone there is nothing left to go on with.
+   */
+  #refused(epoch: string, reason: string, cause: "noFifo" | "other"): void {
     const stream = this.#live.get(epoch);
     if (stream === undefined) return;
-    this.#options.emit({ kind: "StreamRefused", key: stream.record.key, reason });
-    this.forget(stream);
-    this.#answer(epoch, refused(reason));
+    const { key } = stream.record;
+    const isFinal = cause === "noFifo" || (stream.origin === "new" && stream.phase === "opening");
+    this.#options.emit({ kind: "StreamRefused", key, reason, final: isFinal });
+    if (isFinal) {
+      this.forget(stream);
+      this.#answer(epoch, refused(reason));
+      return;
+    }
+    setTimeout(() => {
+      if (this.#live.has(epoch)) this.#tell(stream);
+    }, reopenDelayMs).unref();
   }
 
   #answer(epoch: string, answer: Opened): void {
@@ -285,7 +347,6 @@ export class Streams {
     if (stream === undefined) return;
     const { record } = stream;
     const { epoch } = record;
-    this.forget(stream);
     const closed: ClosedStream = { record, report };
     this.#closed.set(epoch, closed);
     for (const oldest of this.#closed.keys()) {
@@ -298,12 +359,26 @@ export class Streams {
       epoch,
       writtenBytes: report.writtenBytes,
     });
-    for (const resolve of this.#closing.get(epoch) ?? []) resolve(closed);
-    this.#closing.delete(epoch);
+    this.forget(stream, closed);
   }
 
   #keyOf(epoch: string): string {
     return this.#live.get(epoch)?.record.key ?? epoch;
+  }
+}
+
+/** Not one of those that are read: it only keeps the FIFO from being without a reader. */
+function openKeeper(record: StreamRecord): number | undefined {
+  try {
+    const fifo = Fifo.find(record.runRoot, record.relativePipe);
+    try {
+      return fifo.openForReading();
+    } finally {
+      fifo.close();
+    }
+  } catch {
+    // The pump will say what is wrong with it.
+    return undefined;
   }
 }
 

@@ -23,19 +23,22 @@ export function watchLifetime(
     if (hasClients(places)) return;
     // Orphans' nodes stay behind in the store; their writers are heard to the end.
     for (const stream of streams.live) {
-      if (stream.nodes === "present") streams.nodesGone(stream.record.epoch);
+      if (stream.record.nodes === "present") streams.nodesGone(stream.record.epoch);
     }
     if (streams.live.length === 0) onUnneeded();
   }, lookEveryMs);
   return () => clearInterval(timer);
 }
 
-/** Each `run` holds a shared lock on the file as long as it lives. */
+/**
+ * Each `run` holds a shared lock on the file as long as it lives. An exclusive one is the last of
+ * them, which is about to stop us.
+ */
 export function hasClients(places: Places): boolean {
   const path = `${places.stateDirectory}/clients.lock`;
   const fd = openPath(path, constants.O_RDWR | constants.O_CREAT, 0o600);
   try {
-    return !tryLock(fd, "exclusive");
+    return tryLock(fd, "shared") && !tryLock(fd, "exclusive");
   } finally {
     closeSync(fd);
   }

@@ -23,5 +23,5 @@ export {
   splice,
   tee,
 } from "./pipes.ts";
-export { identifyProcess, isAlive, type ProcessIdentity } from "./processes.ts";
+export { identifyProcess, isAlive, type ProcessIdentity, signalProcess } from "./processes.ts";
 export { type Readiness, watchReadable } from "./readiness.ts";

@@ -33,6 +33,17 @@ export function isAlive(identity: ProcessIdentity): boolean {
   return now?.startTicks === identity.startTicks && now.bootId === identity.bootId;
 }
 
+/** Sends the signal to that very process; false if it is gone. */
+export function signalProcess(identity: ProcessIdentity, signal: NodeJS.Signals): boolean {
+  if (!isAlive(identity)) return false;
+  try {
+    return process.kill(identity.pid, signal);
+  } catch {
+    // It went between the look and the signal.
+    return false;
+  }
+}
+
 /** Random id of this boot of the kernel. */
 function readBootId(): string {
   return readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim();

@@ -17,7 +17,16 @@ const polled = new Set<PollHandle>();
  * One bounded operation a call keeps the neighbours served.
  */
 export function watchReadable(fd: number, onReadable: () => void): Readiness {
-  const handle = pollReadable(fd, onReadable);
+  const handle = pollReadable(fd, () => {
+    try {
+      onReadable();
+    } catch (error) {
+      // Thrown through the native caller it would end the process without a word.
+      setImmediate(() => {
+        throw error;
+      });
+    }
+  });
   polled.add(handle);
   return {
     close(): void {

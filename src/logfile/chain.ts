@@ -5,8 +5,7 @@
 
 export type RotationStep =
   | { readonly kind: "unlink"; readonly name: string }
-  | { readonly kind: "rename"; readonly from: string; readonly to: string }
-  | { readonly kind: "create"; readonly name: string };
+  | { readonly kind: "rename"; readonly from: string; readonly to: string };
 
 /** Name of the file at an index of the chain. */
 export function chainName(live: string, index: number): string {
@@ -25,7 +24,7 @@ export function chainIndex(live: string, name: string): number | undefined {
 }
 
 /**
- * The steps that make room for a new live file.
+ * The steps after which there is no live file, and room for one.
  *
  * The files move up into the lowest hole of the chain, and only when there is no hole is the oldest
  * removed. Each step moves the hole down by one:
@@ -40,9 +39,8 @@ export function planRotation(
   copies: number,
   exists: (index: number) => boolean,
 ): readonly RotationStep[] {
-  const create: RotationStep = { kind: "create", name: live };
-  if (!exists(0)) return [create];
-  if (copies === 0) return [{ kind: "unlink", name: live }, create];
+  if (!exists(0)) return [];
+  if (copies === 0) return [{ kind: "unlink", name: live }];
   const steps: RotationStep[] = [];
   let hole = 1;
   while (hole <= copies && exists(hole)) hole += 1;
@@ -57,6 +55,5 @@ export function planRotation(
       to: chainName(live, index),
     });
   }
-  steps.push(create);
   return steps;
 }

@@ -3,7 +3,7 @@
 
 import { describeErrno, errnoNameOf } from "../kernel/index.ts";
 
-export type LogfileErrorCode = "directory" | "open" | "notRegular" | "linked" | "trim";
+export type LogfileErrorCode = "directory" | "open" | "notRegular" | "linked" | "trim" | "occupied";
 
 function sentence(code: LogfileErrorCode, path: string, errno: string): string {
   switch (code) {
@@ -15,6 +15,8 @@ function sentence(code: LogfileErrorCode, path: string, errno: string): string {
       return `the log ${path} is not a regular file`;
     case "linked":
       return `the log ${path} has more than one hard link`;
+    case "occupied":
+      return `the log ${path} was filled by somebody else while it was rotated`;
     case "trim":
       return `the log ${path} is above its limit and cannot be shortened: ${describeErrno(errno)}`;
   }

@@ -4,6 +4,7 @@
 // stays in the pipe.
 
 import { closeSync, fstatSync, readSync } from "node:fs";
+import { constants } from "node:os";
 import {
   KernelError,
   makePipe,
@@ -90,8 +91,8 @@ export class RotatingFile {
           continue;
         }
         const moved = splice(pipeFd, live.fd, plan.bytes);
-        // Only somebody else reading the pipe could make it empty; waiting would not mend that.
-        if (moved === "wouldBlock" || moved === 0) break;
+        // A file that would block, or takes nothing, is on a file system with ideas of its own.
+        if (moved === "wouldBlock" || moved === 0) throw new KernelError("splice", eio);
         live.sizeBytes += moved;
         movedBytes += moved;
       }
@@ -135,8 +136,13 @@ export class RotatingFile {
     if (this.#state.kind === "closed") throw new Error("append to a closed log");
     if (this.#state.kind === "rotating") {
       this.#performRotation();
-      this.#state = this.#openLive();
-      this.#options.onRotated?.(this.#state);
+      const live = this.#openLive();
+      if (live.sizeBytes >= this.#options.limitBytes) {
+        closeSync(live.fd);
+        throw new LogfileError("occupied", this.#name);
+      }
+      this.#state = live;
+      this.#options.onRotated?.(live);
     }
     return this.#state;
   }
@@ -161,9 +167,6 @@ export class RotatingFile {
       case "rename":
         renameAt(this.#directoryFd, step.from, step.to);
         break;
-      case "create":
-        // Done by opening it: a live file that is missing is made by whoever needs it.
-        break;
     }
   }
 
@@ -177,6 +180,8 @@ export class RotatingFile {
     }
   }
 }
+
+const eio = constants.errno.EIO;
 
 // Empty but for the length of a `peek`, so one serves all logs of the process.
 let scratch: ReturnType<typeof makePipe> | undefined;

@@ -11,6 +11,9 @@ import { LogfileError } from "./errors.ts";
 
 const copyBytes = 1 << 20;
 
+/** Of a dot file beside the log; what an interruption leaves of it goes at the next start. */
+const temporarySuffix = ".trim";
+
 /** Removes the copies above `copies` and shortens every file above `limitBytes` to its last lines. */
 export function bringUnderBound(
   directoryFd: number,
@@ -20,24 +23,22 @@ export function bringUnderBound(
 ): void {
   for (const name of listNames(directoryFd)) {
     const index = chainIndex(live, name);
-    if (index === undefined) continue;
+    const unfinished = name.startsWith(`.${live}`) && name.endsWith(temporarySuffix);
+    if (index === undefined && !unfinished) continue;
+    const stat = statAt(directoryFd, name);
+    if (stat?.isFile() !== true) continue;
     try {
-      if (index > copies) unlinkAt(directoryFd, name);
-      else if (isAbove(directoryFd, name, limitBytes)) keepTail(directoryFd, name, limitBytes);
+      if (index === undefined || index > copies) removeIfThere(directoryFd, name);
+      else if (stat.size > limitBytes) keepTail(directoryFd, name, limitBytes);
     } catch (error) {
       throw new LogfileError("trim", name, error);
     }
   }
 }
 
-function isAbove(directoryFd: number, name: string, limitBytes: number): boolean {
-  const stat = statAt(directoryFd, name);
-  return stat?.isFile() === true && stat.size > limitBytes;
-}
-
 /** Replaces the file by its last lines in one rename, so that an interruption leaves it whole. */
 function keepTail(directoryFd: number, name: string, limitBytes: number): void {
-  const temporary = `.${name}.trim`;
+  const temporary = `.${name}${temporarySuffix}`;
   removeIfThere(directoryFd, temporary);
   const from = openBeneath(directoryFd, name, constants.O_RDONLY);
   try {

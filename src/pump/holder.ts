@@ -6,6 +6,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import {
   closeSync,
+  existsSync,
   fstatSync,
   readFileSync,
   readlinkSync,
@@ -14,7 +15,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import * as v from "valibot";
-import { identifyProcess, isAlive, makePipe, resizePipe } from "../kernel/index.ts";
+import { identifyProcess, isAlive, makePipe, resizePipe, signalProcess } from "../kernel/index.ts";
 import type { StageLocation } from "./messages.ts";
 
 /** Streams of one file system that may be stuck at once before the others have to wait. */
@@ -33,25 +34,27 @@ const holderSchema = v.object({
 });
 type Holder = v.InferOutput<typeof holderSchema>;
 
-/**
- * The stages that the holder described in `stateFile` keeps open, or those of a new holder if that
- * one is gone. `found` tells which.
- */
-export async function ensureHolder(
-  stateFile: string,
-): Promise<{ readonly stages: readonly StageLocation[]; readonly found: "running" | "started" }> {
+export interface EnsuredHolder {
+  readonly stages: readonly StageLocation[];
+  /** What the stages were found in: a holder that runs, one that is gone, or there was none yet. */
+  readonly found: "running" | "lost" | "none";
+}
+
+/** The stages of the holder that `stateFile` describes, or those of a new one if that is gone. */
+export async function ensureHolder(stateFile: string): Promise<EnsuredHolder> {
   const running = readHolder(stateFile);
   if (running !== undefined) return { stages: locationsOf(running), found: "running" };
+  const found = existsSync(stateFile) ? "lost" : "none";
   const holder = await startHolder();
   writeFileSync(`${stateFile}.new`, JSON.stringify(holder), { mode: 0o600 });
   renameSync(`${stateFile}.new`, stateFile);
-  return { stages: locationsOf(holder), found: "started" };
+  return { stages: locationsOf(holder), found };
 }
 
 /** Ends the holder. Only for stages that are known to be empty. */
 export function endHolder(stateFile: string): void {
   const holder = readHolder(stateFile);
-  if (holder !== undefined) process.kill(holder.process.pid, "SIGKILL");
+  if (holder !== undefined) signalProcess(holder.process, "SIGKILL");
   rmSync(stateFile, { force: true });
 }
 

@@ -2,7 +2,7 @@
 // The pump: moves bytes from FIFOs to logs. `runPump` is its process; the rest is for the main
 // process that starts it.
 
-export { FifoError } from "./fifo.ts";
+export { Fifo, FifoError } from "./fifo.ts";
 export { endHolder, ensureHolder } from "./holder.ts";
 export {
   type FromPump,

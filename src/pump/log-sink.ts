@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where a stream's bytes end: its rotating file, and the record of its positions that goes with it.
 
+import { errnoNameOf } from "../kernel/index.ts";
 import { type Appended, RotatingFile } from "../logfile/index.ts";
 import { Positions } from "./positions.ts";
 import type { LogTarget } from "./record.ts";
@@ -19,6 +20,7 @@ export interface SinkReport {
 export class LogSink {
   readonly #file: RotatingFile;
   readonly #positions: Positions;
+  #lastCopiesBytes = 0;
 
   /** Throws LogfileError. */
   constructor(target: LogTarget, positionsDirectory: string) {
@@ -48,17 +50,27 @@ export class LogSink {
   }
 
   report(): SinkReport {
-    const copies = this.#file.copySizes().reduce((sum, size) => sum + size, 0);
-    const { base, rotations, droppedBytes } = this.#positions;
-    const offset = base + this.#file.live.sizeBytes;
+    const live = this.#file.live.sizeBytes;
+    const copies = this.#copiesBytes();
+    const { oldest, end, rotations, droppedBytes } = this.#positions.of(live, copies);
     return {
-      offset,
-      oldestOffset: Math.max(0, base - copies),
-      sizeBytes: copies + this.#file.live.sizeBytes,
+      offset: end,
+      oldestOffset: oldest,
+      sizeBytes: copies + live,
       rotations,
-      writtenBytes: offset,
+      writtenBytes: end,
       droppedBytes: droppedBytes === 0 ? {} : { superseded: droppedBytes },
     };
+  }
+
+  /** A directory that cannot be looked at is no reason to stop logging: what was seen last counts. */
+  #copiesBytes(): number {
+    try {
+      this.#lastCopiesBytes = this.#file.copySizes().reduce((sum, size) => sum + size, 0);
+    } catch (error) {
+      if (errnoNameOf(error) === undefined) throw error;
+    }
+    return this.#lastCopiesBytes;
   }
 
   close(): void {

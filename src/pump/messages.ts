@@ -49,7 +49,13 @@ export interface StreamReport {
 export type FromPump =
   | { readonly type: "started" }
   | { readonly type: "opened"; readonly epoch: string }
-  | { readonly type: "refused"; readonly epoch: string; readonly reason: string }
+  | {
+      readonly type: "refused";
+      readonly epoch: string;
+      readonly reason: string;
+      /** `noFifo`: there is nothing left to read from. */
+      readonly cause: "noFifo" | "other";
+    }
   | { readonly type: "closed"; readonly report: StreamReport }
   | {
       readonly type: "report";
@@ -98,7 +104,12 @@ const reportSchema = v.object({
 const fromPumpSchema: v.GenericSchema<unknown, FromPump> = v.variant("type", [
   v.object({ type: v.literal("started") }),
   v.object({ type: v.literal("opened"), epoch }),
-  v.object({ type: v.literal("refused"), epoch, reason: v.string() }),
+  v.object({
+    type: v.literal("refused"),
+    epoch,
+    reason: v.string(),
+    cause: v.picklist(["noFifo", "other"]),
+  }),
   v.object({ type: v.literal("closed"), report: reportSchema }),
   v.object({ type: v.literal("report"), request: count, streams: v.array(reportSchema) }),
   v.object({ type: v.literal("recovered"), epoch, bytes: count }),

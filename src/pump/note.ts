@@ -3,7 +3,7 @@
 // for each stage, written while the stage is empty, so that whoever comes next can finish the work
 // without xenstore. One write of one page is whole or absent after SIGKILL.
 
-import { readSync, writeSync } from "node:fs";
+import { fstatSync, readSync, writeSync } from "node:fs";
 import * as v from "valibot";
 import { type LogTarget, logTargetSchema } from "./record.ts";
 
@@ -24,6 +24,14 @@ const noteSchema: v.GenericSchema<unknown, OwnerNote> = v.object({
   target: logTargetSchema,
   intent: v.object({ kind: v.literal("write") }),
 });
+
+/** Makes room for the notes now: a file system that is full later does not keep them from being written. */
+export function reserveNotes(notesFd: number, count: number): void {
+  const present = fstatSync(notesFd).size;
+  for (let offset = present; offset < count * noteBytes; offset += noteBytes) {
+    writeSync(notesFd, Buffer.alloc(noteBytes, "\n"), 0, noteBytes, offset);
+  }
+}
 
 /** Writes the note of the stage at `index`. Throws RangeError if the paths are too long for it. */
 export function writeNote(

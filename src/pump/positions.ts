@@ -52,6 +52,15 @@ export function resolvePosition(last: PositionRecord | undefined, live: LiveFile
   };
 }
 
+export interface StreamPosition {
+  /** Offset behind the newest byte. */
+  readonly end: number;
+  /** Offset of the oldest byte on disk. */
+  readonly oldest: number;
+  readonly rotations: number;
+  readonly droppedBytes: number;
+}
+
 /** The record of one stream, kept on tmpfs. */
 export class Positions {
   readonly #fd: number;
@@ -74,16 +83,14 @@ export class Positions {
     }
   }
 
-  get base(): number {
-    return this.#record.base;
-  }
-
-  get rotations(): number {
-    return this.#record.rotations;
-  }
-
-  get droppedBytes(): number {
-    return this.#record.dropped;
+  /** Where the stream stands, given the bytes in its live file and in its copies. */
+  of(liveBytes: number, copiesBytes: number): StreamPosition {
+    const { base, next, rotations, dropped } = this.#record;
+    // Between two steps of a rotation there is no live file, but its end is known. A file that
+    // somebody else has shortened may end before the stream began.
+    const end = Math.max(0, next ?? base + liveBytes);
+    const oldest = Math.min(end, Math.max(0, base - copiesBytes));
+    return { end, oldest, rotations, droppedBytes: dropped };
   }
 
   rotating(live: LiveFile): void {

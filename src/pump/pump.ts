@@ -4,7 +4,7 @@
 
 import { closeSync, constants } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
-import { openPath, tryLock } from "../kernel/index.ts";
+import { errnoNameOf, openPath, tryLock } from "../kernel/index.ts";
 import { LogfileError } from "../logfile/index.ts";
 import { FifoError } from "./fifo.ts";
 import { type FromPump, type PumpStart, parseToPump, type ToPump } from "./messages.ts";
@@ -12,6 +12,7 @@ import { PumpedStream } from "./pumped-stream.ts";
 import type { StreamRecord } from "./record.ts";
 import { recoverStages } from "./recovery.ts";
 import { type FilledStage, StagePool } from "./stage-pool.ts";
+import type { Nodes } from "./stream-state.ts";
 
 /** The other end of the channel: the main process. */
 export interface PumpChannel {
@@ -24,6 +25,7 @@ export interface PumpChannel {
 const successionWaitMs = 2000;
 
 const lockRetryMs = 5;
+const pendingRetryMs = 20;
 
 /**
  * Serves one main process and resolves when that has said stop. Between two turns of the event loop
@@ -39,8 +41,10 @@ export async function runPump(channel: PumpChannel): Promise<void> {
   const pump = new Pump(channel, start);
   await new Promise<void>((resolve, reject) => {
     channel.onMessage((message) => {
+      const parsed = parse(message);
+      if (parsed === undefined) return;
       try {
-        if (pump.receive(parseToPump(message)) === "stopped") resolve();
+        if (pump.receive(parsed) === "stopped") resolve();
       } catch (error) {
         reject(error);
       }
@@ -49,10 +53,27 @@ export async function runPump(channel: PumpChannel): Promise<void> {
   });
 }
 
+/** A message of a main process of another version is left out: the streams there are go on. */
+function parse(message: unknown): ToPump | undefined {
+  try {
+    return parseToPump(message);
+  } catch (error) {
+    process.stderr.write(`xenlogd-pump: cannot understand a message: ${String(error)}\n`);
+    return undefined;
+  }
+}
+
 /** The lock is held until the process ends; a predecessor stuck in a hung disk keeps us waiting. */
 async function holdLock(path: string): Promise<void> {
   const fd = openPath(path, constants.O_RDWR | constants.O_CREAT, 0o600);
   while (!tryLock(fd, "exclusive")) await delay(lockRetryMs);
+}
+
+/** A stream that is to be opened, and what has become of its nodes meanwhile. */
+interface PendingOpen {
+  readonly record: StreamRecord;
+  readonly nodes: Nodes;
+  readonly deadlineMs: number;
 }
 
 class Pump {
@@ -61,6 +82,9 @@ class Pump {
   readonly #positionsDirectory: string;
   readonly #nullFd: number = openPath("/dev/null", constants.O_WRONLY);
   readonly #streams: Map<string, PumpedStream> = new Map();
+  /** Streams that wait for the last writers of another one, by epoch. */
+  readonly #pending: Map<string, PendingOpen> = new Map();
+  #pendingTimer: NodeJS.Timeout | undefined;
   /** Stages that a predecessor filled and the file system still refuses, by epoch. */
   readonly #leftovers: Map<string, FilledStage> = new Map();
 
@@ -88,13 +112,18 @@ class Pump {
       case "start":
         throw new Error("start came twice");
       case "open":
-        this.#open(message.record, Date.now() + successionWaitMs);
+        this.#pending.set(message.record.epoch, {
+          record: message.record,
+          nodes: "present",
+          deadlineMs: performance.now() + successionWaitMs,
+        });
+        this.#settlePending();
         return "running";
       case "nodesGone":
-        this.#streams.get(message.epoch)?.nodesGone();
+        this.#nodes(message.epoch, "gone");
         return "running";
       case "nodesBack":
-        this.#streams.get(message.epoch)?.nodesBack();
+        this.#nodes(message.epoch, "present");
         return "running";
       case "report":
         this.#channel.send({
@@ -109,33 +138,49 @@ class Pump {
     }
   }
 
-  #open(record: StreamRecord, deadlineMs: number): void {
-    const before = [...this.#streams.values()].find(({ record: { pipe } }) => pipe === record.pipe);
-    if (before !== undefined) {
-      this.#renew(before, record, deadlineMs);
-      return;
+  #nodes(epoch: string, nodes: Nodes): void {
+    const pending = this.#pending.get(epoch);
+    if (pending !== undefined) this.#pending.set(epoch, { ...pending, nodes });
+    const stream = this.#streams.get(epoch);
+    if (nodes === "gone") stream?.nodesGone();
+    else stream?.nodesBack();
+  }
+
+  /** Opens what can be opened now, in the order in which it was asked for. */
+  #settlePending(): void {
+    clearTimeout(this.#pendingTimer);
+    for (const pending of [...this.#pending.values()]) {
+      const outcome = this.#settle(pending);
+      if (outcome === "waits") continue;
+      this.#pending.delete(pending.record.epoch);
+      if (pending.nodes === "gone") this.#streams.get(pending.record.epoch)?.nodesGone();
     }
+    if (this.#pending.size === 0) return;
+    this.#pendingTimer = setTimeout(() => this.#settlePending(), pendingRetryMs);
+  }
+
+  #settle({ record, deadlineMs }: PendingOpen): "settled" | "waits" {
+    const before = [...this.#streams.values()].find(({ record: { pipe } }) => pipe === record.pipe);
     const owner = this.#ownerOf(record);
-    if (owner === undefined) {
+    // Bytes that are stuck go first: what refuses them would refuse the next epoch's too.
+    if (before?.state.kind === "stalled" || owner?.state.kind === "stalled") return "waits";
+    if (before !== undefined) {
+      this.#renew(before, record, owner);
+    } else if (owner === undefined) {
       this.#start(record);
     } else if (isWanted(owner)) {
       this.#refuseOwned(record, owner);
-    } else if (Date.now() >= deadlineMs && owner.state.kind !== "stalled") {
+    } else if (performance.now() >= deadlineMs) {
       owner.supersede();
       this.#start(record);
     } else {
-      // A stalled owner is waited for: what refuses its bytes would refuse the next owner's too.
-      setTimeout(() => this.#open(record, deadlineMs), lockRetryMs);
+      return "waits";
     }
+    return "settled";
   }
 
   /** The FIFO's next epoch. Its new reading end is opened before the old one goes. */
-  #renew(before: PumpedStream, record: StreamRecord, deadlineMs: number): void {
-    if (before.state.kind === "stalled") {
-      setTimeout(() => this.#open(record, deadlineMs), lockRetryMs);
-      return;
-    }
-    const owner = this.#ownerOf(record);
+  #renew(before: PumpedStream, record: StreamRecord, owner: PumpedStream | undefined): void {
     if (owner !== undefined && owner !== before) this.#refuseOwned(record, owner);
     else this.#start(record);
     this.#streams.delete(before.record.epoch);
@@ -173,20 +218,24 @@ class Pump {
       this.#streams.set(epoch, stream);
       this.#channel.send({ type: "opened", epoch });
     } catch (error) {
-      if (!(error instanceof FifoError || error instanceof LogfileError)) throw error;
-      this.#refuse(record, error.message);
+      const isOurs = error instanceof FifoError || error instanceof LogfileError;
+      if (!(isOurs || errnoNameOf(error) !== undefined)) throw error;
+      const message = error instanceof Error ? error.message : String(error);
+      this.#refuse(record, message, isMissingFifo(error) ? "noFifo" : "other");
     }
   }
 
   #refuseOwned(record: StreamRecord, owner: PumpedStream): void {
-    this.#refuse(record, `file ${record.file} is the log of ${owner.record.key} already`);
+    const reason = `file ${record.file} is the log of ${owner.record.key} already`;
+    this.#refuse(record, reason, "other");
   }
 
-  #refuse(record: StreamRecord, reason: string): void {
-    this.#channel.send({ type: "refused", epoch: record.epoch, reason });
+  #refuse(record: StreamRecord, reason: string, cause: "noFifo" | "other"): void {
+    this.#channel.send({ type: "refused", epoch: record.epoch, reason, cause });
   }
 
   #stop(): void {
+    clearTimeout(this.#pendingTimer);
     let strandedBytes = 0;
     for (const stream of this.#streams.values()) strandedBytes += stream.drainAndRelease();
     for (const leftover of this.#leftovers.values()) strandedBytes += leftover.bytes;
@@ -194,6 +243,10 @@ class Pump {
     closeSync(this.#nullFd);
     this.#channel.send({ type: "stopped", strandedBytes });
   }
+}
+
+function isMissingFifo(error: unknown): boolean {
+  return error instanceof FifoError && errnoNameOf(error.cause) === "ENOENT";
 }
 
 function isWanted(stream: PumpedStream): boolean {

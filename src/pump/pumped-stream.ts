@@ -43,21 +43,24 @@ export class PumpedStream {
   #readFd: number;
   #readiness: Readiness | undefined;
   #filled: Filled | undefined;
-  #retry: NodeJS.Timeout | undefined;
+  #retryTimer: NodeJS.Timeout | undefined;
   #lastWriteAtMs: number | undefined;
 
-  /** Throws FifoError or LogfileError with a sentence; nothing is left open then. */
+  /** Throws an error with an errno, or a FifoError or LogfileError; nothing is left open then. */
   constructor(options: PumpedStreamOptions) {
     const { record } = options;
     this.#options = options;
     this.#fifo = Fifo.find(record.runRoot, record.relativePipe);
+    let sink: LogSink | undefined;
     try {
-      this.#sink = new LogSink(record, options.positionsDirectory);
+      sink = new LogSink(record, options.positionsDirectory);
+      this.#sink = sink;
+      this.#readFd = this.#fifo.openForReading();
     } catch (error) {
+      sink?.close();
       this.#fifo.close();
       throw error;
     }
-    this.#readFd = this.#fifo.openForReading();
     if (options.leftover === undefined) {
       this.#startPolling();
     } else {
@@ -91,10 +94,12 @@ export class PumpedStream {
    * Returns the bytes that stay in a stage because the file system refuses them.
    */
   drainAndRelease(): number {
-    if (this.#state.kind === "closed") return 0;
-    if (this.#filled !== undefined) this.#retryFilled();
+    if (this.#filled !== undefined) this.#retry();
+    // What stands here may have been the last of it: then the stream has closed itself.
+    if (this.#isClosed()) return 0;
     for (let due = bytesReadable(this.#readFd); due > 0 && this.#filled === undefined; ) {
       const moved = this.#moveOnce();
+      if (this.#isClosed()) return 0;
       if (moved === 0) break;
       due -= moved;
     }
@@ -126,7 +131,7 @@ export class PumpedStream {
   #moveOnce(): number {
     const stage = this.#options.pool.take(this.record);
     if (stage === undefined) {
-      this.#dispatch({ kind: "refused" });
+      this.#stall("all stages are in use by streams that are stalled");
       return 0;
     }
     const moved = splice(this.#readFd, stage.fd, stage.capacityBytes);
@@ -152,10 +157,7 @@ export class PumpedStream {
       if (movedBytes > 0) this.#lastWriteAtMs = Date.now();
       if (refusal !== undefined) {
         this.#filled = { stage: filled.stage, bytes: filled.bytes - movedBytes };
-        this.#dispatch({ kind: "refused" });
-        if (this.#state.kind === "stalled" && this.#state.attempt === 0) {
-          this.#options.onStalled(refusal.message);
-        }
+        this.#stall(refusal.message);
         return;
       }
     }
@@ -163,11 +165,28 @@ export class PumpedStream {
     this.#options.pool.give(filled.stage);
   }
 
-  #retryFilled(): void {
-    if (this.#filled !== undefined) this.#empty(this.#filled);
-    if (this.#filled !== undefined) return;
-    this.#dispatch({ kind: "accepted" });
+  #stall(reason: string): void {
+    this.#dispatch({ kind: "refused" });
+    if (this.#state.kind === "stalled" && this.#state.attempt === 0) {
+      this.#options.onStalled(reason);
+    }
+  }
+
+  #retry(): void {
+    if (this.#filled !== undefined) {
+      this.#empty(this.#filled);
+      if (this.#filled !== undefined) return;
+    } else if (!this.#options.pool.hasFree()) {
+      this.#dispatch({ kind: "refused" });
+      return;
+    }
     this.#options.onResumed();
+    this.#dispatch({ kind: "accepted" });
+  }
+
+  /** A method, since the compiler does not see that other methods change the state. */
+  #isClosed(): boolean {
+    return this.#state.kind === "closed";
   }
 
   #dispatch(event: StreamEvent): void {
@@ -185,8 +204,8 @@ export class PumpedStream {
         this.#stopPolling();
         break;
       case "retryAfter":
-        clearTimeout(this.#retry);
-        this.#retry = setTimeout(() => this.#retryFilled(), effect.delayMs);
+        clearTimeout(this.#retryTimer);
+        this.#retryTimer = setTimeout(() => this.#retry(), effect.delayMs);
         break;
       case "reopen":
         this.#reopen();
@@ -227,7 +246,7 @@ export class PumpedStream {
   }
 
   #release(): void {
-    clearTimeout(this.#retry);
+    clearTimeout(this.#retryTimer);
     this.#stopPolling();
     closeSync(this.#readFd);
     this.#fifo.close();

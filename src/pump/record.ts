@@ -3,6 +3,7 @@
 // Enough to log on without xenstore.
 
 import * as v from "valibot";
+import { limitBytesMin } from "../contract/index.ts";
 
 /** Where a log's bytes go, and its bound. */
 export interface LogTarget {
@@ -32,6 +33,9 @@ export interface StreamRecord extends LogTarget {
   readonly overflow: "auto" | "block" | "drop";
   /** Id of the xenstore content in which the nodes were seen last. */
   readonly store: string;
+  readonly nodes: "present" | "gone";
+  /** Streams are taken up again in the order in which they began. */
+  readonly sequence: number;
 }
 
 const nonEmpty = v.pipe(v.string(), v.minLength(1));
@@ -41,7 +45,8 @@ const targetEntries = {
   epoch: v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/)),
   logRoot: nonEmpty,
   relativeFile: nonEmpty,
-  limitBytes: count,
+  // Smaller than any that the contract lets pass would have no room for a single byte.
+  limitBytes: v.pipe(count, v.minValue(limitBytesMin)),
   copies: count,
 };
 
@@ -59,6 +64,8 @@ export const streamRecordSchema: v.GenericSchema<unknown, StreamRecord> = v.obje
   relativePipe: nonEmpty,
   overflow: v.picklist(["auto", "block", "drop"]),
   store: v.string(),
+  nodes: v.picklist(["present", "gone"]),
+  sequence: count,
 });
 
 /** Parses a record from JSON text; `undefined` if it is damaged or of a later version. */

@@ -6,7 +6,7 @@
 import { closeSync, constants, fstatSync } from "node:fs";
 import { bytesReadable, openPath, pipeSize } from "../kernel/index.ts";
 import type { StageLocation } from "./messages.ts";
-import { readNote, writeNote } from "./note.ts";
+import { readNote, reserveNotes, writeNote } from "./note.ts";
 import type { LogTarget } from "./record.ts";
 
 export interface Stage {
@@ -41,6 +41,7 @@ export class StagePool {
   /** Opens the holder's stages. Throws if one of them is not the pipe it should be. */
   static open(notesFile: string, locations: readonly StageLocation[]): StagePool {
     const notesFd = openPath(notesFile, constants.O_RDWR | constants.O_CREAT, 0o600);
+    reserveNotes(notesFd, locations.length);
     return new StagePool(notesFd, locations.map(openStage));
   }
 
@@ -68,6 +69,10 @@ export class StagePool {
     writeNote(this.#notesFd, stage.index, stage.inode, target);
     this.#noted[stage.index] = target.epoch;
     return stage;
+  }
+
+  hasFree(): boolean {
+    return this.#free.length > 0;
   }
 
   /** Gives an emptied stage back. */
