@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// The linter's rules of the house, tried with planted imports: arrows point down, through one door.
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { after, describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
+
+const repository = fileURLToPath(new URL("../..", import.meta.url));
+const layers = [
+  "bin",
+  "cli",
+  "daemon",
+  "control",
+  "pump",
+  "logfile",
+  "toolstack",
+  "contract",
+  "xenstore",
+  "kernel",
+];
+
+const root = mkdtempSync(join(tmpdir(), "xenlogd-layers-"));
+after(() => rmSync(root, { recursive: true }));
+cpSync(join(repository, "biome.json"), join(root, "biome.json"));
+for (const layer of layers) {
+  plant(`src/${layer}/index.ts`, "export const door: number = 1;\n");
+  plant(`src/${layer}/inner.ts`, "export const inner: number = 1;\n");
+}
+
+function plant(path: string, text: string): void {
+  mkdirSync(dirname(join(root, path)), { recursive: true });
+  writeFileSync(join(root, path), `// SPDX-License-Identifier: Apache-2.0\n${text}`);
+}
+
+/** The messages about one planted file; none if it may stay. */
+function lint(path: string): string {
+  const biome = join(repository, "node_modules/.bin/biome");
+  const result = spawnSync(biome, ["lint", "--error-on-warnings", path], {
+    cwd: root,
+    encoding: "utf8",
+  });
+  return result.status === 0 ? "" : result.stdout + result.stderr;
+}
+
+/** Imports one name of each of the folders, and uses them. */
+function importing(folders: readonly string[], file: string, name: string): string {
+  const imports = folders.map(
+    (folder, n) => `import { ${name} as n${n} } from "../${folder}/${file}";\n`,
+  );
+  const uses = folders.map((_, n) => `n${n}`);
+  return `${imports.join("")}\nexport const sum: number = ${["0", ...uses].join(" + ")};\n`;
+}
+
+describe("an import", () => {
+  for (const [index, layer] of layers.entries()) {
+    it(`in ${layer} points down, and through the door`, () => {
+      const planted = `src/${layer}/planted.ts`;
+      const [above, below] = [layers.slice(0, index), layers.slice(index + 1)];
+      plant(planted, importing(above, "index.ts", "door"));
+      assert.equal(count(lint(planted), "Imports point down only"), above.length);
+      plant(planted, importing(below, "inner.ts", "inner"));
+      assert.equal(count(lint(planted), "Each folder has one door"), below.length);
+      plant(planted, importing(below, "index.ts", "door"));
+      assert.equal(lint(planted), "");
+    });
+  }
+});
+
+function count(text: string, sentence: string): number {
+  return text.split(sentence).length - 1;
+}
