@@ -2,16 +2,16 @@
 // The streams of this daemon: in memory, on tmpfs, and in the pump of their file system. What they
 // should be comes from elsewhere (`reconciler.ts`); this is what they are.
 
-import { randomBytes } from "node:crypto";
 import { closeSync } from "node:fs";
 import { dirname } from "node:path";
-import { keyText, type LogfileKey, type LogRequest, relativeBelow } from "../contract/index.ts";
 import type { Places } from "../control/index.ts";
 import { describeErrno, errnoNameOf } from "../kernel/index.ts";
 import { Fifo, type FromPump, type StreamRecord, type StreamReport } from "../pump/index.ts";
+import { type ClosedStream, ClosedStreams } from "./closed-streams.ts";
 import type { EmitEvent } from "./events.ts";
 import { fileSystemOf, readMounts } from "./file-systems.ts";
 import type { PumpProcess } from "./pump-process.ts";
+import { type OpenRequest, recordOf } from "./stream-request.ts";
 import type { StreamTable } from "./stream-table.ts";
 
 export type Opened =
@@ -27,32 +27,14 @@ export interface LiveStream {
   /** `opening` until the pump has answered for the first time. */
   phase: "opening" | "open";
   report: StreamReport | undefined;
+  /** Why it could not be opened the last time; said once, however often it is tried. */
+  refusal: string | undefined;
   /** Our own reading end of the FIFO: while a pump is dead its content and its writers outlive it. */
   keeperFd: number | undefined;
 }
 
-export interface ClosedStream {
-  readonly record: StreamRecord;
-  readonly report: StreamReport;
-}
-
-/** What xenstore asks for, and in which store. */
-export interface OpenRequest {
-  readonly key: LogfileKey;
-  readonly name: string;
-  readonly log: string;
-  readonly request: LogRequest;
-  readonly store: string;
-}
-
-/** Streams that are remembered after their end, for `list --all` and for whoever waits. */
-const closedMax = 256;
-
 /** How often a stream is tried again whose log cannot be opened. */
 const reopenDelayMs = 1000;
-
-/** Bytes of randomness in an epoch. */
-const epochBytes = 8;
 
 export interface StreamsOptions {
   readonly places: Places;
@@ -67,9 +49,8 @@ export interface StreamsOptions {
 export class Streams {
   readonly #options: StreamsOptions;
   readonly #live: Map<string, LiveStream> = new Map();
-  readonly #closed: Map<string, ClosedStream> = new Map();
+  readonly #closed: ClosedStreams = new ClosedStreams();
   readonly #opening: Map<string, (answer: Opened) => void> = new Map();
-  readonly #closing: Map<string, Set<(closed: ClosedStream | undefined) => void>> = new Map();
   #sequence = 0;
 
   constructor(options: StreamsOptions) {
@@ -81,7 +62,7 @@ export class Streams {
   }
 
   get closed(): readonly ClosedStream[] {
-    return [...this.#closed.values()];
+    return this.#closed.all;
   }
 
   /** Goes on with the streams of the table, before anybody asks xenstore. */
@@ -97,8 +78,10 @@ export class Streams {
    * that is there ends that one's epoch.
    */
   async open(request: OpenRequest): Promise<Opened> {
-    const record = this.#recordOf(request);
-    if (typeof record === "string") return refused(record);
+    this.#sequence += 1;
+    const parsed = recordOf(request, this.#options.places, this.#sequence);
+    if (parsed.kind === "refused") return parsed;
+    const { record } = parsed;
     try {
       const fileSystem = fileSystemOf(record.file, readMounts());
       const before = this.live.find(({ record: { pipe } }) => pipe === record.pipe);
@@ -117,37 +100,6 @@ export class Streams {
       const reason = describeErrno(errnoNameOf(error) ?? "EIO");
       return refused(`the daemon cannot keep its own record of the stream: ${reason}`);
     }
-  }
-
-  #recordOf({ key, name, log, request, store }: OpenRequest): StreamRecord | string {
-    const { logDirectory, runDirectory } = this.#options.places;
-    const relativeFile = relativeBelow(request.file, logDirectory);
-    if (relativeFile === undefined) {
-      return `file is "${request.file}"; it must be below ${logDirectory}`;
-    }
-    const relativePipe = relativeBelow(request.pipe, runDirectory);
-    if (relativePipe === undefined) {
-      return `pipe is "${request.pipe}"; it must be below ${runDirectory}`;
-    }
-    return {
-      version: 1,
-      epoch: randomBytes(epochBytes).toString("hex"),
-      key: keyText(key),
-      name,
-      log,
-      pipe: request.pipe,
-      file: request.file,
-      runRoot: runDirectory,
-      relativePipe,
-      logRoot: logDirectory,
-      relativeFile,
-      limitBytes: request.limitBytes,
-      copies: request.copies,
-      overflow: request.overflow,
-      store,
-      nodes: "present",
-      sequence: this.#nextSequence(),
-    };
   }
 
   nodesGone(epoch: string): void {
@@ -175,27 +127,10 @@ export class Streams {
     }
   }
 
-  #nextSequence(): number {
-    this.#sequence += 1;
-    return this.#sequence;
-  }
-
-  /** Resolves when the stream is closed; at once with `undefined` if it is not known. */
+  /** Resolves when the stream is closed; with `undefined` if it is not known, or after `signal`. */
   async waitClosed(epoch: string, signal: AbortSignal): Promise<ClosedStream | undefined> {
-    const closed = this.#closed.get(epoch);
-    if (closed !== undefined || !this.#live.has(epoch)) return closed;
-    const waiters = this.#closing.get(epoch) ?? new Set();
-    this.#closing.set(epoch, waiters);
-    return await new Promise((resolve) => {
-      const end = (result: ClosedStream | undefined): void => {
-        signal.removeEventListener("abort", onAbort);
-        waiters.delete(end);
-        resolve(result);
-      };
-      const onAbort = (): void => end(undefined);
-      signal.addEventListener("abort", onAbort);
-      waiters.add(end);
-    });
+    const known = this.#live.has(epoch) || this.closed.some(({ record }) => record.epoch === epoch);
+    return known ? await this.#closed.wait(epoch, signal) : undefined;
   }
 
   /** Asks all pumps how their streams are; those that do not answer keep their last report. */
@@ -267,13 +202,12 @@ export class Streams {
   }
 
   /** Forgets a stream that nobody will go on with. */
-  forget(stream: LiveStream, closed?: ClosedStream): void {
+  forget(stream: LiveStream): void {
     const { epoch } = stream.record;
     this.#closeKeeper(stream);
     this.#live.delete(epoch);
     this.#options.table.remove(epoch);
-    for (const resolve of this.#closing.get(epoch) ?? []) resolve(closed);
-    this.#closing.delete(epoch);
+    this.#closed.tell(epoch);
   }
 
   #begin(record: StreamRecord, fileSystem: string, origin: LiveStream["origin"]): void {
@@ -283,6 +217,7 @@ export class Streams {
       origin,
       phase: "opening",
       report: undefined,
+      refusal: undefined,
       keeperFd: openKeeper(record),
     };
     this.#live.set(record.epoch, stream);
@@ -310,6 +245,7 @@ export class Streams {
     if (stream === undefined) return;
     const first = stream.phase === "opening";
     stream.phase = "open";
+    stream.refusal = undefined;
     this.#answer(epoch, { kind: "opened" });
     if (!first) return;
     const { key, file } = stream.record;
@@ -326,7 +262,10 @@ export class Streams {
     if (stream === undefined) return;
     const { key } = stream.record;
     const isFinal = cause === "noFifo" || (stream.origin === "new" && stream.phase === "opening");
-    this.#options.emit({ kind: "StreamRefused", key, reason, final: isFinal });
+    if (reason !== stream.refusal) {
+      this.#options.emit({ kind: "StreamRefused", key, reason, final: isFinal });
+    }
+    stream.refusal = reason;
     if (isFinal) {
       this.forget(stream);
       this.#answer(epoch, refused(reason));
@@ -345,21 +284,11 @@ export class Streams {
   #end(report: StreamReport): void {
     const stream = this.#live.get(report.epoch);
     if (stream === undefined) return;
-    const { record } = stream;
-    const { epoch } = record;
-    const closed: ClosedStream = { record, report };
-    this.#closed.set(epoch, closed);
-    for (const oldest of this.#closed.keys()) {
-      if (this.#closed.size <= closedMax) break;
-      this.#closed.delete(oldest);
-    }
-    this.#options.emit({
-      kind: "StreamClosed",
-      key: record.key,
-      epoch,
-      writtenBytes: report.writtenBytes,
-    });
-    this.forget(stream, closed);
+    const { key, epoch } = stream.record;
+    const { writtenBytes } = report;
+    this.#options.emit({ kind: "StreamClosed", key, epoch, writtenBytes });
+    this.#closed.add({ record: stream.record, report });
+    this.forget(stream);
   }
 
   #keyOf(epoch: string): string {
