@@ -48,13 +48,13 @@ export async function readNodes(
 ): Promise<LogNodes | undefined> {
   const present = await operations.directoryIfExists(logfilePath(key));
   if (present === undefined) return undefined;
-  const nodes: Record<string, string> = {};
-  for (const name of nodeNames) {
-    if (!present.includes(name)) continue;
-    const value = await operations.readIfExists(nodePath(key, name));
-    if (value !== undefined) nodes[name] = value;
-  }
-  return nodes;
+  const names = nodeNames.filter((name) => present.includes(name));
+  // All at once: one turn of the connection instead of one a node.
+  const values = await Promise.all(
+    names.map((name) => operations.readIfExists(nodePath(key, name))),
+  );
+  const found = names.map((name, index) => [name, values[index]] as const);
+  return Object.fromEntries(found.filter(([, value]) => value !== undefined));
 }
 
 /** Owned by dom0, and nobody else may write. The first entry's letter is everybody's. */
@@ -74,10 +74,9 @@ export async function findUntrustedNode(
 ): Promise<string | undefined> {
   const present = (await operations.directoryIfExists(logfilePath(key))) ?? [];
   const names = nodeNames.filter((name) => present.includes(name));
-  for (const path of [logfilePath(key), ...names.map((name) => nodePath(key, name))]) {
-    if (!isTrusted(await operations.getPermissions(path))) return path;
-  }
-  return undefined;
+  const paths = [logfilePath(key), ...names.map((name) => nodePath(key, name))];
+  const permissions = await Promise.all(paths.map((path) => operations.getPermissions(path)));
+  return paths.find((_, index) => !isTrusted(permissions[index] ?? []));
 }
 
 function mayWrite(permission: XenstorePermission): boolean {

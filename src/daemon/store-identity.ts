@@ -7,8 +7,10 @@ import { storeIdPath } from "../contract/index.ts";
 import type { XenstoreClient } from "../xenstore/index.ts";
 
 /** The id of the store's content; a store without one gets one. Another id means that all is lost. */
-export function readStoreId(client: XenstoreClient): Promise<string> {
-  return client.transaction(async (transaction) => {
+export async function readStoreId(client: XenstoreClient): Promise<string> {
+  const found = await client.readIfExists(storeIdPath);
+  if (found !== undefined) return found;
+  return await client.transaction(async (transaction) => {
     const found = await transaction.readIfExists(storeIdPath);
     if (found !== undefined) return found;
     const id = randomBytes(8).toString("hex");
