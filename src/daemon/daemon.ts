@@ -196,6 +196,11 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
   // A host's xenstored may start after us, and may itself be waiting for us.
   if (places.mode === "embedded") await Promise.race([read, ended]);
 
+  const sweep = (): void => {
+    reconciler?.sweep(places.fifoDirectory).catch(fail);
+  };
+  read.then(sweep, () => {});
+  const sweeping = setInterval(sweep, sweepEveryMs);
   const unwatch = watchLifetime(options.lifetime, places, streams, () => end());
   emit({
     kind: "DaemonStarted",
@@ -206,6 +211,7 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
     ended,
     stop: async () => {
       unwatch();
+      clearInterval(sweeping);
       await takeDown(options, parts, () => {
         // A daemon that comes again finds its streams; one that ended for good leaves none.
         if (options.lifetime === "transient" && !hasClients(places)) {
@@ -218,6 +224,9 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
     },
   };
 }
+
+/** As old as a FIFO has to be. */
+const sweepEveryMs = 60 * 60 * 1000;
 
 /** Longer than any host is up; Node's timers hold no more. */
 const foreverMs = 2 ** 31 - 1;

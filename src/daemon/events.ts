@@ -35,6 +35,7 @@ export type DaemonEvent =
   | { readonly kind: "HolderLost"; readonly fileSystem: string }
   | { readonly kind: "XenstoreConnected"; readonly socketPath: string }
   | { readonly kind: "XenstoreLost"; readonly reason: string }
+  | { readonly kind: "FifosCollected"; readonly names: readonly string[] }
   | { readonly kind: "NodesCollected"; readonly domid: number; readonly requests: number }
   | { readonly kind: "StoreStarted"; readonly pid: number };
 
@@ -58,6 +59,7 @@ const levelOf: Record<DaemonEvent["kind"], Level> = {
   HolderLost: "warn",
   XenstoreConnected: "info",
   XenstoreLost: "warn",
+  FifosCollected: "warn",
   NodesCollected: "warn",
   StoreStarted: "info",
 };

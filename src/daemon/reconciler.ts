@@ -15,6 +15,7 @@ import {
   listLogfiles,
   listLogfilesOf,
   logNameOf,
+  nodePath,
   parseKeyText,
   readNodes,
   scopeOfEvent,
@@ -22,6 +23,7 @@ import {
 import { isXenstoreError, type XenstoreClient } from "../xenstore/index.ts";
 import type { DeadDomains } from "./dead-domains.ts";
 import type { EmitEvent } from "./events.ts";
+import { sweepFifos } from "./fifo-sweep.ts";
 import { type Action, type Desired, type Present, reconcile } from "./reconcile.ts";
 import type { Refusals } from "./refusals.ts";
 import { readStoreId } from "./store-identity.ts";
@@ -63,6 +65,27 @@ export class Reconciler {
     await this.#lookInTurn({ kind: "logfile", key });
   }
 
+  /** Collects the FIFOs that no request is about; see `fifo-sweep.ts`. */
+  async sweep(fifoDirectory: string): Promise<void> {
+    const { client, streams, refusals, emit } = this.#options;
+    try {
+      const keys = await listLogfiles(client);
+      const asked = await Promise.all(
+        keys.map((key) => client.readIfExists(nodePath(key, "pipe"))),
+      );
+      const named = new Set([
+        ...asked.filter((pipe) => pipe !== undefined),
+        ...streams.live.map(({ record }) => record.pipe),
+        ...refusals.held.map(({ pipe }) => pipe),
+      ]);
+      const removed = sweepFifos(fifoDirectory, named, Date.now());
+      if (removed.length > 0) emit({ kind: "FifosCollected", names: removed });
+    } catch (error) {
+      // Another time: there is no hurry.
+      if (!isXenstoreError(error)) throw error;
+    }
+  }
+
   /** One look at a time, or two of them would act on the same stream. */
   #lookInTurn(scope: EventScope): Promise<void> {
     this.#turn = this.#turn.then(async () => {
@@ -82,12 +105,31 @@ export class Reconciler {
       if (scope.kind === "everything" && key.owner.kind === "domain") {
         await this.#options.deadDomains.observe(key.owner.domid);
       }
-      const desired = await this.#read(key);
-      const pipe = desired.kind === "nodes" ? desired.nodes.pipe : undefined;
-      this.#options.refusals.release(key, pipe);
-      for (const action of reconcile(desired, this.#presentAt(key, store))) {
-        await this.#perform(key, action, store);
-      }
+      await this.#lookAtKey(key, store);
+    }
+  }
+
+  async #lookAtKey(key: LogfileKey, store: string): Promise<void> {
+    const desired = await this.#read(key);
+    const pipe = desired.kind === "nodes" ? desired.nodes.pipe : undefined;
+    this.#options.refusals.release(key, pipe);
+    for (const action of reconcile(desired, this.#presentAt(key, store))) {
+      await this.#perform(key, action, store);
+    }
+  }
+
+  /**
+   * An event says that something has changed, not when: the request that is read now may be younger
+   * than the removal of another one for the same file, whose event is still to come.
+   */
+  async #lookAtOwners(key: LogfileKey, file: string, store: string): Promise<void> {
+    const owners = this.#options.streams.live.filter(
+      ({ record }) =>
+        record.file === file && record.nodes === "present" && record.key !== keyText(key),
+    );
+    for (const { record } of owners) {
+      const owner = parseKeyText(record.key);
+      if (owner !== undefined) await this.#lookAtKey(owner, store);
     }
   }
 
@@ -135,6 +177,7 @@ export class Reconciler {
     switch (action.kind) {
       case "open":
       case "renew":
+        await this.#lookAtOwners(key, action.request.file, store);
         this.#open(key, action.request, store);
         break;
       case "nodesGone":
@@ -180,12 +223,14 @@ export class Reconciler {
     if (owner.kind === "domain") await deadDomains.observe(owner.domid);
     const opened = await streams.open({ key, name, log, request, store });
     if (opened.kind === "opened") refusals.succeed(key);
-    await announce(
+    const announced = await announce(
       client,
       key,
       request.pipe,
       opened.kind === "opened" ? { state: "ready" } : { state: "failed", error: opened.reason },
     );
+    // Removed before the stream was there to be told of it.
+    if (announced === "gone") await this.lookAt(key);
   }
 }
 

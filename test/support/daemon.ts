@@ -47,16 +47,21 @@ export class TestDaemon implements AsyncDisposable {
 
   /** An embedded daemon in a new directory. */
   static async start(...args: string[]): Promise<TestDaemon> {
+    const daemon = TestDaemon.embedded(...args);
+    await daemon.start();
+    return daemon;
+  }
+
+  /** An embedded daemon in a new directory; not started yet. */
+  static embedded(...args: string[]): TestDaemon {
     const directory = mkdtempSync(join(tmpdir(), "xenlogd-test-"));
-    const daemon = new TestDaemon(directory, {
+    return new TestDaemon(directory, {
       args: ["--embedded", "--dir", directory, ...args],
       env: process.env,
       xenstoreSocket: join(directory, "run/xenstored.sock"),
       ownRun: join(directory, "run"),
       logDirectory: join(directory, "log"),
     });
-    await daemon.start();
-    return daemon;
   }
 
   /** A daemon as on a Xen host, for the xenstored at `xenstoreSocket`; not started yet. */

@@ -65,17 +65,23 @@ export async function startXenstored(options: {
   readonly kind: XenstoredKind;
   readonly dir: string;
   readonly parts: Extract<XenstoredParts, { found: true }>;
+  /** More of its own options, such as a trace file. */
+  readonly args?: readonly string[];
 }): Promise<Xenstored> {
-  const { kind, dir, parts } = options;
+  const { kind, dir, parts, args = [] } = options;
   const socketPath = join(dir, "socket");
   await mkdir(join(dir, "domains"), { recursive: true });
   await rm(socketPath, { force: true });
   const server = parts.servers[kind];
   const logFile = await open(join(dir, "log"), "w");
-  const child = spawn(server.path, kind === "c" ? ["-N"] : await oxenstoredArguments(dir), {
-    env: { ...server.env, XSSHIM_DIR: dir, XENSTORED_RUNDIR: dir, LD_PRELOAD: parts.shim },
-    stdio: ["ignore", logFile.fd, logFile.fd],
-  });
+  const child = spawn(
+    server.path,
+    [...(kind === "c" ? ["-N"] : await oxenstoredArguments(dir)), ...args],
+    {
+      env: { ...server.env, XSSHIM_DIR: dir, XENSTORED_RUNDIR: dir, LD_PRELOAD: parts.shim },
+      stdio: ["ignore", logFile.fd, logFile.fd],
+    },
+  );
   await logFile.close();
   const exited = once(child, "exit").then(() => undefined);
   await answering(child, dir, socketPath);

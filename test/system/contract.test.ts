@@ -3,13 +3,24 @@
 // oxenstored, with Debian's own xenstore-* programs as the toolstack.
 
 import assert from "node:assert/strict";
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, constants, existsSync, openSync, readFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  utimesSync,
+  writeSync,
+} from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { StreamStatus } from "../../src/control/index.ts";
 import { bytesReadable, makeFifo } from "../../src/kernel/index.ts";
@@ -258,7 +269,7 @@ describe("when xenstored goes", { skip }, () => {
     }
     // Without a writer, too: there was no order to close.
     for (const writer of writers.slice(10)) closeSync(writer);
-    say2(writers.slice(0, 10), "still\n");
+    sayTo(writers.slice(0, 10), "still\n");
     const open = await daemon.control.streams({ all: false });
     assert.equal(open.filter(({ state }) => state === "ready").length, 20);
     assert.equal(daemon.events.filter(({ msg }) => msg === "StreamClosed").length, 0);
@@ -276,32 +287,82 @@ describe("when xenstored goes", { skip }, () => {
     await using daemon = TestDaemon.onHost(join(dir, "socket"));
     await daemon.start();
     assert.equal((await daemon.control.status()).xenstore, "lost");
-    // What xenstored says goes into a FIFO that is registered once xenstored is there to say so.
+    // Its trace goes into a FIFO that is registered once xenstored is there to say so.
     const pipe = makePipe(daemon, "xenstored-0123456789abcdef");
-    await using xenstored = await startXenstored({ kind: "c", dir, parts });
+    await using xenstored = await startXenstored({
+      kind: "c",
+      dir,
+      parts,
+      args: ["-T", pipe.path],
+    });
     const xs = xenstoreTools(xenstored.socketPath);
     const file = daemon.logPath("host-xenstored.log");
     await writeRequest(xs, "/libxl/logging/1", pipe.path, file);
     await waitFor("ready", async () => (await streamOf(daemon, null))?.state === "ready");
     await daemon.kill(daemon.mainPid, daemon.pumpPid);
-    // As a xenstored would be that floods its log: stopped inside a write while its pipe is full.
-    const flood = startFlood(pipe.writer);
-    await waitFor("a full pipe", () => bytesReadable(pipe.writer) >= 65_536);
-    process.kill(xenstored.pid, "SIGSTOP");
+    // Every request is traced: a busy client fills the FIFO, and xenstored waits for its reader.
+    const busy = (async () => {
+      for (let request = 0; request < 400; request += 1) await xs("xenstore-list", "/");
+    })();
+    await waitFor("a full FIFO", () => bytesReadable(pipe.writer) > 65_536 - 4096);
+    // The daemon needs xenstored, which waits for the daemon: the table says where the bytes go.
     await daemon.start();
-    // Bytes move although xenstored does not answer: the table says where to.
-    await once(flood, "exit");
-    process.kill(xenstored.pid, "SIGCONT");
+    await busy;
+    await waitFor("ready again", async () => (await streamOf(daemon, null))?.state === "ready");
+    assert.match(wholeLog(file).toString("latin1"), /DIRECTORY/);
     closeSync(pipe.writer);
-    const expected = Buffer.alloc(1_000_000, "0123456789\n");
-    await waitFor("all of it", () => {
-      const log = wholeLog(file);
-      return log.length > 190_000 && expected.subarray(-log.length).equals(log);
+  });
+
+  it("four processes make and close 200 logs at once, and nothing is left", async () => {
+    if (!parts.found) throw new Error(parts.reason);
+    const dir = await newDirectory();
+    await using xenstored = await startXenstored({ kind: "c", dir, parts });
+    await using daemon = TestDaemon.onHost(xenstored.socketPath);
+    await daemon.start();
+    const cycler = fileURLToPath(new URL("../integration/toolstack/cycler.ts", import.meta.url));
+    const ends = ["a", "b", "c", "d"].map(async (name) => {
+      const args = [cycler, xenstored.socketPath, daemon.fifoDirectory, name, "50"];
+      const child = spawn(process.execPath, args, {
+        env: { ...process.env, XEN_LOG_DIR: join(daemon.directory, "log") },
+        stdio: ["ignore", "inherit", "inherit"],
+      });
+      return (await once(child, "exit"))[0];
     });
+    assert.deepEqual(await Promise.all(ends), [0, 0, 0, 0]);
+    await waitFor("nothing left", async () => {
+      return (await daemon.control.streams({ all: false })).length === 0;
+    });
+    assert.deepEqual(readdirSync(daemon.fifoDirectory), []);
+    assert.deepEqual(await (await daemon.xenstore()).directory("/libxl"), []);
+  });
+
+  it("an orphaned FIFO is collected after an hour, one that is in use is not", async () => {
+    if (!parts.found) throw new Error(parts.reason);
+    const dir = await newDirectory();
+    await using xenstored = await startXenstored({ kind: "c", dir, parts });
+    await using daemon = TestDaemon.onHost(xenstored.socketPath);
+    mkdirSync(daemon.fifoDirectory, { recursive: true });
+    const used = makePipe(daemon, "used-0123456789abcdef");
+    const hourAgo = Date.now() / 1000 - 3601;
+    for (const [name, age] of [
+      ["orphan-0123456789abcdef", hourAgo],
+      ["young-0123456789abcdef", hourAgo + 600],
+    ] as const) {
+      makeFifo(join(daemon.fifoDirectory, name), 0o600);
+      utimesSync(join(daemon.fifoDirectory, name), age, age);
+    }
+    utimesSync(used.path, hourAgo, hourAgo);
+    await daemon.start();
+    await waitFor("collected", () => daemon.events.some(({ msg }) => msg === "FifosCollected"));
+    assert.deepEqual(readdirSync(daemon.fifoDirectory).sort(), [
+      "used-0123456789abcdef",
+      "young-0123456789abcdef",
+    ]);
+    closeSync(used.writer);
   });
 });
 
-function say2(writers: readonly number[], text: string): void {
+function sayTo(writers: readonly number[], text: string): void {
   for (const writer of writers) writeSync(writer, text);
 }
 
@@ -324,13 +385,6 @@ async function writeRequest(
   const values = { pipe, file, limit: "65536", copies: "3" };
   const words = Object.entries(values).flatMap(([node, value]) => [`${base}/${node}`, value]);
   await xs("xenstore-write", ...words);
-}
-
-/** A million bytes into an inherited descriptor, by a process that may block. */
-function startFlood(fd: number): ChildProcess {
-  return spawn("sh", ["-c", "yes 0123456789 | head -c 1000000"], {
-    stdio: ["ignore", fd, "inherit"],
-  });
 }
 
 /** Writes all of it in a process of its own: the pipe may be full in between. */

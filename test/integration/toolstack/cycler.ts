@@ -7,6 +7,7 @@ import { nodePath } from "../../../src/contract/index.ts";
 import { createLogfile } from "../../../src/toolstack/index.ts";
 import { connectXenstore } from "../../../src/xenstore/index.ts";
 
+const { XEN_LOG_DIR: logs = "/var/log/xen" } = process.env;
 const [socketPath = "", fifoDirectory = "", name = "", cycles = "0"] = process.argv.slice(2);
 await using xenstore = await connectXenstore({ socketPath });
 for (let cycle = 0; cycle < Number(cycles); cycle += 1) {
@@ -14,7 +15,7 @@ for (let cycle = 0; cycle < Number(cycles); cycle += 1) {
     xenstore,
     domid: 5,
     name,
-    file: `/var/log/xen/${name}.log`,
+    file: `${logs}/${name}.log`,
     fifoDirectory,
     limitBytes: 65536,
     copies: 3,
