@@ -23,7 +23,7 @@ import {
   type LogfileHandle,
 } from "../../../src/toolstack/index.ts";
 import { chainOf, chainSizes } from "../../support/chain.ts";
-import { processesIn } from "../../support/cli.ts";
+import { processesIn, readOrEmpty } from "../../support/cli.ts";
 import { isRunning, TestDaemon } from "../../support/daemon.ts";
 import { compileC } from "../../support/programs.ts";
 import { waitFor } from "../../support/wait.ts";
@@ -266,12 +266,10 @@ export function holdersIn(tableDirectory: string): readonly HolderState[] {
 
 /** Pids of the pumps that this main process has started and that still run. */
 export function pumpsOf(mainPid: number): readonly number[] {
-  return readdirSync("/proc")
-    .filter((name) => /^[0-9]+$/.test(name))
-    .filter((pid) => Number(statFields(`/proc/${pid}/stat`)[1]) === mainPid)
-    .filter((pid) => /\/pump\.[jt]s/.test(readFileSync(`/proc/${pid}/cmdline`, "latin1")))
-    .map(Number)
-    .filter(isRunning);
+  return readOrEmpty(`/proc/${mainPid}/task/${mainPid}/children`)
+    .split(" ")
+    .filter((pid) => /\/pump\.[jt]s/.test(readOrEmpty(`/proc/${pid}/cmdline`)))
+    .map(Number);
 }
 
 /** All threads are stopped. */

@@ -11,7 +11,7 @@ import { isRunning } from "../../support/daemon.ts";
 import { waitFor } from "../../support/wait.ts";
 import { Bench, noFlood, pumpsOf } from "./fixture.ts";
 
-describe("a pump that is killed", { concurrency: true }, () => {
+describe("a pump that is killed", { concurrency: 2 }, () => {
   it("before it has started keeps no daemon from starting", { skip: noFlood }, async () => {
     await using bench = await Bench.start();
     const { daemon } = bench;
@@ -22,7 +22,7 @@ describe("a pump that is killed", { concurrency: true }, () => {
     assert.ok(bench.stagedBytes() > 0);
     // As a predecessor that hangs would: its successor waits for the lock.
     const lock = pumpLockOf(bench);
-    assert.ok(tryLock(lock, "exclusive"));
+    await waitFor("the lock", () => tryLock(lock, "exclusive"));
     const ready = daemon.start();
     const next = await waitFor("the next pump", () => {
       return daemon.mainPid !== main && pumpsOf(daemon.mainPid)[0];

@@ -13,7 +13,7 @@ import { Bench, holdersIn, noFlood, noMount, pumpsOf } from "./fixture.ts";
 /** What a main process waits for a pump that hangs, and what all the rest may take. */
 const stopMsMax = 10_000 + 3000;
 
-describe("SIGTERM", { concurrency: true }, () => {
+describe("SIGTERM", { concurrency: 2 }, () => {
   it("and a pump that is killed while it stops lose no byte", { skip: noFlood }, async () => {
     await using bench = await Bench.start();
     const { daemon } = bench;
