@@ -3,19 +3,12 @@
 
 import { errnoNameOf } from "../kernel/index.ts";
 import { type Appended, RotatingFile } from "../logfile/index.ts";
+import type { StreamReport } from "./messages.ts";
 import { Positions } from "./positions.ts";
 import type { LogTarget } from "./record.ts";
 
-/** Offsets are counted from the beginning of the epoch. */
-export interface SinkReport {
-  readonly offset: number;
-  readonly oldestOffset: number;
-  /** Bytes on disk, all files of the log. */
-  readonly sizeBytes: number;
-  readonly rotations: number;
-  readonly writtenBytes: number;
-  readonly droppedBytes: Record<string, number>;
-}
+/** What the sink knows of its stream. */
+type SinkReport = Omit<StreamReport, "epoch" | "state" | "lastWriteAt">;
 
 export class LogSink {
   readonly #file: RotatingFile;

@@ -7,19 +7,10 @@ import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
+import { ourProgram } from "./target.ts";
+import { waitFor } from "./wait.ts";
 
-const repository = fileURLToPath(new URL("../..", import.meta.url));
 const conditionMsMax = 30_000;
-const pollMs = 10;
-
-/** Program and first arguments of `xenlog`: XENLOGD_TEST_TARGET=dist takes the build. */
-function xenlogProgram(name: "xenlog" | "xenlogd" = "xenlog"): readonly [string, string] {
-  const { XENLOGD_TEST_TARGET: target, XENLOGD_TEST_NODE: node } = process.env;
-  if (target !== "dist") return [process.execPath, join(repository, `src/bin/${name}.ts`)];
-  return [node ?? process.execPath, join(repository, `dist/bin/${name}.js`)];
-}
 
 export interface XenlogOptions {
   readonly cwd?: string;
@@ -55,7 +46,7 @@ export function xenlog(
 }
 
 export function spawnXenlog(args: readonly string[], options: XenlogOptions = {}): RunningXenlog {
-  const [program, script] = xenlogProgram(options.name);
+  const [program, script] = ourProgram(options.name ?? "xenlog");
   const child = spawn(program, [script, ...args], {
     cwd: options.cwd ?? tmpdir(),
     env: { ...process.env, ...isolation, ...options.env },
@@ -125,11 +116,7 @@ export async function until(
   condition: () => boolean | Promise<boolean>,
   what: string,
 ): Promise<void> {
-  const deadline = performance.now() + conditionMsMax;
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`waited in vain until ${what}`);
-    await delay(pollMs);
-  }
+  await waitFor(what, condition, conditionMsMax);
 }
 
 export function readOrEmpty(path: string): string {
