@@ -32,7 +32,9 @@ export type DaemonEvent =
   | { readonly kind: "StageOrphaned"; readonly bytes: number }
   | { readonly kind: "PumpStarted"; readonly fileSystem: string; readonly pid: number }
   | { readonly kind: "PumpEnded"; readonly fileSystem: string; readonly reason: string }
-  | { readonly kind: "HolderLost"; readonly fileSystem: string }
+  /** What is in the stages is lost only if their pump is gone as well. */
+  | { readonly kind: "HolderLost"; readonly fileSystem: string; readonly stages: "open" | "lost" }
+  | { readonly kind: "HolderReplaced"; readonly fileSystem: string }
   | { readonly kind: "XenstoreConnected"; readonly socketPath: string }
   | { readonly kind: "XenstoreLost"; readonly reason: string }
   | { readonly kind: "FifosCollected"; readonly names: readonly string[] }
@@ -56,7 +58,8 @@ const levelOf: Record<DaemonEvent["kind"], Level> = {
   StageOrphaned: "error",
   PumpStarted: "info",
   PumpEnded: "warn",
-  HolderLost: "warn",
+  HolderLost: "error",
+  HolderReplaced: "info",
   XenstoreConnected: "info",
   XenstoreLost: "warn",
   FifosCollected: "warn",

@@ -3,6 +3,7 @@
 // speaks to it. Never touches a stage or a log itself.
 
 import { type ChildProcess, spawn } from "node:child_process";
+import type { Readiness } from "../kernel/index.ts";
 import {
   endHolder,
   ensureHolder,
@@ -10,6 +11,7 @@ import {
   parseFromPump,
   type StreamReport,
   type ToPump,
+  watchHolder,
 } from "../pump/index.ts";
 import { DaemonError } from "./errors.ts";
 import type { EmitEvent } from "./events.ts";
@@ -59,6 +61,7 @@ export class PumpProcess {
   readonly #reports: Map<number, (streams: readonly StreamReport[]) => void> = new Map();
   /** The first start's outcome; later ones are tried until they succeed. */
   #first: { readonly resolve: () => void; readonly reject: (error: Error) => void } | undefined;
+  #holderWatch: Readiness | undefined;
   /** Whoever waits for the next start, or for the end of all of them. */
   readonly #onChange: Set<() => void> = new Set();
 
@@ -116,6 +119,7 @@ export class PumpProcess {
       letGo(child);
     }
     this.#state = { kind: "stopped" };
+    this.#holderWatch?.close();
     if (this.#strandedBytes === 0) endHolder(this.#holderFile);
     return this.#strandedBytes;
   }
@@ -131,7 +135,7 @@ export class PumpProcess {
   async #launchWithStages(): Promise<void> {
     const { fileSystem, program, volatileDirectory, positionsDirectory, emit } = this.#options;
     const { stages, found } = await ensureHolder(this.#holderFile);
-    if (found === "lost") emit({ kind: "HolderLost", fileSystem });
+    if (found === "lost") emit({ kind: "HolderLost", fileSystem, stages: "lost" });
     // Stopped meanwhile: a pump that comes now would be nobody's.
     if (this.#state.kind !== "waiting") {
       if (found !== "running") endHolder(this.#holderFile);
@@ -180,6 +184,9 @@ export class PumpProcess {
       this.#started(child);
     } else if (message.type === "report") {
       this.#reports.get(message.request)?.(message.streams);
+    } else if (message.type === "holderReplaced") {
+      this.#options.emit({ kind: "HolderReplaced", fileSystem: this.#options.fileSystem });
+      this.#watchHolder();
     } else if (message.type === "stopped") {
       this.#strandedBytes = message.strandedBytes;
     } else {
@@ -197,6 +204,18 @@ export class PumpProcess {
     this.#first = undefined;
     onStarted();
     this.#changed();
+    this.#watchHolder();
+  }
+
+  /** While the pump lives its stages do, so another holder can take the place of one that ends. */
+  #watchHolder(): void {
+    this.#holderWatch?.close();
+    this.#holderWatch = watchHolder(this.#holderFile, () => {
+      if (this.#state.kind !== "running") return;
+      const { emit, fileSystem } = this.#options;
+      emit({ kind: "HolderLost", fileSystem, stages: "open" });
+      this.send({ type: "replaceHolder", stateFile: this.#holderFile });
+    });
   }
 
   #ended(reason: string, how: "gaveUp" | "killed"): void {

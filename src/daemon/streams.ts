@@ -190,6 +190,7 @@ export class Streams {
         this.#options.emit({ kind: "StageOrphaned", bytes: message.bytes });
         break;
       case "started":
+      case "holderReplaced":
       case "stopped":
       case "report":
         break;

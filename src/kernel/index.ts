@@ -23,5 +23,11 @@ export {
   splice,
   tee,
 } from "./pipes.ts";
-export { identifyProcess, isAlive, type ProcessIdentity, signalProcess } from "./processes.ts";
+export {
+  identifyProcess,
+  isAlive,
+  type ProcessIdentity,
+  signalProcess,
+  watchProcess,
+} from "./processes.ts";
 export { type Readiness, watchReadable } from "./readiness.ts";

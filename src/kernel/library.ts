@@ -37,6 +37,11 @@ export const libcSyscallOpenat2: Call = declare(
   "long syscall(long number, int dir, const char *path, void *how, size_t size)",
 );
 
+// pidfd_open(2) has one since glibc 2.36.
+export const libcSyscallPidfdOpen: Call = declare(
+  "long syscall(long number, int pid, unsigned int flags)",
+);
+
 /** errno of the call just made in this thread. */
 export function lastErrno(): number {
   return koffi.errno();

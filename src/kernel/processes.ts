@@ -2,7 +2,9 @@
 // Who a process is: a pid alone may have been used again, a pid with its start time within one boot
 // may not.
 
-import { readFileSync } from "node:fs";
+import { closeSync, readFileSync } from "node:fs";
+import { libcSyscallPidfdOpen } from "./library.ts";
+import { type Readiness, watchReadable } from "./readiness.ts";
 
 /** A process, told apart from a later one with the same pid. */
 export interface ProcessIdentity {
@@ -42,6 +44,31 @@ export function signalProcess(identity: ProcessIdentity, signal: NodeJS.Signals)
     // It went between the look and the signal.
     return false;
   }
+}
+
+// include/uapi/asm-generic/unistd.h; the number is the same on every architecture.
+const SYS_pidfd_open = 434;
+
+/** Calls `onEnd` once when that very process has ended, at once if it has. Needs Linux 5.3. */
+export function watchProcess(identity: ProcessIdentity, onEnd: () => void): Readiness {
+  const fd = Number(libcSyscallPidfdOpen(SYS_pidfd_open, identity.pid, 0));
+  if (fd < 0 || !isAlive(identity)) {
+    if (fd >= 0) closeSync(fd);
+    const soon = setImmediate(onEnd);
+    return { close: () => clearImmediate(soon) };
+  }
+  const readiness = watchReadable(fd, () => {
+    close();
+    onEnd();
+  });
+  let isOpen = true;
+  const close = (): void => {
+    if (!isOpen) return;
+    isOpen = false;
+    readiness.close();
+    closeSync(fd);
+  };
+  return { close };
 }
 
 /** Random id of this boot of the kernel. */

@@ -15,7 +15,15 @@ import {
   writeFileSync,
 } from "node:fs";
 import * as v from "valibot";
-import { identifyProcess, isAlive, makePipe, resizePipe, signalProcess } from "../kernel/index.ts";
+import {
+  identifyProcess,
+  isAlive,
+  makePipe,
+  type Readiness,
+  resizePipe,
+  signalProcess,
+  watchProcess,
+} from "../kernel/index.ts";
 import type { StageLocation } from "./messages.ts";
 
 /** Streams of one file system that may be stuck at once before the others have to wait. */
@@ -46,9 +54,21 @@ export async function ensureHolder(stateFile: string): Promise<EnsuredHolder> {
   if (running !== undefined) return { stages: locationsOf(running), found: "running" };
   const found = existsSync(stateFile) ? "lost" : "none";
   const holder = await startHolder();
-  writeFileSync(`${stateFile}.new`, JSON.stringify(holder), { mode: 0o600 });
-  renameSync(`${stateFile}.new`, stateFile);
+  save(stateFile, holder);
   return { stages: locationsOf(holder), found };
+}
+
+/** Calls `onEnd` when the holder has ended, soon if it has, or if nobody can tell who it was. */
+export function watchHolder(stateFile: string, onEnd: () => void): Readiness {
+  const holder = readHolder(stateFile);
+  if (holder !== undefined) return watchProcess(holder.process, onEnd);
+  const soon = setImmediate(onEnd);
+  return { close: () => clearImmediate(soon) };
+}
+
+/** Puts another holder in the place of one that has ended. For the pump, which has the stages open. */
+export async function replaceHolder(stateFile: string, stageFds: readonly number[]): Promise<void> {
+  save(stateFile, await hold(stageFds));
 }
 
 /** Ends the holder. Only for stages that are known to be empty. */
@@ -86,25 +106,32 @@ async function startHolder(): Promise<Holder> {
   const pipes = Array.from({ length: stagesMax }, makePipe);
   try {
     for (const pipe of pipes) resizePipe(pipe.readFd, stageBytes);
-    const child = spawn("sleep", [holderSeconds], {
-      detached: true,
-      cwd: "/",
-      env: { PATH: "/usr/bin:/bin" },
-      stdio: ["ignore", "ignore", "ignore", ...pipes.map((pipe) => pipe.readFd)],
-    });
-    await once(child, "spawn");
-    child.unref();
-    const identity = identifyProcess(child.pid as number);
-    if (identity === undefined) throw new Error("the holder of the stages ended at once");
-    const stages = pipes.map((pipe, index) => ({
-      fd: 3 + index,
-      inode: fstatSync(pipe.readFd).ino,
-    }));
-    return { version: 1, process: identity, stages };
+    return await hold(pipes.map((pipe) => pipe.readFd));
   } finally {
     for (const pipe of pipes) {
       closeSync(pipe.readFd);
       closeSync(pipe.writeFd);
     }
   }
+}
+
+/** A new holder of these pipes. */
+async function hold(stageFds: readonly number[]): Promise<Holder> {
+  const child = spawn("sleep", [holderSeconds], {
+    detached: true,
+    cwd: "/",
+    env: { PATH: "/usr/bin:/bin" },
+    stdio: ["ignore", "ignore", "ignore", ...stageFds],
+  });
+  await once(child, "spawn");
+  child.unref();
+  const identity = identifyProcess(child.pid ?? 0);
+  if (identity === undefined) throw new Error("the holder of the stages ended at once");
+  const stages = stageFds.map((fd, index) => ({ fd: 3 + index, inode: fstatSync(fd).ino }));
+  return { version: 1, process: identity, stages };
+}
+
+function save(stateFile: string, holder: Holder): void {
+  writeFileSync(`${stateFile}.new`, JSON.stringify(holder), { mode: 0o600 });
+  renameSync(`${stateFile}.new`, stateFile);
 }

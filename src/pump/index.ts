@@ -3,7 +3,7 @@
 // process that starts it.
 
 export { Fifo, FifoError } from "./fifo.ts";
-export { endHolder, ensureHolder } from "./holder.ts";
+export { endHolder, ensureHolder, watchHolder } from "./holder.ts";
 export {
   type FromPump,
   parseFromPump,

@@ -27,6 +27,8 @@ export type ToPump =
   | { readonly type: "nodesGone"; readonly epoch: string }
   | { readonly type: "nodesBack"; readonly epoch: string }
   | { readonly type: "report"; readonly request: number }
+  /** The holder has ended: start another one with the stages that the pump has open. */
+  | { readonly type: "replaceHolder"; readonly stateFile: string }
   /** Move what the FIFOs hold now, then exit. */
   | { readonly type: "stop" };
 
@@ -68,6 +70,7 @@ export type FromPump =
   | { readonly type: "orphaned"; readonly bytes: number }
   | { readonly type: "stalled"; readonly epoch: string; readonly reason: string }
   | { readonly type: "resumed"; readonly epoch: string }
+  | { readonly type: "holderReplaced" }
   /** The last message; these bytes are still in stages because the file system refused them. */
   | { readonly type: "stopped"; readonly strandedBytes: number };
 
@@ -86,6 +89,7 @@ const toPumpSchema: v.GenericSchema<unknown, ToPump> = v.variant("type", [
   v.object({ type: v.literal("nodesGone"), epoch }),
   v.object({ type: v.literal("nodesBack"), epoch }),
   v.object({ type: v.literal("report"), request: count }),
+  v.object({ type: v.literal("replaceHolder"), stateFile: v.string() }),
   v.object({ type: v.literal("stop") }),
 ]);
 
@@ -116,6 +120,7 @@ const fromPumpSchema: v.GenericSchema<unknown, FromPump> = v.variant("type", [
   v.object({ type: v.literal("orphaned"), bytes: count }),
   v.object({ type: v.literal("stalled"), epoch, reason: v.string() }),
   v.object({ type: v.literal("resumed"), epoch }),
+  v.object({ type: v.literal("holderReplaced") }),
   v.object({ type: v.literal("stopped"), strandedBytes: count }),
 ]);
 

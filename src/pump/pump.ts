@@ -7,6 +7,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { errnoNameOf, openPath, tryLock } from "../kernel/index.ts";
 import { LogfileError } from "../logfile/index.ts";
 import { FifoError } from "./fifo.ts";
+import { replaceHolder } from "./holder.ts";
 import { type FromPump, type PumpStart, parseToPump, type ToPump } from "./messages.ts";
 import { PumpedStream } from "./pumped-stream.ts";
 import type { StreamRecord } from "./record.ts";
@@ -131,6 +132,13 @@ class Pump {
           request: message.request,
           streams: [...this.#streams.values()].map((stream) => stream.report()),
         });
+        return "running";
+      case "replaceHolder":
+        replaceHolder(message.stateFile, this.#pool.fds).then(
+          () => this.#channel.send({ type: "holderReplaced" }),
+          (error: unknown) =>
+            process.stderr.write(`xenlogd-pump: no new holder: ${String(error)}\n`),
+        );
         return "running";
       case "stop":
         this.#stop();

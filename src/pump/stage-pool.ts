@@ -66,9 +66,19 @@ export class StagePool {
     if (stage === undefined || same >= 0) return stage;
     // Forgotten first: a write that fails half-way leaves no note that anybody may rely on.
     this.#noted[stage.index] = undefined;
-    writeNote(this.#notesFd, stage.index, stage.inode, target);
+    try {
+      writeNote(this.#notesFd, stage.index, stage.inode, target);
+    } catch (error) {
+      this.#free.push(stage);
+      throw error;
+    }
     this.#noted[stage.index] = target.epoch;
     return stage;
+  }
+
+  /** The stages' descriptors, in their order. */
+  get fds(): readonly number[] {
+    return this.#stages.map((stage) => stage.fd);
   }
 
   hasFree(): boolean {

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// The holder keeps the stages of a dead pump; a live pump keeps those of a dead holder.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { createLogfile, introduceDomain } from "../../../src/toolstack/index.ts";
+import { chainOf } from "../../support/chain.ts";
+import { isRunning, TestDaemon } from "../../support/daemon.ts";
+import { compileC } from "../../support/programs.ts";
+import { waitFor } from "../../support/wait.ts";
+
+const deaths = 5;
+
+function holderOf(daemon: TestDaemon): number {
+  const table = join(daemon.directory, "state/table");
+  const [file = ""] = readdirSync(table).filter((name) => /^holder-.*\.json$/.test(name));
+  const holder = JSON.parse(readFileSync(join(table, file), "utf8")) as {
+    process: { pid: number };
+  };
+  return holder.process.pid;
+}
+
+describe("the holder of the stages", () => {
+  it("is replaced when it is killed, and no byte is lost when the pump is killed after that", async (t) => {
+    const flood = await compileC("test/support/programs/flood.c");
+    const verify = await compileC("test/support/programs/verify.c");
+    if (!flood.found) return t.skip(flood.reason);
+    if (!verify.found) return t.skip(verify.reason);
+    await using daemon = await TestDaemon.start();
+    const xenstore = await daemon.xenstore();
+    const file = daemon.logPath("flooder-console.log");
+    const handle = await createLogfile({
+      xenstore,
+      domid: await introduceDomain(xenstore, "flooder"),
+      file,
+      limitBytes: 1 << 24,
+      copies: 900,
+      fifoDirectory: daemon.fifoDirectory,
+    });
+    const writer = spawn(flood.path, ["-r", "200", handle.pipe, "0"], { stdio: "ignore" });
+    const count = (name: string): number => daemon.events.filter(({ msg }) => msg === name).length;
+    const holders = new Set<number>();
+    try {
+      for (let death = 1; death <= deaths; death += 1) {
+        const holder = holderOf(daemon);
+        holders.add(holder);
+        await daemon.kill(holder);
+        await waitFor("another holder", () => count("HolderReplaced") === death);
+        await daemon.kill(daemon.pumpPid);
+        await waitFor("another pump", () => count("PumpStarted") === death + 1);
+      }
+    } finally {
+      writer.kill("SIGTERM");
+      await once(writer, "exit");
+    }
+    assert.equal(holders.size, deaths);
+    await handle.close();
+    await waitFor(
+      "the end",
+      async () => (await daemon.control.streams({ all: false })).length === 0,
+    );
+    const check = spawn(verify.path, chainOf(file), { stdio: ["ignore", "pipe", "inherit"] });
+    let said = "";
+    check.stdout.setEncoding("utf8").on("data", (text: string) => {
+      said += text;
+    });
+    const [code] = await once(check, "close");
+    assert.equal(code, 0, said);
+    assert.equal(JSON.parse(said).start, 0, said);
+    const last = holderOf(daemon);
+    await daemon.stop();
+    assert.ok(!isRunning(last), "it goes with the daemon");
+  });
+});
