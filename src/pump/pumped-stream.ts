@@ -43,6 +43,7 @@ export class PumpedStream {
   #readFd: number;
   #readiness: Readiness | undefined;
   #filled: Filled | undefined;
+  #soon: NodeJS.Immediate | undefined;
   #retryTimer: NodeJS.Timeout | undefined;
   #lastWriteAtMs: number | undefined;
 
@@ -142,6 +143,7 @@ export class PumpedStream {
     }
     this.#filled = { stage, bytes: moved };
     this.#empty(this.#filled);
+    this.#dispatch({ kind: "moved" });
     return moved;
   }
 
@@ -213,6 +215,12 @@ export class PumpedStream {
       case "moveNow":
         this.#moveOnce();
         break;
+      case "moveSoon":
+        this.#soon ??= setImmediate(() => {
+          this.#soon = undefined;
+          this.#moveOnce();
+        });
+        break;
       case "close":
         this.#close();
         break;
@@ -247,6 +255,7 @@ export class PumpedStream {
 
   #release(): void {
     clearTimeout(this.#retryTimer);
+    clearImmediate(this.#soon);
     this.#stopPolling();
     closeSync(this.#readFd);
     this.#fifo.close();

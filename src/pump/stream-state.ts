@@ -18,6 +18,8 @@ export type StreamState =
 export type StreamEvent =
   | { readonly kind: "refused" }
   | { readonly kind: "accepted" }
+  /** Bytes were taken from the FIFO. */
+  | { readonly kind: "moved" }
   | { readonly kind: "nodesGone" }
   | { readonly kind: "nodesBack" }
   | { readonly kind: "superseded" }
@@ -31,6 +33,8 @@ export type StreamEffect =
   | { readonly kind: "reopen" }
   /** Look whether there is a writer at all: without one no hang-up will come. */
   | { readonly kind: "moveNow" }
+  /** The same in the next turn: what was taken may have been the last of a writer that is gone. */
+  | { readonly kind: "moveSoon" }
   | { readonly kind: "close" };
 
 export interface Transition {
@@ -51,7 +55,7 @@ export function transition(state: StreamState, event: StreamEvent): Transition {
     case "stalled":
       return whileStalled(state, event);
     case "discarding":
-      return event.kind === "endOfFile" ? close : stay(state);
+      return whileDiscarding(state, event);
     case "closed":
       return stay(state);
   }
@@ -72,10 +76,16 @@ function whileLogging(state: StreamState, event: StreamEvent): Transition {
     case "endOfFile":
       return { state, effects: [{ kind: "reopen" }] };
     case "accepted":
+    case "moved":
     case "nodesBack":
     case "superseded":
       return stay(state);
   }
+}
+
+function whileDiscarding(state: StreamState, event: StreamEvent): Transition {
+  if (event.kind === "endOfFile") return close;
+  return event.kind === "moved" ? { state, effects: [{ kind: "moveSoon" }] } : stay(state);
 }
 
 function duringLastWords(state: StreamState, event: StreamEvent): Transition {
@@ -86,6 +96,8 @@ function duringLastWords(state: StreamState, event: StreamEvent): Transition {
       return { state: { kind: "logging" }, effects: [] };
     case "superseded":
       return { state: { kind: "discarding" }, effects: [{ kind: "moveNow" }] };
+    case "moved":
+      return { state, effects: [{ kind: "moveSoon" }] };
     case "endOfFile":
       return close;
     case "accepted":
@@ -110,6 +122,7 @@ function whileStalled(
       return stay({ ...state, nodes: "gone" });
     case "nodesBack":
       return stay({ ...state, nodes: "present" });
+    case "moved":
     case "superseded":
     case "endOfFile":
       return stay(state);

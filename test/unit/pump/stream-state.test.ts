@@ -16,6 +16,7 @@ describe("a stream in the pump", () => {
   const cases: [string, StreamState, StreamEvent, StreamState, string[]][] = [
     ["waits for the next writer", logging, { kind: "endOfFile" }, logging, ["reopen"]],
     ["hears the last words", logging, { kind: "nodesGone" }, lastWords, ["moveNow"]],
+    ["looks whether they were all", lastWords, { kind: "moved" }, lastWords, ["moveSoon"]],
     ["closes after them", lastWords, { kind: "endOfFile" }, { kind: "closed" }, ["close"]],
     ["logs on when its nodes come back", lastWords, { kind: "nodesBack" }, logging, []],
     [
@@ -80,7 +81,15 @@ describe("a stream in the pump", () => {
   });
 
   it("is closed by nothing but the end of file, and only once its nodes are gone", () => {
-    const kinds = ["refused", "accepted", "nodesGone", "nodesBack", "superseded", "endOfFile"];
+    const kinds = [
+      "refused",
+      "accepted",
+      "nodesGone",
+      "nodesBack",
+      "superseded",
+      "moved",
+      "endOfFile",
+    ];
     const event = fc.constantFrom(...kinds).map((kind) => ({ kind }) as StreamEvent);
     void fc.assert(
       fc.property(fc.array(event, { maxLength: 40 }), (events) => {
