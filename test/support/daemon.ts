@@ -36,7 +36,7 @@ export class TestDaemon implements AsyncDisposable {
   readonly control: ControlClient;
   readonly #places: TestPlaces;
   #child: ChildProcess | undefined;
-  #xenstore: XenstoreClient | undefined;
+  #xenstore: Promise<XenstoreClient> | undefined;
   #words = "";
 
   private constructor(directory: string, places: TestPlaces) {
@@ -124,8 +124,9 @@ export class TestDaemon implements AsyncDisposable {
     return this.events.filter((event) => event.msg === "PumpStarted").at(-1)?.pid ?? 0;
   }
 
-  async xenstore(): Promise<XenstoreClient> {
-    this.#xenstore ??= await connectXenstore({
+  /** One connection, however many ask for it at once. */
+  xenstore(): Promise<XenstoreClient> {
+    this.#xenstore ??= connectXenstore({
       socketPath: this.#places.xenstoreSocket,
     });
     return this.#xenstore;
@@ -140,7 +141,7 @@ export class TestDaemon implements AsyncDisposable {
   /** SIGTERM; resolves with the exit code. */
   async stop(): Promise<number | null> {
     const child = this.#child;
-    await this.#xenstore?.close();
+    await (await this.#xenstore)?.close();
     this.#xenstore = undefined;
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return null;
     child.kill("SIGTERM");

@@ -39,6 +39,9 @@ export const noMount: string | false =
 /** A flood's log: rotated often, and long enough for all that a test floods. */
 const floodLimit = { limitBytes: 16 << 20, copies: 200 };
 
+/** What a full disk is full of. */
+const fillerName = ".filler";
+
 export interface StreamOptions {
   readonly file?: string;
   readonly limitBytes?: number;
@@ -95,7 +98,7 @@ export class Bench implements AsyncDisposable {
     mkdirSync(path, { recursive: true });
     execFileSync("mount", ["-t", "tmpfs", "-o", `mode=0700,${options}`, "xenlogd-test", path]);
     this.#mounts.push(path);
-    const filler = join(path, ".filler");
+    const filler = join(path, fillerName);
     return { path, fill: () => fillUp(filler), free: () => rmSync(filler, { force: true }) };
   }
 
@@ -223,6 +226,7 @@ export class Bench implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const flood of this.#floods) flood.kill("SIGKILL");
     for (const fd of this.#writers) closeSync(fd);
+    for (const path of this.#mounts) rmSync(join(path, fillerName), { force: true });
     const { daemon } = this;
     this.holders();
     const pumps = daemon.events.map(({ msg, pid }) => (msg === "PumpStarted" ? (pid ?? 0) : 0));

@@ -2,10 +2,17 @@
 // What outlives a pump that is killed: the bytes in its stages, those in the FIFOs, and the daemon.
 
 import assert from "node:assert/strict";
-import { closeSync, constants, readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  readdirSync,
+  readFileSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { writeSync } from "node:fs";
 import { openPath, tryLock } from "../../../src/kernel/index.ts";
 import { isRunning } from "../../support/daemon.ts";
 import { waitFor } from "../../support/wait.ts";
