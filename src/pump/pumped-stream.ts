@@ -2,6 +2,7 @@
 // One stream: performs what `stream-state.ts` decides. Bytes go FIFO → stage → log by splice, at most
 // one stage full a turn of the event loop; they never enter this process.
 
+import assert from "node:assert/strict";
 import { closeSync } from "node:fs";
 import { bytesReadable, type Readiness, splice, watchReadable } from "../kernel/index.ts";
 import { Fifo } from "./fifo.ts";
@@ -130,6 +131,7 @@ export class PumpedStream {
 
   /** One bounded move; returns the bytes taken from the FIFO. */
   #moveOnce(): number {
+    assert.equal(this.#filled, undefined, "bytes in a stage come before those in the FIFO");
     const stage = this.#options.pool.take(this.record);
     if (stage === undefined) {
       this.#stall("all stages are in use by streams that are stalled");
@@ -203,6 +205,9 @@ export class PumpedStream {
         this.#startPolling();
         break;
       case "stopPolling":
+        // What is refused goes first: nothing more may be taken from the FIFO before it.
+        clearImmediate(this.#soon);
+        this.#soon = undefined;
         this.#stopPolling();
         break;
       case "retryAfter":
