@@ -6,6 +6,7 @@
 
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const fileSecondsMax = Number(process.env.XENLOGD_TEST_FILE_SECONDS ?? 240);
@@ -48,7 +49,7 @@ function spawnFile(node24, args, env) {
   const child = spawn(node24, args, {
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],
-    env: { ...process.env, ...env },
+    env: { ...quickStart(), ...env },
   });
   running.add(child);
   const chunks = [];
@@ -110,4 +111,13 @@ function unfinished(events) {
     }
   }
   return [...open].join(", ");
+}
+
+/**
+ * The stories start hundreds of processes. Node 24 keeps what it has compiled (Node 20 does not know
+ * the variable), and no test speaks TLS, for which Node reads all certificates at its start.
+ */
+function quickStart() {
+  const { NODE_EXTRA_CA_CERTS: _certificates, ...env } = process.env;
+  return { ...env, NODE_COMPILE_CACHE: join(process.cwd(), ".cache/compiled") };
 }
