@@ -3,28 +3,19 @@
 // touches a log or a stage; that is the pumps' part.
 
 import { rmSync } from "node:fs";
-import { parseKeyText } from "../contract/index.ts";
-import {
-  type ControlServer,
-  type DaemonStatus,
-  type Places,
-  startControlServer,
-} from "../control/index.ts";
-import { connectXenstore, type XenstoreClient } from "../xenstore/index.ts";
+import { type ControlServer, type Places, startControlServer } from "../control/index.ts";
 import { controlSource } from "./control-source.ts";
-import { DeadDomains } from "./dead-domains.ts";
 import { makeDirectories, removeDirectories } from "./directories.ts";
 import type { EmitEvent } from "./events.ts";
-import { fileSystemOf, readMounts } from "./file-systems.ts";
 import { type InstanceLock, takeInstanceLock } from "./instance-lock.ts";
 import type { Program } from "./program.ts";
-import { PumpProcess } from "./pump-process.ts";
-import { Reconciler } from "./reconciler.ts";
+import { Pumps } from "./pumps.ts";
 import { Refusals } from "./refusals.ts";
 import { ensureStore, stopStore } from "./store-process.ts";
 import { StreamTable } from "./stream-table.ts";
 import { Streams } from "./streams.ts";
 import { hasClients, type Lifetime, watchLifetime } from "./transient.ts";
+import { XenstoreFollower } from "./xenstore-follower.ts";
 
 export interface DaemonOptions {
   readonly places: Places;
@@ -50,41 +41,41 @@ const pumpPatienceMs = 5000;
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const { places } = options;
   const made = makeDirectories(places);
-  const parts: Parts = {
-    made,
-    streams: undefined,
-    refusals: new Refusals(places.runDirectory),
-    lock: undefined,
-    control: undefined,
-    client: undefined,
-    pumps: new Map(),
-  };
+  let parts: Parts | undefined;
   try {
-    parts.lock = takeInstanceLock(places.pidFile);
-    return await compose(options, parts);
+    parts = makeParts(options, takeInstanceLock(places.pidFile));
+    await startParts(options, parts);
   } catch (error) {
     // Without the lock the places are another daemon's.
-    if (parts.lock !== undefined) await takeDown(options, parts);
+    if (parts !== undefined) await takeDown(options, parts);
     removeDirectories(made);
     throw error;
   }
+  const running = parts;
+  const unwatch = watchLifetime(options.lifetime, places, running.streams, running.end);
+  return {
+    ended: running.ended,
+    stop: async () => {
+      unwatch();
+      await takeDown(options, running);
+    },
+  };
 }
 
 interface Parts {
-  streams: Streams | undefined;
+  readonly lock: InstanceLock;
+  readonly streams: Streams;
   readonly refusals: Refusals;
-  readonly made: readonly string[];
-  lock: InstanceLock | undefined;
+  readonly pumps: Pumps;
+  xenstore: XenstoreFollower | undefined;
   control: ControlServer | undefined;
-  client: Promise<XenstoreClient> | undefined;
-  readonly pumps: Map<string, PumpProcess>;
+  readonly ended: Promise<void>;
+  readonly end: () => void;
+  readonly fail: (error: unknown) => void;
 }
 
-async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
-  const { places, emit } = options;
-  const table = new StreamTable(places.volatileDirectory);
-  const startedAt = new Date().toISOString();
-  let xenstore: DaemonStatus["xenstore"] = "lost";
+/** All that needs no process and no connection. */
+function makeParts({ places, pumpProgram, emit }: DaemonOptions, lock: InstanceLock): Parts {
   let end: () => void = () => {};
   let fail: (error: unknown) => void = () => {};
   const ended = new Promise<void>((resolve, reject) => {
@@ -93,163 +84,109 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
   });
   // Whoever waits for it hears of a failure; until then it is not unhandled.
   ended.catch(() => {});
-
-  const makePump = (fileSystem: string, directory: string): PumpProcess => {
-    const pump = new PumpProcess({
-      fileSystem,
-      directory,
-      volatileDirectory: places.volatileDirectory,
-      positionsDirectory: table.positionsDirectory,
-      program: options.pumpProgram,
-      emit,
-      onMessage: (message) => streams.receive(message),
-      onStarted: () => streams.tellPump(fileSystem),
-    });
-    parts.pumps.set(fileSystem, pump);
-    return pump;
-  };
-  let reconciler: Reconciler | undefined;
+  const table = new StreamTable(places.volatileDirectory);
+  const { positionsDirectory } = table;
+  const pumps = new Pumps({
+    places,
+    positionsDirectory,
+    program: pumpProgram,
+    emit,
+    streams: () => streams,
+  });
   const streams = new Streams({
     places,
     table,
     emit,
-    onRestored: (record) => {
-      const key = parseKeyText(record.key);
-      if (key !== undefined) reconciler?.lookAt(key).catch(fail);
-    },
-    pumpFor: (fileSystem, directory) => {
-      const known = parts.pumps.get(fileSystem);
-      if (known !== undefined) return known;
-      const pump = makePump(fileSystem, directory);
-      pump.start().catch((error: Error) => {
-        // The next request on that file system tries again.
-        parts.pumps.delete(fileSystem);
-        streams.refuseAll(fileSystem, error.message);
-      });
-      return pump;
-    },
+    pumpFor: (fileSystem, directory) => pumps.of(fileSystem, directory),
+    onRestored: (record) => parts.xenstore?.lookAt(record),
   });
+  const parts: Parts = {
+    lock,
+    streams,
+    refusals: new Refusals(places.runDirectory),
+    pumps,
+    xenstore: undefined,
+    control: undefined,
+    ended,
+    end,
+    fail,
+  };
+  return parts;
+}
 
-  parts.streams = streams;
-  const first = fileSystemOf(places.ownLogDirectory, readMounts());
-  const ready = makePump(first, places.ownLogDirectory).start();
+async function startParts(options: DaemonOptions, parts: Parts): Promise<void> {
+  const { places, emit } = options;
+  const { streams, refusals } = parts;
+  const ready = parts.pumps.startFirst();
   streams.restore();
-  const beforeConnect = (): Promise<void> =>
-    places.mode === "host"
-      ? Promise.resolve()
-      : ensureStore({
-          socketPath: places.xenstoreSocket,
-          stateDirectory: places.stateDirectory,
-          program: options.storeProgram,
-          emit,
-        });
+  const beforeConnect = (): Promise<void> => prepareStore(options);
   // The store is started here once, so that one that cannot start is said and not tried for ever.
   await both(atMost(pumpPatienceMs, ready), beforeConnect());
+  parts.control = await startControl(options, parts);
+  const onFailure = parts.fail;
+  parts.xenstore = new XenstoreFollower({
+    places,
+    streams,
+    refusals,
+    emit,
+    beforeConnect,
+    onFailure,
+  });
+  // A host's xenstored may start after us, and may itself be waiting for us.
+  if (places.mode === "embedded") await Promise.race([parts.xenstore.firstRead, parts.ended]);
+  const directory = places.directory ?? places.runDirectory;
+  emit({ kind: "DaemonStarted", version: options.version, directory });
+}
 
-  parts.control = await startControlServer({
+/** Only an embedded daemon brings a store with it. */
+async function prepareStore({ places, storeProgram, emit }: DaemonOptions): Promise<void> {
+  if (places.mode === "host") return;
+  const { xenstoreSocket: socketPath, stateDirectory } = places;
+  await ensureStore({ socketPath, stateDirectory, program: storeProgram, emit });
+}
+
+function startControl(options: DaemonOptions, parts: Parts): Promise<ControlServer> {
+  const { places, version, lifetime } = options;
+  const startedAt = new Date().toISOString();
+  return startControlServer({
     socketPath: places.controlSocket,
     source: controlSource({
-      streams,
+      streams: parts.streams,
       refusals: parts.refusals,
-      stop: () => end(),
+      stop: parts.end,
       status: () => ({
         pid: process.pid,
-        version: options.version,
+        version,
         startedAt,
         mode: places.mode,
         directory: places.directory ?? null,
-        transient: options.lifetime === "transient",
-        xenstore,
+        transient: lifetime === "transient",
+        xenstore: parts.xenstore?.state ?? "lost",
       }),
     }),
   });
-
-  parts.client = connectXenstore({
-    socketPath: places.xenstoreSocket,
-    timeoutMs: foreverMs,
-    beforeConnect,
-    onState: (state) => {
-      xenstore = state.kind;
-      emit(
-        state.kind === "connected"
-          ? { kind: "XenstoreConnected", socketPath: places.xenstoreSocket }
-          : { kind: "XenstoreLost", reason: state.cause.message },
-      );
-    },
-  });
-  const read = new Promise<void>((resolve) => {
-    parts.client
-      ?.then((client) => {
-        const deadDomains = new DeadDomains(client, emit);
-        reconciler = new Reconciler({
-          client,
-          streams,
-          refusals: parts.refusals,
-          deadDomains,
-          emit,
-          onFirstRead: resolve,
-        });
-        return Promise.all([reconciler.run(), deadDomains.run()]);
-      })
-      .catch(fail);
-  });
-  // A host's xenstored may start after us, and may itself be waiting for us.
-  if (places.mode === "embedded") await Promise.race([read, ended]);
-
-  const sweep = (): void => {
-    reconciler?.sweep(places.fifoDirectory).catch(fail);
-  };
-  read.then(sweep, () => {});
-  const sweeping = setInterval(sweep, sweepEveryMs);
-  const unwatch = watchLifetime(options.lifetime, places, streams, () => end());
-  emit({
-    kind: "DaemonStarted",
-    version: options.version,
-    directory: places.directory ?? places.runDirectory,
-  });
-  return {
-    ended,
-    stop: async () => {
-      unwatch();
-      clearInterval(sweeping);
-      await takeDown(options, parts, () => {
-        // A daemon that comes again finds its streams; one that ended for good leaves none.
-        if (options.lifetime === "transient" && !hasClients(places)) {
-          for (const stream of streams.live) {
-            streams.forget(stream);
-            rmSync(stream.record.pipe, { force: true });
-          }
-        }
-      });
-    },
-  };
 }
 
-/** As old as a FIFO has to be. */
-const sweepEveryMs = 60 * 60 * 1000;
-
-/** Longer than any host is up; Node's timers hold no more. */
-const foreverMs = 2 ** 31 - 1;
-
-async function takeDown(
-  options: DaemonOptions,
-  parts: Parts,
-  afterDrain: () => void = () => {},
-): Promise<void> {
-  const { places, emit } = options;
-  const stranded = await Promise.all([...parts.pumps.values()].map((pump) => pump.stop()));
-  const strandedBytes = stranded.includes("unknown")
-    ? "unknown"
-    : stranded.reduce((sum: number, bytes) => sum + Number(bytes), 0);
-  afterDrain();
+async function takeDown(options: DaemonOptions, parts: Parts): Promise<void> {
+  const { places, emit, lifetime } = options;
+  const strandedBytes = await parts.pumps.stop();
+  // A daemon that comes again finds its streams; one that ends for good leaves none.
+  if (lifetime === "transient" && !hasClients(places)) forgetStreams(parts.streams);
   await parts.control?.[Symbol.asyncDispose]();
-  await parts.client?.then((client) => client.close()).catch(() => {});
-  parts.streams?.release();
+  await parts.xenstore?.[Symbol.asyncDispose]();
+  parts.streams.release();
   parts.refusals[Symbol.dispose]();
   if (places.mode === "embedded") await stopStore(places.stateDirectory);
   rmSync(places.controlSocket, { force: true });
-  parts.lock?.[Symbol.dispose]();
+  parts.lock[Symbol.dispose]();
   emit({ kind: "DaemonStopped", strandedBytes });
+}
+
+function forgetStreams(streams: Streams): void {
+  for (const stream of streams.live) {
+    streams.forget(stream);
+    rmSync(stream.record.pipe, { force: true });
+  }
 }
 
 /** Waits for both, so that whoever takes down meets no half-started one; throws what failed first. */

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// The pumps of this daemon, one for each file system that has logs; started when they are needed.
+
+import type { Places } from "../control/index.ts";
+import type { EmitEvent } from "./events.ts";
+import { fileSystemOf, readMounts } from "./file-systems.ts";
+import type { Program } from "./program.ts";
+import { PumpProcess } from "./pump-process.ts";
+import type { Streams } from "./streams.ts";
+
+export interface PumpsOptions {
+  readonly places: Places;
+  readonly positionsDirectory: string;
+  readonly program: Program;
+  readonly emit: EmitEvent;
+  /** Whose streams they move; asked for when a pump has something to say. */
+  readonly streams: () => Streams;
+}
+
+export class Pumps {
+  readonly #options: PumpsOptions;
+  readonly #byFileSystem: Map<string, PumpProcess> = new Map();
+
+  constructor(options: PumpsOptions) {
+    this.#options = options;
+  }
+
+  /** Starts the pump of the daemon's own log directory; rejects with DaemonError if it cannot. */
+  startFirst(): Promise<void> {
+    const { ownLogDirectory } = this.#options.places;
+    return this.#make(fileSystemOf(ownLogDirectory, readMounts()), ownLogDirectory).start();
+  }
+
+  /** The pump of a file system; `directory` is for people. */
+  of(fileSystem: string, directory: string): PumpProcess {
+    const known = this.#byFileSystem.get(fileSystem);
+    if (known !== undefined) return known;
+    const pump = this.#make(fileSystem, directory);
+    pump.start().catch((error: Error) => {
+      // The next request on that file system tries again.
+      this.#byFileSystem.delete(fileSystem);
+      this.#options.streams().refuseAll(fileSystem, error.message);
+    });
+    return pump;
+  }
+
+  /** Drains and ends all of them. Resolves with the bytes that stay in stages. */
+  async stop(): Promise<number | "unknown"> {
+    const stranded = await Promise.all([...this.#byFileSystem.values()].map((pump) => pump.stop()));
+    if (stranded.includes("unknown")) return "unknown";
+    return stranded.reduce((sum: number, bytes) => sum + Number(bytes), 0);
+  }
+
+  #make(fileSystem: string, directory: string): PumpProcess {
+    const { places, positionsDirectory, program, emit, streams } = this.#options;
+    const pump = new PumpProcess({
+      fileSystem,
+      directory,
+      volatileDirectory: places.volatileDirectory,
+      positionsDirectory,
+      program,
+      emit,
+      onMessage: (message) => streams().receive(message),
+      onStarted: () => streams().tellPump(fileSystem),
+    });
+    this.#byFileSystem.set(fileSystem, pump);
+    return pump;
+  }
+}
