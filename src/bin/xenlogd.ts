@@ -28,7 +28,8 @@ const exitFailure = 1;
 const exitUsage = 2;
 const exitAlreadyRunning = 7;
 
-process.exitCode = await main(process.argv);
+// What is still open by now, such as the channel of a pump that hangs, keeps nobody waiting.
+process.exit(await main(process.argv));
 
 async function main(argv: readonly string[]): Promise<number> {
   let options: Options;

@@ -31,6 +31,7 @@ const foreverMs = 2 ** 31 - 1;
 export class XenstoreFollower implements AsyncDisposable {
   readonly #options: XenstoreFollowerOptions;
   readonly #client: Promise<XenstoreClient>;
+  readonly #ending: AbortController = new AbortController();
   #reconciler: Reconciler | undefined;
   #sweeping: NodeJS.Timeout | undefined;
   #state: DaemonStatus["xenstore"] = "lost";
@@ -43,6 +44,7 @@ export class XenstoreFollower implements AsyncDisposable {
     this.#client = connectXenstore({
       socketPath: places.xenstoreSocket,
       timeoutMs: foreverMs,
+      signal: this.#ending.signal,
       beforeConnect: options.beforeConnect,
       onState: (state) => {
         this.#state = state.kind;
@@ -54,7 +56,11 @@ export class XenstoreFollower implements AsyncDisposable {
       },
     });
     this.firstRead = new Promise((resolve) => {
-      this.#client.then((client) => this.#follow(client, resolve)).catch(options.onFailure);
+      this.#client
+        .then((client) => this.#follow(client, resolve))
+        .catch((error: unknown) => {
+          if (!this.#ending.signal.aborted) options.onFailure(error);
+        });
     });
   }
 
@@ -70,6 +76,8 @@ export class XenstoreFollower implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#sweeping);
+    // Without a server there is no client yet, and might never be one.
+    this.#ending.abort();
     await this.#client.then((client) => client.close()).catch(() => {});
   }
 
@@ -91,7 +99,8 @@ export class XenstoreFollower implements AsyncDisposable {
   }
 
   #startSweeping(): void {
-    if (this.#sweeping !== undefined) return;
+    // The first read may end after the follower has.
+    if (this.#sweeping !== undefined || this.#ending.signal.aborted) return;
     const sweep = (): void => {
       const { places, onFailure } = this.#options;
       this.#reconciler?.sweep(places.fifoDirectory).catch(onFailure);

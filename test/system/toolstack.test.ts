@@ -97,6 +97,13 @@ describe("xenlog create on a host", { skip: parts.found ? false : parts.reason }
       }
     }));
 
+  it("without an xenstored finds a daemon that waits for one, and that ends when it is told", async () => {
+    await using daemon = TestDaemon.onHost("/nonexistent/xenstored/socket");
+    await daemon.start();
+    assert.equal((await daemon.control.status()).xenstore, "lost");
+    assert.equal(await daemon.stop(), 0);
+  });
+
   it("on a file system without room for a file is refused at once and leaves nothing", () =>
     withHost(async (host) => {
       const full = host.daemon.logPath("full");
