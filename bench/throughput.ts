@@ -72,7 +72,7 @@ const consumers: Record<string, Consumer> = {
 const { values } = parseArgs({
   options: {
     rounds: { type: "string", default: "5" },
-    gb: { type: "string", default: "2" },
+    gb: { type: "string", default: "3" },
     directory: { type: "string", default: tmpdir() },
     pipe: { type: "string", default: "1048576,65536" },
   },
