@@ -30,6 +30,19 @@ export type DaemonEvent =
   | { readonly kind: "StreamResumed"; readonly key: string }
   | { readonly kind: "StageRecovered"; readonly epoch: string; readonly bytes: number }
   | { readonly kind: "StageOrphaned"; readonly bytes: number }
+  /** These bytes of the stream are in no file, and its log says so in place. */
+  | {
+      readonly kind: "StageLost";
+      readonly key: string;
+      readonly bytes: number;
+      readonly certainty: "exact" | "atMost";
+    }
+  /** Somebody else has changed the stream's log; it goes on under its name. */
+  | {
+      readonly kind: "LogInterfered";
+      readonly key: string;
+      readonly what: "truncated" | "extended" | "replaced" | "directory";
+    }
   | { readonly kind: "PumpStarted"; readonly fileSystem: string; readonly pid: number }
   | { readonly kind: "PumpEnded"; readonly fileSystem: string; readonly reason: string }
   /** What is in the stages is lost only if their pump is gone as well. */
@@ -56,6 +69,8 @@ const levelOf: Record<DaemonEvent["kind"], Level> = {
   StreamResumed: "warn",
   StageRecovered: "warn",
   StageOrphaned: "error",
+  StageLost: "error",
+  LogInterfered: "warn",
   PumpStarted: "info",
   PumpEnded: "warn",
   HolderLost: "error",

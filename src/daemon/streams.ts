@@ -186,6 +186,21 @@ export class Streams {
           bytes: message.bytes,
         });
         break;
+      case "lost":
+        this.#options.emit({
+          kind: "StageLost",
+          key: this.#keyOf(message.epoch),
+          bytes: message.bytes,
+          certainty: message.certainty,
+        });
+        break;
+      case "interfered":
+        this.#options.emit({
+          kind: "LogInterfered",
+          key: this.#keyOf(message.epoch),
+          what: message.what,
+        });
+        break;
       case "orphaned":
         this.#options.emit({ kind: "StageOrphaned", bytes: message.bytes });
         break;

@@ -58,6 +58,14 @@ export class KernelError extends Error {
     this.syscall = syscall;
     this.path = path;
   }
+
+  /** An error of `node:fs` as one of ours; `undefined` if it is not one of a system call. */
+  static of(error: unknown): KernelError | undefined {
+    const code = errnoNameOf(error);
+    if (code === undefined) return undefined;
+    const { syscall = "system call", path } = error as NodeJS.ErrnoException;
+    return new KernelError(syscall, constants.errno[code], path);
+  }
 }
 
 /** A few words for people: `ENOSPC` is "no space left on the file system". */

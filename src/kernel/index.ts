@@ -31,3 +31,4 @@ export {
   watchProcess,
 } from "./processes.ts";
 export { type Readiness, watchReadable } from "./readiness.ts";
+export { mapShared } from "./shared-memory.ts";

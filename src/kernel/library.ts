@@ -32,6 +32,9 @@ export const libcFcntl: Call = declare("int fcntl(int fd, int command, int argum
 export const libcIoctlOutInt: Call = declare(
   "int ioctl(int fd, unsigned long request, _Out_ int *value)",
 );
+export const libcMmap: (...args: readonly unknown[]) => unknown = libc.func(
+  "void *mmap(void *address, size_t length, int protection, int flags, int fd, long offset)",
+) as unknown as (...args: readonly unknown[]) => unknown;
 // openat2(2) has no wrapper in glibc before 2.42.
 export const libcSyscallOpenat2: Call = declare(
   "long syscall(long number, int dir, const char *path, void *how, size_t size)",

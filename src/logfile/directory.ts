@@ -2,29 +2,108 @@
 // A directory as a descriptor, and files beneath it. Nothing here follows a symbolic link or leaves
 // the directory, whatever is renamed around it meanwhile.
 
-import { closeSync, constants, fstatSync, readdirSync } from "node:fs";
+import { closeSync, constants, fstatSync, mkdirSync, readdirSync } from "node:fs";
 import { errnoNameOf, O_PATH, openBeneath, openPath } from "../kernel/index.ts";
 import { LogfileError } from "./errors.ts";
 
-/**
- * Opens the directory that holds `relativePath` beneath the directory `root`. The caller closes
- * the descriptor.
- */
-export function openParent(
-  root: string,
-  relativePath: string,
-): { readonly directoryFd: number; readonly name: string } {
-  const slash = relativePath.lastIndexOf("/");
-  const name = relativePath.slice(slash + 1);
+/** The directory of a log, and the log's name in it. */
+export class LogDirectory {
+  readonly #root: string;
+  readonly #parent: string | undefined;
+  readonly name: string;
+  #fd: number;
+
+  private constructor(root: string, parent: string | undefined, name: string) {
+    this.#root = root;
+    this.#parent = parent;
+    this.name = name;
+    this.#fd = openBelow(root, parent);
+  }
+
+  /** Opens the directory that holds `relativePath` beneath the directory `root`. Throws LogfileError. */
+  static open(root: string, relativePath: string): LogDirectory {
+    const slash = relativePath.lastIndexOf("/");
+    const parent = slash < 0 ? undefined : relativePath.slice(0, slash);
+    return new LogDirectory(root, parent, relativePath.slice(slash + 1));
+  }
+
+  /** Changes when `reopen` says "moved". */
+  get fd(): number {
+    return this.#fd;
+  }
+
+  /**
+   * Looks where the path leads now. One that leads nowhere is made again: it was there before. As
+   * long as it cannot be opened the directory stays the one that it was.
+   */
+  reopen(): "same" | "moved" {
+    let fd: number;
+    try {
+      fd = this.#openAgain();
+    } catch (error) {
+      if (error instanceof LogfileError || errnoNameOf(error) !== undefined) return "same";
+      throw error;
+    }
+    const [before, now] = [fstatSync(this.#fd), fstatSync(fd)];
+    if (before.ino === now.ino && before.dev === now.dev) {
+      closeSync(fd);
+      return "same";
+    }
+    closeSync(this.#fd);
+    this.#fd = fd;
+    return "moved";
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+
+  #openAgain(): number {
+    try {
+      return openBelow(this.#root, this.#parent);
+    } catch (error) {
+      if (!(error instanceof LogfileError) || errnoNameOf(error.cause) !== "ENOENT") throw error;
+    }
+    makeBelow(this.#root, this.#parent);
+    return openBelow(this.#root, this.#parent);
+  }
+}
+
+function openBelow(root: string, parent: string | undefined): number {
   const rootFd = openDirectory(root);
-  if (slash < 0) return { directoryFd: rootFd, name };
-  const parent = relativePath.slice(0, slash);
+  if (parent === undefined) return rootFd;
   try {
-    return { directoryFd: openBeneath(rootFd, parent, O_PATH | constants.O_DIRECTORY), name };
+    return openBeneath(rootFd, parent, O_PATH | constants.O_DIRECTORY);
   } catch (error) {
     throw new LogfileError("directory", `${root}/${parent}`, error);
   } finally {
     closeSync(rootFd);
+  }
+}
+
+/** Makes the root, but nothing above it, and what is missing below it, without following a link. */
+function makeBelow(root: string, parent: string | undefined): void {
+  makeIfMissing(root);
+  let fd = openDirectory(root);
+  for (const component of parent?.split("/") ?? []) {
+    const above = fd;
+    try {
+      makeIfMissing(`/proc/self/fd/${above}/${component}`);
+      fd = openBeneath(above, component, O_PATH | constants.O_DIRECTORY);
+    } finally {
+      closeSync(above);
+    }
+  }
+  closeSync(fd);
+}
+
+const logDirectoryMode = 0o750;
+
+function makeIfMissing(path: string): void {
+  try {
+    mkdirSync(path, logDirectoryMode);
+  } catch (error) {
+    if (errnoNameOf(error) !== "EEXIST") throw error;
   }
 }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Why a log could not be opened. `message` is a sentence for the operator.
 
-import { describeErrno, errnoNameOf } from "../kernel/index.ts";
+import { describeErrno, errnoNameOf, KernelError } from "../kernel/index.ts";
 
-export type LogfileErrorCode = "directory" | "open" | "notRegular" | "linked" | "trim" | "occupied";
+export type LogfileErrorCode = "directory" | "open" | "notRegular" | "linked" | "trim" | "sideFile";
 
 function sentence(code: LogfileErrorCode, path: string, errno: string): string {
   switch (code) {
@@ -15,8 +15,8 @@ function sentence(code: LogfileErrorCode, path: string, errno: string): string {
       return `the log ${path} is not a regular file`;
     case "linked":
       return `the log ${path} has more than one hard link`;
-    case "occupied":
-      return `the log ${path} was filled by somebody else while it was rotated`;
+    case "sideFile":
+      return `the side file of ${path} is not a regular file with one name`;
     case "trim":
       return `the log ${path} is above its limit and cannot be shortened: ${describeErrno(errno)}`;
   }
@@ -32,4 +32,15 @@ export class LogfileError extends Error {
     this.code = code;
     this.path = path;
   }
+}
+
+/** Why bytes were not taken, or a file not changed. */
+export type Refusal = KernelError | LogfileError;
+
+/** What the file system said no with; throws on what it did not say. */
+export function refusalOf(error: unknown): Refusal {
+  if (error instanceof KernelError || error instanceof LogfileError) return error;
+  const refusal = KernelError.of(error);
+  if (refusal === undefined) throw error;
+  return refusal;
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A log file that takes bytes from a pipe and rotates. Never more than limit × (copies + 1) bytes
 // are on disk, at any instant: room is made before a byte is written. What the file system refuses
-// stays in the pipe.
+// stays in the pipe. What others do to the files is noticed and mended; see `#look`.
 
-import { closeSync, fstatSync, readSync } from "node:fs";
+import { closeSync, fstatSync, readSync, writeSync } from "node:fs";
 import { constants } from "node:os";
 import {
   KernelError,
@@ -16,78 +16,115 @@ import {
   unlinkAt,
 } from "../kernel/index.ts";
 import { chainName, planRotation, type RotationStep } from "./chain.ts";
+import { type FileOnDisk, fileOf } from "./chain-on-disk.ts";
 import { type AppendPlan, planAppend, planCut } from "./cut.ts";
-import { openLog, openParent } from "./directory.ts";
-import { LogfileError } from "./errors.ts";
+import { type LogDirectory, openLog } from "./directory.ts";
+import { type Refusal, refusalOf } from "./errors.ts";
 import { bringUnderBound } from "./trim.ts";
 
-export interface LogLocation {
-  /** Directory that no log leaves, absolute. */
-  readonly root: string;
-  /** The log's path below it. */
-  readonly relativePath: string;
-}
-
-export interface RotatingFileOptions extends LogLocation {
+/** A bound on the log: limit × (copies + 1) bytes. */
+export interface LogBound {
   readonly limitBytes: number;
   readonly copies: number;
-  /** Told before the live file becomes a copy, and after its successor was made. */
-  readonly onRotating?: (live: LiveFile) => void;
-  readonly onRotated?: (live: LiveFile) => void;
 }
 
-/** The live file as the kernel knows it. */
-export interface LiveFile {
-  readonly inode: number;
-  readonly sizeBytes: number;
+function boundBytes({ limitBytes, copies }: LogBound): number {
+  return limitBytes * (copies + 1);
+}
+
+/** What somebody else has done to the files. */
+export type Interference =
+  /** The live file became shorter, or longer. */
+  | "truncated"
+  | "extended"
+  /** The name has no file any more, or another one. */
+  | "replaced"
+  /** The directory has no name any more, or another one has it. */
+  | "directory";
+
+/**
+ * Keeps account of which byte is where. `changing` comes before the files change and `changed` after
+ * it; in between the log's end stays where it is, so that whoever is interrupted knows it again from
+ * the live file's size.
+ */
+export interface ChainObserver {
+  /** `foreignBytes` is what somebody else has put behind the end of `live`. */
+  changing(live: FileOnDisk, foreignBytes: number): void;
+  /** Before files are shortened to their last lines; `live` is the live file as it is. */
+  trimming(live: FileOnDisk): void;
+  /** `copy` is what became of the live file before, if it was finished. */
+  changed(live: FileOnDisk, copy: FileOnDisk | undefined): void;
+  /** Somebody else has appended to the live file. */
+  extended(live: FileOnDisk, foreignBytes: number): void;
+  interfered(kind: Interference): void;
+  /** Takes the descriptor of a finished file and closes it, now or later. */
+  finished(fd: number): void;
+}
+
+export interface RotatingFileOptions extends LogBound {
+  readonly directory: LogDirectory;
+  readonly observer: ChainObserver;
 }
 
 /** `refusal` is why bytes stayed in the pipe. */
 export interface Appended {
   readonly movedBytes: number;
-  readonly refusal: KernelError | LogfileError | undefined;
+  readonly refusal: Refusal | undefined;
+}
+
+interface Live extends FileOnDisk {
+  readonly kind: "open";
+  readonly fd: number;
+  sizeBytes: number;
 }
 
 type State =
-  | { readonly kind: "open"; readonly fd: number; readonly inode: number; sizeBytes: number }
-  /** A rotation was refused half-way: the next append goes on with it. */
-  | { readonly kind: "rotating" }
+  | Live
+  /** A rotation was refused half-way: the next append goes on with it. `copy` is now the newest. */
+  | { readonly kind: "rotating"; readonly copy: FileOnDisk }
+  /** The files are to be brought under a lower bound, with no more than that on the way. */
+  | { readonly kind: "trimming"; readonly allowedBytes: number }
+  /** Somebody took the name from the file `copy`; its end was at `live`'s. */
+  | { readonly kind: "replaced"; readonly live: FileOnDisk; readonly copy: FileOnDisk }
   | { readonly kind: "closed" };
 
+/** How long a renamed or removed log may go on growing before it is noticed. */
+const lookIntervalMs = 500;
+
 export class RotatingFile {
-  readonly #options: RotatingFileOptions;
-  readonly #directoryFd: number;
-  readonly #name: string;
+  readonly #observer: ChainObserver;
+  readonly #directory: LogDirectory;
+  #bound: LogBound;
   #state: State;
+  #lookedAtMs: number = performance.now();
 
-  private constructor(options: RotatingFileOptions, directoryFd: number, name: string) {
-    this.#options = options;
-    this.#directoryFd = directoryFd;
-    this.#name = name;
-    bringUnderBound(directoryFd, name, options.limitBytes, options.copies);
-    this.#state = this.#openLive();
-  }
-
-  /** Opens or makes the log and brings it under its bound. Throws LogfileError. */
-  static open(options: RotatingFileOptions): RotatingFile {
-    const { directoryFd, name } = openParent(options.root, options.relativePath);
-    try {
-      return new RotatingFile(options, directoryFd, name);
-    } catch (error) {
-      closeSync(directoryFd);
-      throw error;
-    }
+  /**
+   * Opens or makes the log and brings it under its bound. `live` is what is there under its name
+   * now. Throws LogfileError or KernelError.
+   */
+  constructor(options: RotatingFileOptions, live: FileOnDisk | undefined) {
+    const { directory, observer, limitBytes, copies } = options;
+    this.#observer = observer;
+    this.#directory = directory;
+    this.#bound = { limitBytes, copies };
+    if (live !== undefined) observer.trimming(live);
+    if (live !== undefined && live.sizeBytes > limitBytes) observer.changing(live, 0);
+    this.#trim(Number.POSITIVE_INFINITY);
+    const opened = this.#openLive();
+    this.#state = opened;
+    observer.changed(opened, undefined);
   }
 
   /** Moves `waitingBytes` bytes from the pipe into the log, rotating on the way. */
   append(pipeFd: number, waitingBytes: number): Appended {
     let movedBytes = 0;
     try {
+      if (performance.now() - this.#lookedAtMs >= lookIntervalMs) this.look();
       while (movedBytes < waitingBytes) {
         const live = this.#live();
         const plan = this.#plan(live, pipeFd, waitingBytes - movedBytes);
         if (plan.kind === "rotate") {
-          this.#rotate(live);
+          this.#rotate();
           continue;
         }
         const moved = splice(pipeFd, live.fd, plan.bytes);
@@ -97,83 +134,207 @@ export class RotatingFile {
         movedBytes += moved;
       }
     } catch (error) {
-      if (!(error instanceof KernelError || error instanceof LogfileError)) throw error;
-      return { movedBytes, refusal: error };
+      return { movedBytes, refusal: refusalOf(error) };
     }
     return { movedBytes, refusal: undefined };
   }
 
-  /** The live file; size 0 and inode 0 between two steps of a rotation. */
-  get live(): LiveFile {
-    return this.#state.kind === "open" ? this.#state : { inode: 0, sizeBytes: 0 };
+  /**
+   * Writes a line of ours. `noting` is told where it will stand before it is written, and whether it
+   * has to end somebody's line first; it gives the bytes. Throws KernelError or LogfileError.
+   */
+  insert(
+    bytesMax: number,
+    noting: (live: FileOnDisk, lineIs: "whole" | "cut") => Uint8Array,
+  ): void {
+    if (this.#live().sizeBytes + bytesMax > this.#bound.limitBytes) this.#rotate();
+    const live = this.#live();
+    const whole = live.sizeBytes === 0 || endsLine(live.fd, live.sizeBytes);
+    const bytes = noting(live, whole ? "whole" : "cut");
+    this.writeAt(live.sizeBytes, bytes);
   }
 
-  /** Sizes of the copies that exist, newest first. Looks at the directory. */
-  copySizes(): readonly number[] {
-    const sizes: number[] = [];
-    for (let index = 1; index <= this.#options.copies; index += 1) {
-      const stat = statAt(this.#directoryFd, chainName(this.#name, index));
-      if (stat === undefined) break;
-      sizes.push(stat.size);
+  /** Writes at a place of the live file, once more perhaps: what an interrupted `insert` began. */
+  writeAt(position: number, bytes: Uint8Array): void {
+    const live = this.#live();
+    try {
+      for (let done = 0; done < bytes.length; ) {
+        done += writeSync(live.fd, bytes, done, bytes.length - done, position + done);
+      }
+    } finally {
+      live.sizeBytes = seekToEnd(live.fd);
     }
-    return sizes;
+  }
+
+  /** Applies another bound. Throws LogfileError or KernelError; the next append tries again then. */
+  rebound(bound: LogBound): void {
+    const live = this.#live();
+    const before = this.#bound;
+    const lowered = bound.limitBytes < before.limitBytes || bound.copies < before.copies;
+    this.#bound = bound;
+    if (!lowered) return;
+    this.#observer.trimming(live);
+    this.#observer.changing(live, 0);
+    this.#state = { kind: "trimming", allowedBytes: boundBytes(before) };
+    closeSync(live.fd);
+    this.#live();
+  }
+
+  /** The live file; without a size between two steps of a change. */
+  get live(): FileOnDisk | undefined {
+    return this.#state.kind === "open" ? this.#state : undefined;
+  }
+
+  /** Its descriptor, if there is one now. */
+  get fd(): number | undefined {
+    return this.#state.kind === "open" ? this.#state.fd : undefined;
+  }
+
+  /** The live file, after what is left to be done. Throws LogfileError or KernelError. */
+  settled(): FileOnDisk {
+    return this.#live();
+  }
+
+  get bound(): LogBound {
+    return this.#bound;
+  }
+
+  /**
+   * Notices what others have done to names: a log that logrotate moved away, a file that was removed
+   * or replaced, a directory that is another one now. What is in the pipe goes into the new file.
+   */
+  look(): void {
+    this.#lookedAtMs = performance.now();
+    const live = this.#live();
+    if (this.#directory.reopen() === "moved") this.#takeName("directory");
+    else if (!this.#hasName(live)) this.#takeName("replaced");
   }
 
   close(): void {
-    if (this.#state.kind === "closed") return;
-    if (this.#state.kind === "open") closeSync(this.#state.fd);
+    if (this.#state.kind === "open") this.#observer.finished(this.#state.fd);
     this.#state = { kind: "closed" };
-    closeSync(this.#directoryFd);
   }
 
-  #plan(live: LiveFile & { readonly fd: number }, pipeFd: number, waiting: number): AppendPlan {
-    const plan = planAppend(live.sizeBytes, this.#options.limitBytes, waiting);
+  #plan(live: Live, pipeFd: number, waiting: number): AppendPlan {
+    const plan = planAppend(live.sizeBytes, this.#bound.limitBytes, waiting);
     if (plan.kind !== "inspect") return plan;
     return planCut(peek(pipeFd, plan.bytes), () => endsLine(live.fd, live.sizeBytes));
   }
 
-  #live(): Extract<State, { kind: "open" }> {
-    if (this.#state.kind === "closed") throw new Error("append to a closed log");
-    if (this.#state.kind === "rotating") {
-      this.#performRotation();
-      const live = this.#openLive();
-      if (live.sizeBytes >= this.#options.limitBytes) {
-        closeSync(live.fd);
-        throw new LogfileError("occupied", this.#name);
+  /** The live file, of the size that we know, after whatever is left to be done. */
+  #live(): Live {
+    for (;;) {
+      const state = this.#state;
+      switch (state.kind) {
+        case "closed":
+          throw new Error("append to a closed log");
+        case "rotating":
+          this.#performRotation();
+          this.#adopt(state.copy, state.copy);
+          break;
+        case "trimming":
+          this.#trim(state.allowedBytes);
+          this.#state = this.#openLive();
+          this.#observer.changed(this.#state, undefined);
+          break;
+        case "replaced":
+          this.#trim(boundBytes(this.#bound));
+          this.#adopt(state.live, state.copy);
+          break;
+        case "open": {
+          const sizeBytes = seekToEnd(state.fd);
+          if (sizeBytes === state.sizeBytes) return state;
+          this.#resized(state, sizeBytes);
+        }
       }
-      this.#state = live;
-      this.#options.onRotated?.(live);
     }
-    return this.#state;
   }
 
-  #rotate(live: Extract<State, { kind: "open" }>): void {
-    this.#options.onRotating?.(live);
-    this.#state = { kind: "rotating" };
-    closeSync(live.fd);
+  /** Takes the file that has the name now. What somebody has put into it comes after our end. */
+  #adopt(end: FileOnDisk, copy: FileOnDisk): void {
+    const live = this.#openLive();
+    this.#observer.changing(end, live.sizeBytes);
+    this.#state = live;
+    this.#observer.changed(live, copy);
+  }
+
+  /** Somebody else has changed the live file. */
+  #resized(live: Live, sizeBytes: number): void {
+    const known = { ...live };
+    if (sizeBytes > this.#bound.limitBytes) {
+      this.#observer.interfered("extended");
+      this.#observer.trimming(known);
+      this.#observer.changing(known, sizeBytes - known.sizeBytes);
+      this.#state = { kind: "trimming", allowedBytes: boundBytes(this.#bound) };
+      closeSync(live.fd);
+    } else if (sizeBytes > known.sizeBytes) {
+      this.#observer.interfered("extended");
+      live.sizeBytes = sizeBytes;
+      this.#observer.extended(live, sizeBytes - known.sizeBytes);
+    } else {
+      this.#observer.interfered("truncated");
+      this.#observer.changing(known, 0);
+      if (sizeBytes === 0) {
+        live.sizeBytes = 0;
+        this.#observer.changed(live, undefined);
+      } else {
+        // The rest of it keeps its place, so what comes now needs another file.
+        this.#state = { kind: "rotating", copy: { ...known, sizeBytes } };
+        this.#observer.finished(live.fd);
+      }
+    }
+  }
+
+  #rotate(): void {
+    // Never rename what is not ours.
+    if (!this.#hasName(this.#live())) this.#takeName("replaced");
+    const live = this.#live();
+    if (live.sizeBytes === 0) return;
+    this.#observer.changing(live, 0);
+    this.#state = { kind: "rotating", copy: { ...live } };
+    this.#observer.finished(live.fd);
+  }
+
+  #hasName(live: Live): boolean {
+    const named = statAt(this.#directory.fd, this.#directory.name);
+    return named?.ino === live.inode && named.nlink === 1;
+  }
+
+  /** Leaves the live file to whoever took its name, and goes on under that name. */
+  #takeName(interference: Interference): void {
+    const live = this.#live();
+    this.#observer.interfered(interference);
+    this.#state = { kind: "replaced", live: { ...live }, copy: { ...live } };
+    this.#observer.finished(live.fd);
+    this.#live();
   }
 
   #performRotation(): void {
-    const exists = (index: number): boolean =>
-      statAt(this.#directoryFd, chainName(this.#name, index)) !== undefined;
-    for (const step of planRotation(this.#name, this.#options.copies, exists)) this.#perform(step);
+    const { fd, name } = this.#directory;
+    const exists = (index: number): boolean => statAt(fd, chainName(name, index)) !== undefined;
+    for (const step of planRotation(name, this.#bound.copies, exists)) this.#perform(step);
   }
 
   #perform(step: RotationStep): void {
     switch (step.kind) {
       case "unlink":
-        unlinkAt(this.#directoryFd, step.name);
+        unlinkAt(this.#directory.fd, step.name);
         break;
       case "rename":
-        renameAt(this.#directoryFd, step.from, step.to);
+        renameAt(this.#directory.fd, step.from, step.to);
         break;
     }
   }
 
-  #openLive(): Extract<State, { kind: "open" }> {
-    const fd = openLog(this.#directoryFd, this.#name);
+  /** What was there before we were may need room for a moment; ours never has more than its bound. */
+  #trim(allowedBytes: number): void {
+    bringUnderBound(this.#directory.fd, this.#directory.name, this.#bound, allowedBytes);
+  }
+
+  #openLive(): Live {
+    const fd = openLog(this.#directory.fd, this.#directory.name);
     try {
-      return { kind: "open", fd, inode: fstatSync(fd).ino, sizeBytes: seekToEnd(fd) };
+      return { kind: "open", fd, ...fileOf(fstatSync(fd)), sizeBytes: seekToEnd(fd) };
     } catch (error) {
       closeSync(fd);
       throw error;

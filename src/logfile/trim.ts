@@ -14,26 +14,54 @@ const copyBytes = 1 << 20;
 /** Of a dot file beside the log; what an interruption leaves of it goes at the next start. */
 const temporarySuffix = ".trim";
 
-/** Removes the copies above `copies` and shortens every file above `limitBytes` to its last lines. */
+interface Found {
+  readonly name: string;
+  readonly index: number;
+  readonly sizeBytes: number;
+}
+
+/**
+ * Removes the copies above `copies` and shortens every file above `limitBytes` to its last lines. A
+ * file that is shortened needs room for what is kept of it: rather than have more than `allowedBytes`
+ * on disk for that moment its oldest copies go.
+ */
 export function bringUnderBound(
   directoryFd: number,
   live: string,
-  limitBytes: number,
-  copies: number,
+  { limitBytes, copies }: { readonly limitBytes: number; readonly copies: number },
+  allowedBytes: number,
 ): void {
+  const chain = findChain(directoryFd, live);
+  let present = chain.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  for (const { name, index, sizeBytes } of chain) {
+    if (index <= copies && sizeBytes <= limitBytes) continue;
+    try {
+      if (index > copies || (index > 0 && present + limitBytes > allowedBytes)) {
+        removeIfThere(directoryFd, name);
+        present -= sizeBytes;
+      } else {
+        keepTail(directoryFd, name, limitBytes);
+        present -= sizeBytes - limitBytes;
+      }
+    } catch (error) {
+      throw new LogfileError("trim", name, error);
+    }
+  }
+}
+
+/** The files of the log, oldest first. What an interrupted trim has left goes. */
+function findChain(directoryFd: number, live: string): readonly Found[] {
+  const chain: Found[] = [];
   for (const name of listNames(directoryFd)) {
     const index = chainIndex(live, name);
     const unfinished = name.startsWith(`.${live}`) && name.endsWith(temporarySuffix);
     if (index === undefined && !unfinished) continue;
     const stat = statAt(directoryFd, name);
     if (stat?.isFile() !== true) continue;
-    try {
-      if (index === undefined || index > copies) removeIfThere(directoryFd, name);
-      else if (stat.size > limitBytes) keepTail(directoryFd, name, limitBytes);
-    } catch (error) {
-      throw new LogfileError("trim", name, error);
-    }
+    if (index === undefined) removeIfThere(directoryFd, name);
+    else chain.push({ name, index, sizeBytes: stat.size });
   }
+  return chain.sort((a, b) => b.index - a.index);
 }
 
 /** Replaces the file by its last lines in one rename, so that an interruption leaves it whole. */

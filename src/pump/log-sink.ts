@@ -1,8 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where a stream's bytes end: its rotating file, and the record of its positions that goes with it.
+// Where a stream's bytes end: its rotating file, with the record of its positions on tmpfs and the
+// index beside the log. A stream whose file another one has taken over keeps its counters only.
 
+import { existsSync } from "node:fs";
 import { errnoNameOf } from "../kernel/index.ts";
-import { type Appended, RotatingFile } from "../logfile/index.ts";
+import {
+  type Appended,
+  type ChainObserver,
+  type Durability,
+  type FileOnDisk,
+  findCopies,
+  findLive,
+  IndexKeeper,
+  type Interference,
+  LogDirectory,
+  type Refusal,
+  RotatingFile,
+  refusalOf,
+} from "../logfile/index.ts";
+import { lossMarker } from "./markers.ts";
 import type { StreamReport } from "./messages.ts";
 import { Positions } from "./positions.ts";
 import type { LogTarget } from "./record.ts";
@@ -10,64 +26,290 @@ import type { LogTarget } from "./record.ts";
 /** What the sink knows of its stream. */
 type SinkReport = Omit<StreamReport, "epoch" | "state" | "lastWriteAt">;
 
+export interface LogSinkOptions {
+  readonly target: LogTarget;
+  readonly positionsDirectory: string;
+  readonly durability: Durability;
+  readonly onInterference: (kind: Interference) => void;
+}
+
+/** Room for a line of ours with what has to go before it. */
+const markerBytesMax = 1024;
+
+interface Log {
+  readonly directory: LogDirectory;
+  readonly file: RotatingFile;
+  readonly keeper: IndexKeeper;
+}
+
 export class LogSink {
-  readonly #file: RotatingFile;
-  readonly #positions: Positions;
+  readonly #options: LogSinkOptions;
+  #target: LogTarget;
+  #positions: Positions;
+  #log: Log | undefined;
   #lastCopiesBytes = 0;
 
-  /** Throws LogfileError. */
-  constructor(target: LogTarget, positionsDirectory: string) {
-    this.#file = RotatingFile.open({
-      root: target.logRoot,
-      relativePath: target.relativeFile,
-      limitBytes: target.limitBytes,
-      copies: target.copies,
-      onRotating: (live) => this.#positions.rotating(live),
-      onRotated: (live) => this.#positions.rotated(live),
-    });
+  /** Throws LogfileError or KernelError. */
+  constructor(options: LogSinkOptions) {
+    this.#options = options;
+    this.#target = options.target;
+    const path = positionsPath(options);
+    const superseded = Positions.openSuperseded(path);
+    if (superseded !== undefined) {
+      this.#positions = superseded;
+      return;
+    }
+    const { logRoot, relativeFile, limitBytes } = options.target;
+    const directory = LogDirectory.open(logRoot, relativeFile);
+    let positions: Positions | undefined;
     try {
-      this.#positions = Positions.open(`${positionsDirectory}/${target.epoch}`, this.#file.live);
+      const live = findLive(directory);
+      positions = Positions.open(path, {
+        live,
+        limitBytes,
+        copySize: (inode) => findCopies(directory).find((copy) => copy.inode === inode)?.sizeBytes,
+      });
+      this.#positions = positions;
+      this.#log = this.#open(directory, live);
     } catch (error) {
-      this.#file.close();
+      positions?.close();
+      directory.close();
       throw error;
     }
   }
 
-  append(pipeFd: number, bytes: number): Appended {
-    return this.#file.append(pipeFd, bytes);
+  /** Whether another stream has its file. */
+  static isSuperseded(positionsDirectory: string, { epoch }: LogTarget): boolean {
+    const positions = Positions.openSuperseded(`${positionsDirectory}/${epoch}`);
+    positions?.close();
+    return positions !== undefined;
   }
 
-  /** Counts bytes that were thrown away because another stream owns the file now. */
-  dropSuperseded(bytes: number): void {
-    this.#positions.dropped(bytes);
+  /** Whether anything is known of such a stream: without it there is none, or no more. */
+  static isKnown(positionsDirectory: string, { epoch }: LogTarget): boolean {
+    return existsSync(`${positionsDirectory}/${epoch}`);
+  }
+
+  get isSuperseded(): boolean {
+    return this.#log === undefined;
+  }
+
+  /** Offset at which the next byte goes. */
+  get offset(): number {
+    return this.#positions.endAt(this.#log?.file.live?.sizeBytes ?? 0);
+  }
+
+  dropped(reason: string): number {
+    return this.#positions.record.dropped[reason] ?? 0;
+  }
+
+  /** Does what is due before the next byte, and says what is in the way. */
+  prepare(): Refusal | undefined {
+    const log = this.#log;
+    if (log === undefined) return undefined;
+    try {
+      this.#rebound(log);
+      while (this.#positions.record.markers.length > 0) this.#writeMarker(log);
+      return undefined;
+    } catch (error) {
+      return refusalOf(error);
+    }
+  }
+
+  append(pipeFd: number, bytes: number): Appended {
+    const log = this.#log;
+    if (log === undefined) throw new Error("append to a log that another stream has");
+    const refusal = this.prepare();
+    if (refusal !== undefined) return { movedBytes: 0, refusal };
+    const appended = log.file.append(pipeFd, bytes);
+    if (appended.movedBytes > 0) {
+      log.keeper.grown(this.offset);
+      this.#options.durability.grown(this, () => filesOf(log));
+    }
+    return appended;
+  }
+
+  /** A line of ours, in place: after what is in the log now, before what comes. */
+  mark(text: string): Refusal | undefined {
+    this.#positions.mark(text);
+    return this.prepare();
+  }
+
+  /** Counts what was dropped for a reason up to a total. */
+  drop(reason: string, total: number): void {
+    this.#positions.droppedUpTo(reason, total);
+  }
+
+  /** A stage is gone with that many of the stream's bytes: counted and told once for each stage. */
+  lose(stageInode: number, certainty: "exact" | "atMost", bytes: number): "told" | "known" {
+    const text = lossMarker(bytes, certainty, Date.now());
+    const counted = certainty === "exact" ? bytes : 0;
+    if (this.#positions.lost(stageInode, "crash", counted, text) === "known") return "known";
+    // What is in the way of the line is in the way of the bytes that come, too, and is told then.
+    this.prepare();
+    return "told";
+  }
+
+  /** Looks at once whether somebody has moved the files. */
+  look(): Refusal | undefined {
+    try {
+      this.#log?.file.look();
+      return undefined;
+    } catch (error) {
+      return refusalOf(error);
+    }
+  }
+
+  /** From now on with that bound, as soon as the file system lets us. */
+  rebound(target: LogTarget): Refusal | undefined {
+    this.#target = target;
+    return this.prepare();
+  }
+
+  /** Leaves the file to another stream; what comes is dropped. */
+  supersede(): void {
+    this.#positions.superseded(this.offset);
+    this.#log?.file.close();
+    this.#log?.keeper.leave();
+    this.#log?.directory.close();
+    this.#options.durability.forget(this);
+    this.#log = undefined;
   }
 
   report(): SinkReport {
-    const live = this.#file.live.sizeBytes;
-    const copies = this.#copiesBytes();
-    const { oldest, end, rotations, droppedBytes } = this.#positions.of(live, copies);
+    const live = this.#log?.file.live?.sizeBytes ?? 0;
+    const copies = this.#log === undefined ? 0 : this.#copiesBytes(this.#log);
+    const { oldest, end, rotations, writtenBytes, dropped } = this.#positions.of(live, copies);
     return {
       offset: end,
       oldestOffset: oldest,
       sizeBytes: copies + live,
       rotations,
-      writtenBytes: end,
-      droppedBytes: droppedBytes === 0 ? {} : { superseded: droppedBytes },
+      writtenBytes,
+      droppedBytes: { ...dropped },
     };
   }
 
-  /** A directory that cannot be looked at is no reason to stop logging: what was seen last counts. */
-  #copiesBytes(): number {
+  close(): void {
+    this.#options.durability.forget(this);
+    if (this.#log !== undefined) {
+      const { file, keeper, directory } = this.#log;
+      const { live } = file;
+      file.close();
+      keeper.close(live);
+      directory.close();
+    }
+    this.#positions.close();
+  }
+
+  #open(directory: LogDirectory, live: FileOnDisk | undefined): Log {
+    const { target, durability } = this.#options;
+    const keeper = new IndexKeeper(directory, target.epoch);
     try {
-      this.#lastCopiesBytes = this.#file.copySizes().reduce((sum, size) => sum + size, 0);
+      const observer = this.#observer(directory, keeper);
+      const { limitBytes, copies } = target;
+      const file = new RotatingFile({ directory, observer, limitBytes, copies }, live);
+      if (file.live !== undefined) keeper.take(file.live, this.#positions.record.base, copies);
+      durability.renamed(directory.fd);
+      return { directory, file, keeper };
+    } catch (error) {
+      keeper.leave();
+      throw error;
+    }
+  }
+
+  #observer(directory: LogDirectory, keeper: IndexKeeper): ChainObserver {
+    const { durability, onInterference } = this.#options;
+    const mark = (end: number, foreignBytes: number): void => {
+      if (foreignBytes <= 0) return;
+      this.#positions.inserted(foreignBytes);
+      keeper.mark("foreign", end, foreignBytes);
+    };
+    return {
+      changing: (live, foreignBytes) => {
+        const end = this.#positions.endAt(live.sizeBytes);
+        this.#positions.changing(end + foreignBytes);
+        mark(end, foreignBytes);
+      },
+      trimming: (live) => keeper.trimming(live),
+      changed: (live, copy) => {
+        this.#positions.changed(live);
+        const { base } = this.#positions.record;
+        // The first one is told of when all are there: see `#open`.
+        if (this.#log === undefined) return;
+        if (copy === undefined) keeper.take(live, base, this.#target.copies);
+        else keeper.rotated(live, base, copy, this.#target.copies);
+        durability.renamed(directory.fd);
+      },
+      extended: (live, foreignBytes) => {
+        mark(this.#positions.endAt(live.sizeBytes) - foreignBytes, foreignBytes);
+      },
+      interfered: (kind) => {
+        if (kind === "directory") keeper.moved();
+        onInterference(kind);
+      },
+      finished: (fd) => durability.finish(fd),
+    };
+  }
+
+  #rebound({ file }: Log): void {
+    const { limitBytes, copies } = this.#target;
+    const { bound } = file;
+    if (limitBytes === bound.limitBytes && copies === bound.copies) return;
+    file.rebound({ limitBytes, copies });
+  }
+
+  /** Its place is noted before it is written, so that it stands there once whatever happens. */
+  #writeMarker({ file, keeper }: Log): void {
+    const [marker] = this.#positions.record.markers;
+    if (marker === undefined) return;
+    const { text, place } = marker;
+    if (place === null) {
+      file.insert(markerBytesMax, (live, lineIs) => {
+        const bytes = lineOf(text, lineIs);
+        const { inode, sizeBytes: position } = live;
+        this.#positions.placeMarker({ inode, position, bytes: bytes.length });
+        return bytes;
+      });
+      return;
+    }
+    const live = file.settled();
+    if (live.inode !== place.inode || live.sizeBytes < place.position) {
+      this.#positions.marked(0);
+      return;
+    }
+    const end = place.position + place.bytes;
+    const whole = place.bytes === Buffer.byteLength(text) + 1;
+    if (live.sizeBytes < end) file.writeAt(place.position, lineOf(text, whole ? "whole" : "cut"));
+    keeper.mark("marker", this.#positions.record.base + place.position, place.bytes);
+    this.#positions.marked(place.bytes);
+  }
+
+  /** A directory that cannot be looked at is no reason to stop logging: what was seen last counts. */
+  #copiesBytes({ directory }: Log): number {
+    try {
+      const copies = findCopies(directory);
+      this.#lastCopiesBytes = copies.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     } catch (error) {
       if (errnoNameOf(error) === undefined) throw error;
     }
     return this.#lastCopiesBytes;
   }
+}
 
-  close(): void {
-    this.#file.close();
-    this.#positions.close();
-  }
+function positionsPath({ positionsDirectory, target }: LogSinkOptions): string {
+  return `${positionsDirectory}/${target.epoch}`;
+}
+
+function filesOf({ directory, file, keeper }: Log): {
+  readonly directoryFd: number;
+  readonly fds: readonly number[];
+} {
+  const fds = [file.fd, keeper.fd].filter((fd) => fd !== undefined);
+  return { directoryFd: directory.fd, fds };
+}
+
+/** A marker has lines of its own: it ends the one that was cut by what it tells. */
+function lineOf(text: string, lineIs: "whole" | "cut"): Buffer {
+  return Buffer.from(lineIs === "cut" ? `\n${text}\n` : `${text}\n`);
 }

@@ -2,6 +2,7 @@
 // What the main process and a pump say to each other over their IPC channel.
 
 import * as v from "valibot";
+import type { Interference } from "../logfile/index.ts";
 import { type StreamRecord, streamRecordSchema } from "./record.ts";
 
 export interface StageLocation {
@@ -68,6 +69,15 @@ export type FromPump =
   | { readonly type: "recovered"; readonly epoch: string; readonly bytes: number }
   /** Bytes in a stage whose owner is unknown: thrown away. */
   | { readonly type: "orphaned"; readonly bytes: number }
+  /** Bytes that went with a stage that is gone; `atMost` if the pump died while it took them. */
+  | {
+      readonly type: "lost";
+      readonly epoch: string;
+      readonly bytes: number;
+      readonly certainty: "exact" | "atMost";
+    }
+  /** Somebody else has changed the files of the log. */
+  | { readonly type: "interfered"; readonly epoch: string; readonly what: Interference }
   | { readonly type: "stalled"; readonly epoch: string; readonly reason: string }
   | { readonly type: "resumed"; readonly epoch: string }
   | { readonly type: "holderReplaced" }
@@ -118,6 +128,17 @@ const fromPumpSchema: v.GenericSchema<unknown, FromPump> = v.variant("type", [
   v.object({ type: v.literal("report"), request: count, streams: v.array(reportSchema) }),
   v.object({ type: v.literal("recovered"), epoch, bytes: count }),
   v.object({ type: v.literal("orphaned"), bytes: count }),
+  v.object({
+    type: v.literal("lost"),
+    epoch,
+    bytes: count,
+    certainty: v.picklist(["exact", "atMost"]),
+  }),
+  v.object({
+    type: v.literal("interfered"),
+    epoch,
+    what: v.picklist(["truncated", "extended", "replaced", "directory"]),
+  }),
   v.object({ type: v.literal("stalled"), epoch, reason: v.string() }),
   v.object({ type: v.literal("resumed"), epoch }),
   v.object({ type: v.literal("holderReplaced") }),

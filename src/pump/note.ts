@@ -1,80 +1,138 @@
 // SPDX-License-Identifier: Apache-2.0
 // Owner notes: whose bytes a stage holds and what is to become of them. One page of a file on tmpfs
-// for each stage, written while the stage is empty, so that whoever comes next can finish the work
-// without xenstore. One write of one page is whole or absent after SIGKILL.
+// for each stage. Its text is written while the stage is empty, so that whoever comes next can finish
+// the work without xenstore; one write within a page is whole or absent after SIGKILL. Its last bytes
+// say how much the stage was given and where that begins, in shared memory, so that even a stage that
+// is lost is lost by a number.
 
 import { fstatSync, readSync, writeSync } from "node:fs";
 import * as v from "valibot";
+import { mapShared } from "../kernel/index.ts";
 import { type LogTarget, logTargetSchema } from "./record.ts";
 
 /** Room of one note: a page, the unit in which tmpfs copies. */
 const noteBytes = 4096;
+/** Of that, for the text. */
+const textBytes = 4032;
+
+/** What becomes of a stage's bytes: they go into the log, or are dropped for a reason. */
+export type Intent =
+  | { readonly kind: "write" }
+  | { readonly kind: "discard"; readonly reason: string };
 
 export interface OwnerNote {
-  readonly version: 1;
+  readonly version: 2;
   /** Inode of the stage: a note of an earlier pool is not about this one. */
   readonly stageInode: number;
   readonly target: LogTarget;
-  readonly intent: { readonly kind: "write" };
+  readonly intent: Intent;
 }
 
 const noteSchema: v.GenericSchema<unknown, OwnerNote> = v.object({
-  version: v.literal(1),
+  version: v.literal(2),
   stageInode: v.number(),
   target: logTargetSchema,
-  intent: v.object({ kind: v.literal("write") }),
+  intent: v.variant("kind", [
+    v.object({ kind: v.literal("write") }),
+    v.object({ kind: v.literal("discard"), reason: v.string() }),
+  ]),
 });
 
-/** Makes room for the notes now: a file system that is full later does not keep them from being written. */
-export function reserveNotes(notesFd: number, count: number): void {
-  const present = fstatSync(notesFd).size;
-  for (let offset = present; offset < count * noteBytes; offset += noteBytes) {
-    writeSync(notesFd, Buffer.alloc(noteBytes, "\n"), 0, noteBytes, offset);
+/** What is known of a stage's content. */
+export type Fill =
+  | { readonly kind: "empty" }
+  /** Bytes were being taken: none yet, or up to `bytes`. */
+  | { readonly kind: "taking"; readonly bytes: number; readonly at: number }
+  /**
+   * `bytes` were taken; `at` is the stream's offset of the first of them, or the total that was
+   * dropped before them.
+   */
+  | { readonly kind: "filled"; readonly bytes: number; readonly at: number };
+
+const fillKinds = ["empty", "taking", "filled"] as const;
+
+/** The notes of one pump. */
+export class Notes {
+  readonly #fd: number;
+  readonly #memory: DataView;
+
+  /** Makes room for them now: a file system that is full later does not keep them from being written. */
+  constructor(fd: number, count: number) {
+    this.#fd = fd;
+    for (let offset = fstatSync(fd).size; offset < count * noteBytes; offset += noteBytes) {
+      writeSync(fd, Buffer.alloc(noteBytes), 0, noteBytes, offset);
+    }
+    this.#memory = mapShared(fd, count * noteBytes);
+  }
+
+  /** Writes the note of the stage at `index`. Throws RangeError if the paths are too long for it. */
+  write(index: number, stageInode: number, target: LogTarget, intent: Intent): void {
+    const note: OwnerNote = {
+      version: 2,
+      stageInode,
+      target: v.parse(logTargetSchema, target),
+      intent,
+    };
+    this.setFill(index, { kind: "empty" });
+    writeSync(this.#fd, encodeNote(note), 0, textBytes, index * noteBytes);
+  }
+
+  /** Whose the stage was that the note at `index` is about. */
+  read(index: number): OwnerNote | undefined {
+    const text = Buffer.alloc(textBytes);
+    readSync(this.#fd, text, 0, textBytes, index * noteBytes);
+    return decodeNote(text);
+  }
+
+  /** Nothing is left to do about it. */
+  clear(index: number): void {
+    writeSync(this.#fd, Buffer.alloc(textBytes), 0, textBytes, index * noteBytes);
+    this.setFill(index, { kind: "empty" });
+  }
+
+  /** In an order in which every half of it is true. */
+  setFill(index: number, fill: Fill): void {
+    const place = index * noteBytes + textBytes;
+    this.#memory.setFloat64(place, 0);
+    if (fill.kind === "empty") return;
+    this.#memory.setFloat64(place + 8, fill.bytes);
+    this.#memory.setFloat64(place + 16, fill.at);
+    this.#memory.setFloat64(place, fillKinds.indexOf(fill.kind));
+  }
+
+  /** What was being taken is there: from "taking" to "filled". */
+  filled(index: number, bytes: number): void {
+    const place = index * noteBytes + textBytes;
+    this.#memory.setFloat64(place + 8, bytes);
+    this.#memory.setFloat64(place, fillKinds.indexOf("filled"));
+  }
+
+  fill(index: number): Fill {
+    const place = index * noteBytes + textBytes;
+    const kind = fillKinds[this.#memory.getFloat64(place)] ?? "empty";
+    if (kind === "empty") return { kind };
+    return {
+      kind,
+      bytes: this.#memory.getFloat64(place + 8),
+      at: this.#memory.getFloat64(place + 16),
+    };
   }
 }
 
-/** Writes the note of the stage at `index`. Throws RangeError if the paths are too long for it. */
-export function writeNote(
-  notesFd: number,
-  index: number,
-  stageInode: number,
-  target: LogTarget,
-): void {
-  const note: OwnerNote = {
-    version: 1,
-    stageInode,
-    target: v.parse(logTargetSchema, target),
-    intent: { kind: "write" },
-  };
-  writeSync(notesFd, encodeNote(note), 0, noteBytes, index * noteBytes);
-}
-
-/** The note of the stage at `index`, `undefined` if there is none about this very stage. */
-export function readNote(
-  notesFd: number,
-  index: number,
-  stageInode: number,
-): LogTarget | undefined {
-  const page = Buffer.alloc(noteBytes);
-  readSync(notesFd, page, 0, noteBytes, index * noteBytes);
-  const note = decodeNote(page);
-  return note?.stageInode === stageInode ? note.target : undefined;
-}
-
-/** A note as one page: JSON, filled up with newlines. */
+/** A note as text that fills its room: JSON, filled up with newlines. */
 export function encodeNote(note: OwnerNote): Buffer {
-  const page = Buffer.alloc(noteBytes, "\n");
+  const room = Buffer.alloc(textBytes, "\n");
   const text = Buffer.from(JSON.stringify(note));
-  if (text.length > noteBytes) {
-    throw new RangeError(`the owner note takes ${text.length} bytes of at most ${noteBytes}`);
+  if (text.length > textBytes) {
+    throw new RangeError(`the owner note takes ${text.length} bytes of at most ${textBytes}`);
   }
-  text.copy(page);
-  return page;
+  text.copy(room);
+  return room;
 }
 
-export function decodeNote(page: Uint8Array): OwnerNote | undefined {
+export function decodeNote(text: Uint8Array): OwnerNote | undefined {
   try {
-    return v.parse(noteSchema, JSON.parse(Buffer.from(page).toString("utf8")));
+    return v.parse(noteSchema, JSON.parse(Buffer.from(text).toString("utf8")));
   } catch {
     return undefined;
   }

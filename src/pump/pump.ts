@@ -5,14 +5,22 @@
 import { closeSync, constants } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { errnoNameOf, openPath, tryLock } from "../kernel/index.ts";
-import { LogfileError } from "../logfile/index.ts";
+import { Durability, LogfileError } from "../logfile/index.ts";
 import { FifoError } from "./fifo.ts";
 import { replaceHolder } from "./holder.ts";
-import { type FromPump, type PumpStart, parseToPump, type ToPump } from "./messages.ts";
+import { LogSink } from "./log-sink.ts";
+import { supersededMarker } from "./markers.ts";
+import {
+  type FromPump,
+  type PumpStart,
+  parseToPump,
+  type StreamReport,
+  type ToPump,
+} from "./messages.ts";
 import { PumpedStream } from "./pumped-stream.ts";
 import type { StreamRecord } from "./record.ts";
-import { recoverStages } from "./recovery.ts";
-import { type FilledStage, StagePool } from "./stage-pool.ts";
+import { type Leftover, recoverStages } from "./recovery.ts";
+import { StagePool } from "./stage-pool.ts";
 import type { Nodes } from "./stream-state.ts";
 
 /** The other end of the channel: the main process. */
@@ -87,7 +95,8 @@ class Pump {
   readonly #pending: Map<string, PendingOpen> = new Map();
   #pendingTimer: NodeJS.Timeout | undefined;
   /** Stages that a predecessor filled and the file system still refuses, by epoch. */
-  readonly #leftovers: Map<string, FilledStage> = new Map();
+  readonly #leftovers: Map<string, Leftover> = new Map();
+  readonly #durability: Durability = new Durability({ kind: "none" });
 
   constructor(channel: PumpChannel, start: PumpStart) {
     this.#channel = channel;
@@ -100,10 +109,11 @@ class Pump {
     for (const leftover of recoverStages({
       pool: this.#pool,
       positionsDirectory: this.#positionsDirectory,
+      durability: this.#durability,
       nullFd: this.#nullFd,
       send: (message) => this.#channel.send(message),
     })) {
-      this.#leftovers.set(leftover.epoch, leftover.filled);
+      this.#leftovers.set(leftover.epoch, leftover);
     }
     this.#channel.send({ type: "started" });
   }
@@ -169,7 +179,8 @@ class Pump {
 
   #settle({ record, deadlineMs }: PendingOpen): "settled" | "waits" {
     const before = [...this.#streams.values()].find(({ record: { pipe } }) => pipe === record.pipe);
-    const owner = this.#ownerOf(record);
+    const isSuperseded = LogSink.isSuperseded(this.#positionsDirectory, record);
+    const owner = isSuperseded ? undefined : this.#ownerOf(record);
     // Bytes that are stuck go first: what refuses them would refuse the next epoch's too.
     if (before?.state.kind === "stalled" || owner?.state.kind === "stalled") return "waits";
     if (before !== undefined) {
@@ -213,14 +224,13 @@ class Pump {
         record,
         pool: this.#pool,
         positionsDirectory: this.#positionsDirectory,
+        durability: this.#durability,
         nullFd: this.#nullFd,
         leftover: this.#leftovers.get(epoch),
         onStalled: (reason) => this.#channel.send({ type: "stalled", epoch, reason }),
         onResumed: () => this.#channel.send({ type: "resumed", epoch }),
-        onClosed: (report) => {
-          this.#streams.delete(epoch);
-          this.#channel.send({ type: "closed", report });
-        },
+        onInterference: (what) => this.#channel.send({ type: "interfered", epoch, what }),
+        onClosed: (report) => this.#closed(record, report),
       });
       this.#leftovers.delete(epoch);
       this.#streams.set(epoch, stream);
@@ -231,6 +241,16 @@ class Pump {
       const message = error instanceof Error ? error.message : String(error);
       this.#refuse(record, message, isMissingFifo(error) ? "noFifo" : "other");
     }
+  }
+
+  #closed(record: StreamRecord, report: StreamReport): void {
+    this.#streams.delete(record.epoch);
+    const { superseded = 0 } = report.droppedBytes;
+    if (superseded > 0) {
+      // The log says so where its next owner writes now.
+      this.#ownerOf(record)?.mark(supersededMarker(superseded, record.key, Date.now()));
+    }
+    this.#channel.send({ type: "closed", report });
   }
 
   #refuseOwned(record: StreamRecord, owner: PumpedStream): void {
@@ -248,6 +268,7 @@ class Pump {
     for (const stream of this.#streams.values()) strandedBytes += stream.drainAndRelease();
     for (const leftover of this.#leftovers.values()) strandedBytes += leftover.bytes;
     this.#pool.close();
+    this.#durability.close();
     closeSync(this.#nullFd);
     this.#channel.send({ type: "stopped", strandedBytes });
   }

@@ -5,9 +5,11 @@
 import assert from "node:assert/strict";
 import { closeSync } from "node:fs";
 import { bytesReadable, type Readiness, splice, watchReadable } from "../kernel/index.ts";
+import type { Durability, Interference, Refusal } from "../logfile/index.ts";
 import { Fifo } from "./fifo.ts";
 import { LogSink } from "./log-sink.ts";
 import type { StreamReport } from "./messages.ts";
+import type { Intent } from "./note.ts";
 import type { StreamRecord } from "./record.ts";
 import type { Stage, StagePool } from "./stage-pool.ts";
 import {
@@ -27,20 +29,27 @@ export interface PumpedStreamOptions {
   readonly record: StreamRecord;
   readonly pool: StagePool;
   readonly positionsDirectory: string;
+  readonly durability: Durability;
   /** `/dev/null`, open for writing. */
   readonly nullFd: number;
   /** Bytes that a predecessor left in a stage and that the file system still refuses. */
   readonly leftover: Filled | undefined;
   readonly onStalled: (reason: string) => void;
   readonly onResumed: () => void;
+  readonly onInterference: (kind: Interference) => void;
   readonly onClosed: (report: StreamReport) => void;
 }
+
+const write: Intent = { kind: "write" };
+/** Another stream has the file. */
+const superseded: Intent & { readonly kind: "discard" } = { kind: "discard", reason: "superseded" };
 
 export class PumpedStream {
   readonly #options: PumpedStreamOptions;
   readonly #fifo: Fifo;
   readonly #sink: LogSink;
-  #state: StreamState = { kind: "logging" };
+  #record: StreamRecord;
+  #state: StreamState;
   #readFd: number;
   #readiness: Readiness | undefined;
   #filled: Filled | undefined;
@@ -52,11 +61,14 @@ export class PumpedStream {
   constructor(options: PumpedStreamOptions) {
     const { record } = options;
     this.#options = options;
+    this.#record = record;
     this.#fifo = Fifo.find(record.runRoot, record.relativePipe);
     let sink: LogSink | undefined;
     try {
-      sink = new LogSink(record, options.positionsDirectory);
+      const { positionsDirectory, durability, onInterference } = options;
+      sink = new LogSink({ target: record, positionsDirectory, durability, onInterference });
       this.#sink = sink;
+      this.#state = { kind: sink.isSuperseded ? "discarding" : "logging" };
       this.#readFd = this.#fifo.openForReading();
     } catch (error) {
       sink?.close();
@@ -65,14 +77,17 @@ export class PumpedStream {
     }
     if (options.leftover === undefined) {
       this.#startPolling();
+      // A line of ours may be due from before.
+      this.#settle(this.#sink.prepare());
     } else {
       this.#filled = options.leftover;
       this.#dispatch({ kind: "refused" });
     }
   }
 
+  /** What the stream is now, its bound included. */
   get record(): StreamRecord {
-    return this.#options.record;
+    return this.#record;
   }
 
   get state(): StreamState {
@@ -87,8 +102,29 @@ export class PumpedStream {
     this.#dispatch({ kind: "nodesBack" });
   }
 
+  /** Leaves its file to the next stream that wants it. Not while stalled. */
   supersede(): void {
+    this.#sink.supersede();
     this.#dispatch({ kind: "superseded" });
+  }
+
+  /** A line of ours for the log. */
+  mark(text: string): void {
+    this.#settle(this.#sink.mark(text));
+  }
+
+  /** Somebody may have moved the log. */
+  lookAtFiles(): void {
+    this.#settle(this.#sink.look());
+  }
+
+  /** Another bound for the log, from now on. */
+  reconfigure(limitBytes: number, copies: number): void {
+    this.#record = { ...this.#record, limitBytes, copies };
+    if (this.#filled !== undefined) {
+      this.#options.pool.rebound(this.#filled.stage, this.#record, this.#intent);
+    }
+    this.#settle(this.#sink.rebound(this.#record));
   }
 
   /**
@@ -132,12 +168,16 @@ export class PumpedStream {
   /** One bounded move; returns the bytes taken from the FIFO. */
   #moveOnce(): number {
     assert.equal(this.#filled, undefined, "bytes in a stage come before those in the FIFO");
-    const stage = this.#options.pool.take(this.record);
+    if (this.#settle(this.#sink.prepare()) === "stalled") return 0;
+    // No more than is there now, so that a stage that is lost is lost by a number.
+    const bytesMax = Math.max(1, bytesReadable(this.#readFd));
+    const stage = this.#options.pool.take(this.#record, this.#intent, this.#place, bytesMax);
     if (stage === undefined) {
       this.#stall("all stages are in use by streams that are stalled");
       return 0;
     }
-    const moved = splice(this.#readFd, stage.fd, stage.capacityBytes);
+    const moved = splice(this.#readFd, stage.fd, Math.min(bytesMax, stage.capacityBytes));
+    this.#options.pool.filled(stage, moved === "wouldBlock" ? 0 : moved);
     if (moved === "wouldBlock" || moved === 0) {
       this.#options.pool.give(stage);
       if (moved === 0) this.#dispatch({ kind: "endOfFile" });
@@ -152,10 +192,12 @@ export class PumpedStream {
   /** Empties the stage into the log; what the file system refuses stays in it. */
   #empty(filled: Filled): void {
     if (this.#state.kind === "discarding") {
+      const total = this.#place + filled.bytes;
       const moved = splice(filled.stage.fd, this.#options.nullFd, filled.bytes);
-      if (moved !== filled.bytes)
+      if (moved !== filled.bytes) {
         throw new Error(`discarding ${filled.bytes} bytes moved ${moved}`);
-      this.#sink.dropSuperseded(filled.bytes);
+      }
+      this.#sink.drop(superseded.reason, total);
     } else {
       const { movedBytes, refusal } = this.#sink.append(filled.stage.fd, filled.bytes);
       if (movedBytes > 0) this.#lastWriteAtMs = Date.now();
@@ -169,6 +211,23 @@ export class PumpedStream {
     this.#options.pool.give(filled.stage);
   }
 
+  /** What becomes of the bytes that are taken now. */
+  get #intent(): Intent {
+    return this.#state.kind === "discarding" ? superseded : write;
+  }
+
+  /** Where they begin: the log's end, or what was dropped before them. */
+  get #place(): number {
+    if (this.#state.kind === "discarding") return this.#sink.dropped(superseded.reason);
+    return this.#sink.offset;
+  }
+
+  #settle(refusal: Refusal | undefined): "well" | "stalled" {
+    if (refusal === undefined) return "well";
+    this.#stall(refusal.message);
+    return "stalled";
+  }
+
   #stall(reason: string): void {
     this.#dispatch({ kind: "refused" });
     if (this.#state.kind === "stalled" && this.#state.attempt === 0) {
@@ -180,7 +239,7 @@ export class PumpedStream {
     if (this.#filled !== undefined) {
       this.#empty(this.#filled);
       if (this.#filled !== undefined) return;
-    } else if (!this.#options.pool.hasFree()) {
+    } else if (this.#sink.prepare() !== undefined || !this.#options.pool.hasFree()) {
       this.#dispatch({ kind: "refused" });
       return;
     }

@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a killed pump left in its stages goes into the logs that the owner notes name. Needs neither
-// xenstore nor the main process's stream table.
+// What a killed pump left in its stages goes where the owner notes say: into the log, or to a counter.
+// A stage that is gone is told of: how many of its bytes were in no file, and that in the log, in
+// place. Needs neither xenstore nor the main process's stream table.
 
-import { splice } from "../kernel/index.ts";
-import { LogfileError } from "../logfile/index.ts";
+import { errnoNameOf, splice } from "../kernel/index.ts";
+import { type Durability, LogfileError } from "../logfile/index.ts";
 import { LogSink } from "./log-sink.ts";
 import type { FromPump } from "./messages.ts";
+import type { OwnerNote } from "./note.ts";
 import type { LogTarget } from "./record.ts";
-import type { FilledStage, StagePool } from "./stage-pool.ts";
+import type { FoundStage, Stage, StagePool } from "./stage-pool.ts";
 
 export interface RecoveryOptions {
   readonly pool: StagePool;
   readonly positionsDirectory: string;
+  readonly durability: Durability;
   readonly nullFd: number;
   readonly send: (message: FromPump) => void;
 }
@@ -19,43 +22,101 @@ export interface RecoveryOptions {
 /** Bytes that the file system refuses stay in their stage, for the stream to try again. */
 export interface Leftover {
   readonly epoch: string;
-  readonly filled: FilledStage;
+  readonly stage: Stage;
+  readonly bytes: number;
 }
 
 export function recoverStages(options: RecoveryOptions): readonly Leftover[] {
-  const leftovers: Leftover[] = [];
-  for (const filled of options.pool.takeFilled()) {
-    const { target } = filled;
-    if (target === undefined) {
-      // Notes are written before a stage is filled: without one the bytes are not from us.
-      splice(filled.stage.fd, options.nullFd, filled.bytes);
-      options.send({ type: "orphaned", bytes: filled.bytes });
-      options.pool.give(filled.stage);
-      continue;
-    }
-    const recovered = finish(filled, target, options.positionsDirectory);
-    if (recovered > 0) options.send({ type: "recovered", epoch: target.epoch, bytes: recovered });
-    if (recovered === filled.bytes) {
-      options.pool.give(filled.stage);
-    } else {
-      const bytes = filled.bytes - recovered;
-      leftovers.push({ epoch: target.epoch, filled: { ...filled, bytes } });
-    }
-  }
-  return leftovers;
+  const found = options.pool.findAll();
+  const isLost = ({ stage, note }: FoundStage): boolean =>
+    note !== undefined && note.stageInode !== stage.inode;
+  // What was lost came before whatever is taken next.
+  for (const stage of found.filter(isLost)) settleLost(stage, options);
+  return found
+    .filter((stage) => !isLost(stage))
+    .map((stage) => settle(stage, options))
+    .filter((leftover) => leftover !== undefined);
 }
 
-/** Returns the bytes that are in the log now. */
-function finish(filled: FilledStage, target: LogTarget, positionsDirectory: string): number {
+/** A stage that is there still. */
+function settle(found: FoundStage, options: RecoveryOptions): Leftover | undefined {
+  const { stage, bytes, note } = found;
+  const { pool, send } = options;
+  if (note?.intent.kind === "discard") {
+    discard(found, note, options);
+    if (bytes > 0) pool.give(stage);
+    return undefined;
+  }
+  if (bytes === 0) return undefined;
+  if (note === undefined) {
+    // Notes are written before a stage is filled: without one the bytes are not from us.
+    splice(stage.fd, options.nullFd, bytes);
+    send({ type: "orphaned", bytes });
+    pool.give(stage);
+    return undefined;
+  }
+  const { target } = note;
+  const written = withSink(target, options, (sink) => sink.append(stage.fd, bytes).movedBytes) ?? 0;
+  if (written > 0) send({ type: "recovered", epoch: target.epoch, bytes: written });
+  if (written < bytes) return { epoch: target.epoch, stage, bytes: bytes - written };
+  pool.give(stage);
+  return undefined;
+}
+
+/** The total is the one before plus what was taken, however often this is done. */
+function discard(found: FoundStage, note: OwnerNote, options: RecoveryOptions): void {
+  const { stage, bytes, fill } = found;
+  const { target, intent } = note;
+  if (intent.kind !== "discard") return;
+  const taken = fill.kind === "filled" ? fill.bytes : bytes;
+  if (fill.kind === "empty" || taken === 0) return;
+  if (fill.kind === "taking") options.pool.filled(stage, taken);
+  if (bytes > 0) splice(stage.fd, options.nullFd, bytes);
+  // A stream that is closed has told its counters, and its record went with it.
+  if (!LogSink.isKnown(options.positionsDirectory, target)) return;
+  withSink(target, options, (sink) => sink.drop(intent.reason, fill.at + taken));
+}
+
+/** A stage that went with its pump and its holder. */
+function settleLost(found: FoundStage, options: RecoveryOptions): void {
+  const { stage, note, fill } = found;
+  if (note === undefined) return;
+  const { target, stageInode, intent } = note;
+  if (fill.kind !== "empty" && LogSink.isKnown(options.positionsDirectory, target)) {
+    withSink(target, options, (sink) => {
+      if (intent.kind === "discard") {
+        if (fill.kind === "filled") sink.drop(intent.reason, fill.at + fill.bytes);
+        return;
+      }
+      const written = sink.offset - fill.at;
+      const bytes = Math.min(fill.bytes, Math.max(0, fill.bytes - written));
+      if (bytes === 0) return;
+      const { epoch } = target;
+      const certainty = fill.kind === "filled" ? "exact" : "atMost";
+      if (sink.lose(stageInode, certainty, bytes) === "told") {
+        options.send({ type: "lost", epoch, bytes, certainty });
+      }
+    });
+  }
+  options.pool.forget(stage);
+}
+
+function withSink<T>(
+  target: LogTarget,
+  { positionsDirectory, durability }: RecoveryOptions,
+  use: (sink: LogSink) => T,
+): T | undefined {
+  let sink: LogSink;
   try {
-    const sink = new LogSink(target, positionsDirectory);
-    try {
-      return sink.append(filled.stage.fd, filled.bytes).movedBytes;
-    } finally {
-      sink.close();
-    }
+    sink = new LogSink({ target, positionsDirectory, durability, onInterference: () => {} });
   } catch (error) {
-    if (!(error instanceof LogfileError)) throw error;
-    return 0;
+    // Its stream will say what is in the way.
+    if (error instanceof LogfileError || errnoNameOf(error) !== undefined) return undefined;
+    throw error;
+  }
+  try {
+    return use(sink);
+  } finally {
+    sink.close();
   }
 }

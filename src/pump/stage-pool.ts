@@ -6,7 +6,7 @@
 import { closeSync, constants, fstatSync } from "node:fs";
 import { bytesReadable, openPath, pipeSize } from "../kernel/index.ts";
 import type { StageLocation } from "./messages.ts";
-import { readNote, reserveNotes, writeNote } from "./note.ts";
+import { type Fill, type Intent, Notes, type OwnerNote } from "./note.ts";
 import type { LogTarget } from "./record.ts";
 
 export interface Stage {
@@ -16,23 +16,32 @@ export interface Stage {
   readonly capacityBytes: number;
 }
 
-/** A stage that holds bytes, and whose they are. */
-export interface FilledStage {
+/** A stage as a pump finds it at its start: what it holds, and what its note says of it. */
+export interface FoundStage {
   readonly stage: Stage;
   readonly bytes: number;
-  readonly target: LogTarget | undefined;
+  /** May be about another stage, one that is lost. */
+  readonly note: OwnerNote | undefined;
+  readonly fill: Fill;
+}
+
+/** What the note of a stage says, as this process has written it. */
+interface Noted {
+  readonly target: LogTarget;
+  readonly intent: Intent;
 }
 
 export class StagePool {
   readonly #notesFd: number;
+  readonly #notes: Notes;
   readonly #stages: readonly Stage[];
   /** Empty stages, the one used longest ago first. */
   readonly #free: Stage[];
-  /** Epoch in the note of each stage. */
-  readonly #noted: (string | undefined)[];
+  readonly #noted: (Noted | undefined)[];
 
   private constructor(notesFd: number, stages: readonly Stage[]) {
     this.#notesFd = notesFd;
+    this.#notes = new Notes(notesFd, stages.length);
     this.#stages = stages;
     this.#free = [...stages];
     this.#noted = stages.map(() => undefined);
@@ -41,39 +50,65 @@ export class StagePool {
   /** Opens the holder's stages. Throws if one of them is not the pipe it should be. */
   static open(notesFile: string, locations: readonly StageLocation[]): StagePool {
     const notesFd = openPath(notesFile, constants.O_RDWR | constants.O_CREAT, 0o600);
-    reserveNotes(notesFd, locations.length);
     return new StagePool(notesFd, locations.map(openStage));
   }
 
-  /** Takes the stages that hold bytes out of the pool; `give` or `discard` brings them back. */
-  takeFilled(): readonly FilledStage[] {
-    const filled: FilledStage[] = [];
-    for (const stage of this.#stages) {
+  /** What a predecessor has left; those that hold bytes are out of the pool until `give`. */
+  findAll(): readonly FoundStage[] {
+    return this.#stages.map((stage) => {
       const bytes = bytesReadable(stage.fd);
-      if (bytes === 0) continue;
-      this.#free.splice(this.#free.indexOf(stage), 1);
-      const target = readNote(this.#notesFd, stage.index, stage.inode);
-      this.#noted[stage.index] = target?.epoch;
-      filled.push({ stage, bytes, target });
-    }
-    return filled;
+      if (bytes > 0) this.#free.splice(this.#free.indexOf(stage), 1);
+      const note = this.#notes.read(stage.index);
+      return { stage, bytes, note, fill: this.#notes.fill(stage.index) };
+    });
   }
 
-  /** An empty stage with a note that it is this stream's, `undefined` when all are in use. */
-  take(target: LogTarget): Stage | undefined {
-    const same = this.#free.findIndex((stage) => this.#noted[stage.index] === target.epoch);
+  /**
+   * An empty stage with a note of what becomes of its bytes, `undefined` when all are in use. `at` is
+   * where they begin (see `Fill`), `bytesMax` how many are about to be taken.
+   */
+  take(target: LogTarget, intent: Intent, at: number, bytesMax: number): Stage | undefined {
+    const same = this.#free.findIndex(({ index }) => {
+      const noted = this.#noted[index];
+      return noted?.target === target && noted.intent === intent;
+    });
     const [stage] = this.#free.splice(Math.max(same, 0), 1);
-    if (stage === undefined || same >= 0) return stage;
+    if (stage === undefined) return undefined;
+    if (same < 0) this.#write(stage, target, intent);
+    const bytes = Math.min(bytesMax, stage.capacityBytes);
+    this.#notes.setFill(stage.index, { kind: "taking", bytes, at });
+    return stage;
+  }
+
+  /** So many bytes are in the stage now. */
+  filled(stage: Stage, bytes: number): void {
+    this.#notes.filled(stage.index, bytes);
+  }
+
+  /** The stage's bytes have another bound now; whose they are stays. */
+  rebound(stage: Stage, target: LogTarget, intent: Intent): void {
+    const fill = this.#notes.fill(stage.index);
+    this.#notes.write(stage.index, stage.inode, target, intent);
+    this.#notes.setFill(stage.index, fill);
+    this.#noted[stage.index] = { target, intent };
+  }
+
+  /** Forgets what the note of an empty stage says. */
+  forget(stage: Stage): void {
+    this.#notes.clear(stage.index);
+    this.#noted[stage.index] = undefined;
+  }
+
+  #write(stage: Stage, target: LogTarget, intent: Intent): void {
     // Forgotten first: a write that fails half-way leaves no note that anybody may rely on.
     this.#noted[stage.index] = undefined;
     try {
-      writeNote(this.#notesFd, stage.index, stage.inode, target);
+      this.#notes.write(stage.index, stage.inode, target, intent);
     } catch (error) {
       this.#free.push(stage);
       throw error;
     }
-    this.#noted[stage.index] = target.epoch;
-    return stage;
+    this.#noted[stage.index] = { target, intent };
   }
 
   /** The stages' descriptors, in their order. */

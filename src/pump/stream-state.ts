@@ -84,8 +84,20 @@ function whileLogging(state: StreamState, event: StreamEvent): Transition {
 }
 
 function whileDiscarding(state: StreamState, event: StreamEvent): Transition {
-  if (event.kind === "endOfFile") return close;
-  return event.kind === "moved" ? { state, effects: [{ kind: "moveSoon" }] } : stay(state);
+  switch (event.kind) {
+    case "endOfFile":
+      return close;
+    case "moved":
+      return { state, effects: [{ kind: "moveSoon" }] };
+    case "nodesGone":
+      // Taken up again after a crash: nobody has looked yet whether there is a writer.
+      return { state, effects: [{ kind: "moveNow" }] };
+    case "refused":
+    case "accepted":
+    case "nodesBack":
+    case "superseded":
+      return stay(state);
+  }
 }
 
 function duringLastWords(state: StreamState, event: StreamEvent): Transition {

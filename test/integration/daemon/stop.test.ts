@@ -108,7 +108,7 @@ describe("SIGTERM", { concurrency: 2 }, () => {
     for (const pid of [pump, holder?.process.pid ?? 0]) assert.ok(!isRunning(pid), `${pid}`);
     assert.deepEqual(processesIn(daemon.directory), []);
     assert.deepEqual(
-      leftBehind(daemon.directory).filter((name) => !/\.(log|fifo)$/.test(name)),
+      leftBehind(daemon.directory).filter((name) => !/\.(log|fifo|log\.xenlogd)$/.test(name)),
       [],
     );
   });

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import {
+  closeSync,
   linkSync,
   mkdirSync,
   mkdtempSync,
@@ -16,7 +17,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { bytesReadable, makeFifo, makePipe, resizePipe } from "../../../src/kernel/index.ts";
-import { LogfileError, RotatingFile } from "../../../src/logfile/index.ts";
+import {
+  type ChainObserver,
+  LogDirectory,
+  LogfileError,
+  RotatingFile,
+} from "../../../src/logfile/index.ts";
 
 const directories: string[] = [];
 function temporary(): string {
@@ -45,8 +51,21 @@ function append(file: RotatingFile, bytes: Uint8Array): void {
 }
 
 function open(root: string, limitBytes: number, copies: number): RotatingFile {
-  return RotatingFile.open({ root, relativePath: "x.log", limitBytes, copies });
+  const directory = LogDirectory.open(root, "x.log");
+  const stat = statSync(join(root, "x.log"), { throwIfNoEntry: false });
+  const live = stat && { inode: stat.ino, bornMs: stat.birthtimeMs, sizeBytes: stat.size };
+  return new RotatingFile({ directory, observer, limitBytes, copies }, live);
 }
+
+/** Nobody keeps account here. */
+const observer: ChainObserver = {
+  changing: () => {},
+  trimming: () => {},
+  changed: () => {},
+  extended: () => {},
+  interfered: () => {},
+  finished: closeSync,
+};
 
 /** The files oldest first, as one. */
 function wholeLog(root: string, copies: number): Buffer {
@@ -192,11 +211,10 @@ describe("a rotating file", () => {
     const root = temporary();
     mkdirSync(join(root, "in"));
     symlinkSync("/tmp", join(root, "in", "link"));
-    const relativePaths = ["../x.log", "link/x.log", "missing/x.log"];
+    const relativePaths = ["../out/x.log", "link/x.log", "missing/x.log", "../../tmp/x.log"];
     for (const relativePath of relativePaths) {
       assert.throws(
-        () =>
-          RotatingFile.open({ root: join(root, "in"), relativePath, limitBytes: 4096, copies: 1 }),
+        () => LogDirectory.open(join(root, "in"), relativePath),
         LogfileError,
         relativePath,
       );

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a power failure may cost: when files are asked to the disk. fsync runs beside the event loop, so
+// a slow disk delays no log; only when too many wait at once does the next one wait for itself.
+
+import { closeSync, constants, fdatasync, fdatasyncSync, fsync } from "node:fs";
+import { openBeneath, openPath } from "../kernel/index.ts";
+
+export type FsyncPolicy =
+  /** The kernel writes when it likes: after about 30 s, by default. */
+  | { readonly kind: "none" }
+  /** A file is written when it is rotated or closed. */
+  | { readonly kind: "rotate" }
+  /** Besides that every file that has grown, so often. */
+  | { readonly kind: "interval"; readonly intervalMs: number };
+
+/** Files of one log that a power failure would cost. */
+export interface Syncable {
+  readonly directoryFd: number;
+  /** Open descriptors: the live file, the side file. */
+  readonly fds: readonly number[];
+}
+
+/** Each of them keeps a thread of the pool busy, and a file open. */
+const inFlightMax = 8;
+
+export class Durability {
+  #policy: FsyncPolicy;
+  #inFlight = 0;
+  /** What has grown since the last interval, by whose it is. */
+  readonly #grown: Map<object, () => Syncable> = new Map();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(policy: FsyncPolicy) {
+    this.#policy = policy;
+  }
+
+  set policy(policy: FsyncPolicy) {
+    this.#policy = policy;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#grown.size > 0) this.#arm();
+  }
+
+  /** Takes a finished file and closes it, on the disk if the policy wants that. */
+  finish(fd: number): void {
+    if (this.#policy.kind === "none") {
+      closeSync(fd);
+    } else if (this.#inFlight >= inFlightMax) {
+      syncNow(fd);
+      closeSync(fd);
+    } else {
+      this.#inFlight += 1;
+      // A disk that refuses it has lost what it lost: the bytes stay in the page cache.
+      fdatasync(fd, () => {
+        this.#inFlight -= 1;
+        closeSync(fd);
+      });
+    }
+  }
+
+  /** The names in a directory have changed. */
+  renamed(directoryFd: number): void {
+    if (this.#policy.kind !== "none") this.#syncDirectory(directoryFd);
+  }
+
+  grown(owner: object, files: () => Syncable): void {
+    if (this.#policy.kind !== "interval") return;
+    this.#grown.set(owner, files);
+    if (this.#timer === undefined) this.#arm();
+  }
+
+  forget(owner: object): void {
+    this.#grown.delete(owner);
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+  }
+
+  #arm(): void {
+    if (this.#policy.kind !== "interval") return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      const due = [...this.#grown.values()];
+      this.#grown.clear();
+      for (const files of due) this.#sync(files());
+    }, this.#policy.intervalMs);
+  }
+
+  #sync({ directoryFd, fds }: Syncable): void {
+    // A descriptor of its own: the stream may close its one meanwhile.
+    for (const fd of fds) this.finish(openPath(`/proc/self/fd/${fd}`, constants.O_RDONLY));
+    this.#syncDirectory(directoryFd);
+  }
+
+  #syncDirectory(directoryFd: number): void {
+    if (this.#inFlight >= inFlightMax) return;
+    const fd = openBeneath(directoryFd, ".", constants.O_RDONLY | constants.O_DIRECTORY);
+    this.#inFlight += 1;
+    fsync(fd, () => {
+      this.#inFlight -= 1;
+      closeSync(fd);
+    });
+  }
+}
+
+function syncNow(fd: number): void {
+  try {
+    fdatasyncSync(fd);
+  } catch {
+    // As above.
+  }
+}

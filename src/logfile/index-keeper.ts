@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+// Keeps the index of one log while its stream writes it. A byte is readable by its position from
+// before it is written: the live file's entry is in the side file before the file has bytes. An
+// index that cannot be written stops no log; readers tell an old one from the files themselves.
+
+import { errnoNameOf } from "../kernel/index.ts";
+import { type FileOnDisk, findCopies } from "./chain-on-disk.ts";
+import type { LogDirectory } from "./directory.ts";
+import { LogfileError } from "./errors.ts";
+import {
+  addEpoch,
+  addRange,
+  addTime,
+  beforeTrim,
+  emptyIndex,
+  forgetBefore,
+  type LogIndex,
+  placeFiles,
+  placeLive,
+  type RangeKind,
+  rotateFiles,
+  withFiles,
+} from "./log-index.ts";
+import { SideFile } from "./side-file.ts";
+
+/** Times in the index are no closer than this. */
+const timeIntervalMs = 1000;
+/** A log that is written to has its newest time on disk after this; a rotation writes it at once. */
+const writeIntervalMs = 10_000;
+
+export class IndexKeeper {
+  readonly #directory: LogDirectory;
+  readonly #epoch: string;
+  #side: SideFile | undefined;
+  #index: LogIndex = emptyIndex;
+  #epochStart = 0;
+  #timedAtMs = 0;
+  #writtenAtMs = 0;
+
+  constructor(directory: LogDirectory, epoch: string) {
+    this.#directory = directory;
+    this.#epoch = epoch;
+    this.#openSide();
+  }
+
+  /**
+   * Takes the files as they are: `liveBase` is the epoch's offset at which the live file begins,
+   * negative where it is older than the epoch.
+   */
+  take(live: FileOnDisk, liveBase: number, copies: number): void {
+    const known = this.#index.epochs.find(({ epoch }) => epoch === this.#epoch);
+    const older = findCopies(this.#directory).filter(({ index }) => index <= copies);
+    if (known === undefined) {
+      this.#beginEpoch([live, ...older], liveBase);
+    } else {
+      this.#epochStart = known.start;
+    }
+    const files = placeFiles(live, older, this.#epochStart + liveBase, this.#index);
+    this.#index = withFiles(this.#index, files);
+    this.#write();
+  }
+
+  /** Files are about to be shortened: their ends stay where they are. */
+  trimming(live: FileOnDisk): void {
+    this.#index = beforeTrim(this.#index, live, findCopies(this.#directory));
+    this.#write();
+  }
+
+  /** The live file has become `copy`, and `live` has come. */
+  rotated(live: FileOnDisk, liveBase: number, copy: FileOnDisk, copies: number): void {
+    const [last, ...older] = this.#index.files;
+    const { inode, bornMs, sizeBytes } = live;
+    const entry = { inode, bornMs, sizeBytes, base: this.#epochStart + liveBase };
+    if (last?.inode !== copy.inode || last.bornMs !== copy.bornMs) {
+      this.take(live, liveBase, copies);
+      return;
+    }
+    const finished = { ...last, sizeBytes: copy.sizeBytes };
+    const files = rotateFiles([finished, ...older], entry, copies);
+    const oldest = files.at(-1)?.base ?? 0;
+    this.#index = forgetBefore(withFiles(this.#index, files), oldest);
+    this.#note(entry.base);
+    this.#write();
+  }
+
+  /** These bytes at an offset of the epoch are nobody's who writes into the FIFO. */
+  mark(kind: RangeKind, offset: number, bytes: number): void {
+    this.#index = addRange(this.#index, { start: this.#epochStart + offset, bytes, kind });
+    this.#write();
+  }
+
+  /** The epoch ends at `offset` now. */
+  grown(offset: number): void {
+    const now = Date.now();
+    if (now - this.#timedAtMs < timeIntervalMs) return;
+    this.#note(this.#epochStart + offset);
+    if (now - this.#writtenAtMs >= writeIntervalMs) this.#write();
+  }
+
+  /** The directory is another one now. */
+  moved(): void {
+    this.leave();
+    const index = this.#index;
+    this.#openSide();
+    this.#index = index;
+  }
+
+  /** Descriptor of the side file, for fsync. */
+  get fd(): number | undefined {
+    return this.#side?.fd;
+  }
+
+  /** Writes no more: the file is another stream's, or was not opened. */
+  leave(): void {
+    this.#side?.close();
+    this.#side = undefined;
+  }
+
+  close(live: FileOnDisk | undefined): void {
+    const [first, ...older] = this.#index.files;
+    if (first !== undefined && live?.inode === first.inode) {
+      const files = [{ ...first, sizeBytes: live.sizeBytes }, ...older];
+      this.#index = withFiles(this.#index, files);
+      this.#write();
+    }
+    this.leave();
+  }
+
+  /** Where a new epoch begins in a log that exists, as far as anything says where that was. */
+  #beginEpoch(files: readonly FileOnDisk[], liveBase: number): void {
+    const place = placeLive(files, this.#index);
+    if (place === undefined) {
+      this.#index = emptyIndex;
+      const older = files.slice(1).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+      this.#epochStart = older - liveBase;
+    } else {
+      this.#epochStart = place - liveBase;
+    }
+    this.#index = addEpoch(this.#index, { epoch: this.#epoch, start: this.#epochStart });
+    this.#note(this.#epochStart);
+  }
+
+  #note(offset: number): void {
+    const now = Date.now();
+    // A clock that was set back is host time all the same; offsets alone are in order.
+    this.#timedAtMs = now;
+    this.#index = addTime(this.#index, { offset, atMs: now });
+  }
+
+  #openSide(): void {
+    try {
+      const { file, index } = SideFile.open(this.#directory.fd, this.#directory.name);
+      this.#side = file;
+      this.#index = index;
+    } catch (error) {
+      if (!(error instanceof LogfileError) && errnoNameOf(error) === undefined) throw error;
+    }
+  }
+
+  #write(): void {
+    this.#writtenAtMs = Date.now();
+    if (this.#side === undefined) return;
+    try {
+      this.#side.write(this.#index);
+    } catch (error) {
+      if (errnoNameOf(error) === undefined) throw error;
+    }
+  }
+}

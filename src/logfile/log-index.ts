@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a side file says, decided without I/O: where the files of a log, the epochs in it, the ranges
+// that are ours and points in time lie. All in log offsets: bytes since the index began, across
+// epochs and rotations, so that an offset means one byte for ever.
+
+import type { CopyOnDisk, FileOnDisk } from "./chain-on-disk.ts";
+
+/** A file of the log. Its size is the one when this was written; the live file has grown since. */
+export interface IndexedFile extends FileOnDisk {
+  /** Log offset of its first byte. */
+  readonly base: number;
+}
+
+export interface IndexedEpoch {
+  readonly epoch: string;
+  /** Log offset of the epoch's offset 0. */
+  readonly start: number;
+}
+
+/** Who wrote bytes that no writer sent: a marker of ours, or somebody else into our file. */
+export type RangeKind = "marker" | "foreign";
+
+export interface IndexedRange {
+  readonly start: number;
+  readonly bytes: number;
+  readonly kind: RangeKind;
+}
+
+/** The log ended at `offset` at that time. */
+export interface IndexedTime {
+  readonly offset: number;
+  readonly atMs: number;
+}
+
+export interface LogIndex {
+  /** Oldest first. */
+  readonly epochs: readonly IndexedEpoch[];
+  /** Newest first: the live file, then the newest copies. */
+  readonly files: readonly IndexedFile[];
+  /** Oldest first. */
+  readonly ranges: readonly IndexedRange[];
+  /** Oldest first. */
+  readonly times: readonly IndexedTime[];
+  /** Where the copies end, by number, while they are being shortened to their last lines. */
+  readonly ends: readonly CopyEnd[];
+}
+
+export interface CopyEnd {
+  readonly copy: number;
+  readonly end: number;
+}
+
+export const emptyIndex: LogIndex = { epochs: [], files: [], ranges: [], times: [], ends: [] };
+
+// What is above these is forgotten, the oldest first: an index has a fixed size on disk.
+const epochsMax = 24;
+const filesMax = 48;
+const rangesMax = 64;
+const timesMax = 96;
+
+export function addEpoch(index: LogIndex, epoch: IndexedEpoch): LogIndex {
+  return { ...index, epochs: [...index.epochs, epoch].slice(-epochsMax) };
+}
+
+export function addRange(index: LogIndex, range: IndexedRange): LogIndex {
+  // Told again by whoever finishes what was interrupted.
+  if (index.ranges.at(-1)?.start === range.start) return index;
+  return { ...index, ranges: [...index.ranges, range].slice(-rangesMax) };
+}
+
+/** Times become sparser with age: a full list loses every second entry of its older half. */
+export function addTime(index: LogIndex, time: IndexedTime): LogIndex {
+  const times = [...index.times, time];
+  return { ...index, times: times.length > timesMax ? thin(times) : times };
+}
+
+export function withFiles(index: LogIndex, files: readonly IndexedFile[]): LogIndex {
+  return { ...index, files: files.slice(0, filesMax), ends: [] };
+}
+
+/** Notes where the copies end, for they are about to be shortened. */
+export function beforeTrim(
+  index: LogIndex,
+  live: FileOnDisk,
+  copies: readonly CopyOnDisk[],
+): LogIndex {
+  const known = findFile(index, live);
+  if (known === undefined) return index;
+  const [, ...placed] = placeFiles(live, copies, known.base, index);
+  const ends = placed.map(({ base, sizeBytes }, position) => ({
+    copy: copies[position]?.index ?? 0,
+    end: base + sizeBytes,
+  }));
+  return { ...index, ends: ends.slice(0, filesMax) };
+}
+
+/** The live file has become a copy of this size, `live` has come, and `copies` are kept. */
+export function rotateFiles(
+  files: readonly IndexedFile[],
+  live: IndexedFile,
+  copies: number,
+): readonly IndexedFile[] {
+  return [live, ...files].slice(0, Math.min(copies + 1, filesMax));
+}
+
+/** What has left the disk is not worth its room. */
+export function forgetBefore(index: LogIndex, oldest: number): LogIndex {
+  const [first] = index.ranges;
+  if (first === undefined || first.start + first.bytes > oldest) return index;
+  return {
+    ...index,
+    ranges: index.ranges.filter((range) => range.start + range.bytes > oldest),
+  };
+}
+
+/** A smaller index that says less about the past; for one that does not fit its room. */
+export function shrink(index: LogIndex): LogIndex {
+  const { epochs, files, ranges, times, ends } = index;
+  return {
+    ends: ends.slice(0, Math.max(8, ends.length - 4)),
+    epochs: epochs.slice(epochs.length > 8 ? 1 : 0),
+    files: files.slice(0, Math.max(8, files.length - 4)),
+    ranges: ranges.slice(ranges.length > 8 ? 1 : 0),
+    times: times.length > 16 ? thin(times) : times,
+  };
+}
+
+function thin(times: readonly IndexedTime[]): readonly IndexedTime[] {
+  const half = Math.floor(times.length / 2);
+  return times.filter((_, position) => position >= half || position % 2 === 0);
+}
+
+export type EpochPlace =
+  /** `end` is where the next epoch begins, as far as there is one. */
+  | { readonly kind: "at"; readonly offset: number; readonly end: number }
+  /** The epoch is not known, or no longer. */
+  | { readonly kind: "unknownEpoch" }
+  /** Another epoch had begun before that offset. */
+  | { readonly kind: "beyondEpoch" };
+
+/** The log offset of an epoch's offset. */
+export function placeInLog(index: LogIndex, epoch: string, offset: number): EpochPlace {
+  const position = index.epochs.findIndex((known) => known.epoch === epoch);
+  const found = index.epochs[position];
+  if (found === undefined) return { kind: "unknownEpoch" };
+  const next = index.epochs[position + 1];
+  const place = found.start + offset;
+  if (next !== undefined && place >= next.start) return { kind: "beyondEpoch" };
+  return { kind: "at", offset: place, end: next?.start ?? Number.MAX_SAFE_INTEGER };
+}
+
+/** The file with that identity, if the index knows where it begins. */
+function findFile(
+  index: LogIndex,
+  file: Pick<FileOnDisk, "inode" | "bornMs">,
+): IndexedFile | undefined {
+  return index.files.find(({ inode, bornMs }) => inode === file.inode && bornMs === file.bornMs);
+}
+
+/**
+ * Log offset at which the live file, `files[0]`, begins, from the newest file that the index knows;
+ * `undefined` if it knows none of them.
+ */
+export function placeLive(files: readonly FileOnDisk[], index: LogIndex): number | undefined {
+  let between = 0;
+  for (const [position, file] of files.entries()) {
+    const known = findFile(index, file);
+    if (known !== undefined && known.sizeBytes <= file.sizeBytes) {
+      return position === 0 ? known.base : known.base + file.sizeBytes + between;
+    }
+    if (position > 0) between += file.sizeBytes;
+  }
+  return undefined;
+}
+
+/**
+ * Each file, newest first: where the index has it; where it ended before it was shortened; else just
+ * before the next newer one.
+ */
+export function placeFiles(
+  live: FileOnDisk,
+  copies: readonly CopyOnDisk[],
+  liveBase: number,
+  index: LogIndex,
+): readonly IndexedFile[] {
+  let base = liveBase;
+  const older = copies.map((copy) => {
+    const shortened = index.ends.find((end) => end.copy === copy.index);
+    base = findFile(index, copy)?.base ?? (shortened?.end ?? base) - copy.sizeBytes;
+    return { ...withoutName(copy), base };
+  });
+  return [{ ...withoutName(live), base: liveBase }, ...older];
+}
+
+function withoutName({ inode, bornMs, sizeBytes }: FileOnDisk): FileOnDisk {
+  return { inode, bornMs, sizeBytes };
+}

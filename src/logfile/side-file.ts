@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+// The side file of a log: its index on disk, a dot file of 16 KiB beside it. Two slots are written in
+// turn, each with a number and a checksum, so that whatever a crash or a power failure leaves of one,
+// the other is whole. Nothing depends on it that could not be found out again.
+
+import { closeSync, constants, fstatSync, readSync, writeSync } from "node:fs";
+import { crc32 } from "node:zlib";
+import * as v from "valibot";
+import { openBeneath } from "../kernel/index.ts";
+import { LogfileError } from "./errors.ts";
+import { emptyIndex, type LogIndex, shrink } from "./log-index.ts";
+
+const sideFileBytes = 16_384;
+
+const slotBytes = sideFileBytes / 2;
+/** `xenlogd-index 1 SEQUENCE BYTES CRC32`, then the JSON text. */
+const headerPattern = /^xenlogd-index 1 (\d{1,15}) (\d{1,5}) ([0-9a-f]{8})\n/;
+const mode = 0o600;
+
+/** Name of the side file of a log. */
+function sideFileName(live: string): string {
+  return `.${live}.xenlogd`;
+}
+
+interface Slot {
+  readonly sequence: number;
+  readonly index: LogIndex;
+}
+
+export class SideFile {
+  readonly #fd: number;
+  #sequence: number;
+
+  private constructor(fd: number, sequence: number) {
+    this.#fd = fd;
+    this.#sequence = sequence;
+  }
+
+  /** Opens or makes it. What cannot be understood is as good as missing. Throws KernelError or LogfileError. */
+  static open(
+    directoryFd: number,
+    live: string,
+  ): { readonly file: SideFile; readonly index: LogIndex } {
+    const flags = constants.O_RDWR | constants.O_CREAT | constants.O_NONBLOCK | constants.O_NOCTTY;
+    const fd = openBeneath(directoryFd, sideFileName(live), flags, mode);
+    try {
+      const stat = fstatSync(fd);
+      if (!stat.isFile() || stat.nlink !== 1) throw new LogfileError("sideFile", live);
+      const { sequence, index } = newestSlot(fd) ?? { sequence: 0, index: emptyIndex };
+      return { file: new SideFile(fd, sequence), index };
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
+  }
+
+  get fd(): number {
+    return this.#fd;
+  }
+
+  write(index: LogIndex): void {
+    this.#sequence += 1;
+    const slot = encodeSlot({ sequence: this.#sequence, index });
+    const offset = (this.#sequence % 2) * slotBytes;
+    for (let done = 0; done < slotBytes; ) {
+      done += writeSync(this.#fd, slot, done, slotBytes - done, offset + done);
+    }
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+}
+
+/** The index of a log for whoever reads it, `undefined` without one. */
+export function readIndex(directoryFd: number, live: string): LogIndex | undefined {
+  const flags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
+  const fd = openBeneath(directoryFd, sideFileName(live), flags);
+  try {
+    return newestSlot(fd)?.index;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function newestSlot(fd: number): Slot | undefined {
+  const bytes = Buffer.alloc(sideFileBytes);
+  const length = readSync(fd, bytes, 0, sideFileBytes, 0);
+  const slots = [0, slotBytes]
+    .map((start) => decodeSlot(bytes.subarray(start, Math.min(start + slotBytes, length))))
+    .filter((slot) => slot !== undefined);
+  return slots.sort((a, b) => b.sequence - a.sequence)[0];
+}
+
+export function encodeSlot({ sequence, index }: Slot): Buffer {
+  for (let fitting = index; ; fitting = shrink(fitting)) {
+    const text = Buffer.from(JSON.stringify(toTuples(fitting)));
+    const checksum = crc32(text).toString(16).padStart(8, "0");
+    const header = `xenlogd-index 1 ${sequence} ${text.length} ${checksum}\n`;
+    if (header.length + text.length > slotBytes) continue;
+    const slot = Buffer.alloc(slotBytes, "\n");
+    text.copy(slot, slot.write(header));
+    return slot;
+  }
+}
+
+export function decodeSlot(bytes: Uint8Array): Slot | undefined {
+  const slot = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const header = headerPattern.exec(slot.toString("latin1", 0, 64));
+  if (header === null) return undefined;
+  const [line, sequence, length, checksum] = header;
+  const text = slot.subarray(line.length, line.length + Number(length));
+  if (text.length !== Number(length) || crc32(text) !== Number.parseInt(checksum ?? "", 16)) {
+    return undefined;
+  }
+  try {
+    const tuples = v.parse(tuplesSchema, JSON.parse(text.toString("utf8")));
+    return { sequence: Number(sequence), index: fromTuples(tuples) };
+  } catch {
+    return undefined;
+  }
+}
+
+// Names of fields would take half the room.
+interface Tuples {
+  readonly epochs: readonly (readonly [string, number])[];
+  readonly files: readonly (readonly [number, number, number, number])[];
+  readonly ranges: readonly (readonly [number, number, "marker" | "foreign"])[];
+  readonly times: readonly (readonly [number, number])[];
+  readonly ends: readonly (readonly [number, number])[];
+}
+
+const tuplesSchema: v.GenericSchema<unknown, Tuples> = v.object({
+  epochs: v.array(v.tuple([v.string(), v.number()])),
+  files: v.array(v.tuple([v.number(), v.number(), v.number(), v.number()])),
+  ranges: v.array(v.tuple([v.number(), v.number(), v.picklist(["marker", "foreign"])])),
+  times: v.array(v.tuple([v.number(), v.number()])),
+  ends: v.array(v.tuple([v.number(), v.number()])),
+});
+
+function toTuples({ epochs, files, ranges, times, ends }: LogIndex): Tuples {
+  return {
+    epochs: epochs.map(({ epoch, start }) => [epoch, start]),
+    files: files.map(({ inode, bornMs, base, sizeBytes }) => [inode, bornMs, base, sizeBytes]),
+    ranges: ranges.map(({ start, bytes, kind }) => [start, bytes, kind]),
+    times: times.map(({ offset, atMs }) => [offset, atMs]),
+    ends: ends.map(({ copy, end }) => [copy, end]),
+  };
+}
+
+function fromTuples({ epochs, files, ranges, times, ends }: Tuples): LogIndex {
+  return {
+    epochs: epochs.map(([epoch, start]) => ({ epoch, start })),
+    files: files.map(([inode, bornMs, base, sizeBytes]) => ({ inode, bornMs, base, sizeBytes })),
+    ranges: ranges.map(([start, bytes, kind]) => ({ start, bytes, kind })),
+    times: times.map(([offset, atMs]) => ({ offset, atMs })),
+    ends: ends.map(([copy, end]) => ({ copy, end })),
+  };
+}

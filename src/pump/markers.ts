@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// The lines of ours in a log. A guest can print the same text; what is ours is in the side file.
+
+/** Bytes that a lost stage held. */
+export function lossMarker(bytes: number, certainty: "exact" | "atMost", atMs: number): string {
+  const amount = certainty === "exact" ? `${bytes}` : `up to ${bytes}`;
+  return `[xenlogd: ${amount} bytes lost, the daemon and the holder of its stages were killed, noticed ${timeOf(atMs)}]`;
+}
+
+/** What the last owner of the file wrote after the next one had it. */
+export function supersededMarker(bytes: number, key: string, atMs: number): string {
+  return `[xenlogd: ${bytes} bytes dropped, written by ${key} when this log had its next owner, until ${timeOf(atMs)}]`;
+}
+
+function timeOf(atMs: number): string {
+  return `${new Date(atMs).toISOString().slice(0, 19)}Z`;
+}
