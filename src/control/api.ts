@@ -22,7 +22,7 @@ export interface StreamStatus {
   readonly overflow: "auto" | "block" | "drop";
   /** Random, new with each request. */
   readonly epoch: string;
-  /** Why `state` is `failed`. */
+  /** Why `state` is `failed`; with another, why what was written later is not used. */
   readonly error: string | null;
   /** Position after the newest byte, counted from the start of the epoch. */
   readonly offset: number;

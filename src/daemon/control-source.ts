@@ -22,7 +22,7 @@ export function controlSource(options: ControlSourceOptions): ControlSource {
     streams: async ({ all }) => {
       await streams.refresh();
       const live = streams.live.map((stream) =>
-        statusOf(stream.record, stateOf(stream), stream.report),
+        statusOf(stream.record, stateOf(stream), stream.report, stream.error),
       );
       live.push(...options.refusals.held.map(statusOfRefused));
       if (!all) return live;
@@ -83,6 +83,7 @@ function statusOf(
   record: StreamRecord,
   state: StreamState,
   report: StreamReport | undefined,
+  error?: string,
 ): StreamStatus {
   const [owner = "", id = ""] = record.key.split("/");
   const counters = report ?? none;
@@ -98,7 +99,7 @@ function statusOf(
     copies: record.copies,
     overflow: record.overflow,
     epoch: record.epoch,
-    error: null,
+    error: error ?? null,
     offset: counters.offset,
     oldestOffset: counters.oldestOffset,
     sizeBytes: counters.sizeBytes,

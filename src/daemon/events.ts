@@ -25,6 +25,20 @@ export type DaemonEvent =
       readonly reason: string;
       readonly final: boolean;
     }
+  | {
+      readonly kind: "StreamReconfigured";
+      readonly key: string;
+      readonly epoch: string;
+      readonly limitBytes: number;
+      readonly copies: number;
+    }
+  /** The stream goes on with the values that it had. */
+  | {
+      readonly kind: "StreamChangeRefused";
+      readonly key: string;
+      readonly epoch: string;
+      readonly reason: string;
+    }
   | { readonly kind: "StreamUntrusted"; readonly key: string; readonly path: string }
   | { readonly kind: "StreamStalled"; readonly key: string; readonly reason: string }
   | { readonly kind: "StreamResumed"; readonly key: string }
@@ -51,6 +65,8 @@ const levelOf: Record<DaemonEvent["kind"], Level> = {
   StreamOpened: "info",
   StreamClosed: "info",
   StreamRefused: "warn",
+  StreamReconfigured: "info",
+  StreamChangeRefused: "warn",
   StreamUntrusted: "warn",
   StreamStalled: "error",
   StreamResumed: "warn",

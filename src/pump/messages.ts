@@ -2,6 +2,7 @@
 // What the main process and a pump say to each other over their IPC channel.
 
 import * as v from "valibot";
+import { limitBytesMin } from "../contract/index.ts";
 import { type StreamRecord, streamRecordSchema } from "./record.ts";
 
 export interface StageLocation {
@@ -26,6 +27,13 @@ export type ToPump =
   /** The stream's nodes are gone: close it when its last writer is. */
   | { readonly type: "nodesGone"; readonly epoch: string }
   | { readonly type: "nodesBack"; readonly epoch: string }
+  /** The stream's bound from now on. */
+  | {
+      readonly type: "reconfigure";
+      readonly epoch: string;
+      readonly limitBytes: number;
+      readonly copies: number;
+    }
   | { readonly type: "report"; readonly request: number }
   /** The holder has ended: start another one with the stages that the pump has open. */
   | { readonly type: "replaceHolder"; readonly stateFile: string }
@@ -88,6 +96,12 @@ const toPumpSchema: v.GenericSchema<unknown, ToPump> = v.variant("type", [
   v.object({ type: v.literal("open"), record: streamRecordSchema }),
   v.object({ type: v.literal("nodesGone"), epoch }),
   v.object({ type: v.literal("nodesBack"), epoch }),
+  v.object({
+    type: v.literal("reconfigure"),
+    epoch,
+    limitBytes: v.pipe(count, v.minValue(limitBytesMin)),
+    copies: count,
+  }),
   v.object({ type: v.literal("report"), request: count }),
   v.object({ type: v.literal("replaceHolder"), stateFile: v.string() }),
   v.object({ type: v.literal("stop") }),

@@ -77,6 +77,8 @@ interface PendingOpen {
   readonly deadlineMs: number;
 }
 
+type Reconfigure = Extract<ToPump, { readonly type: "reconfigure" }>;
+
 class Pump {
   readonly #channel: PumpChannel;
   readonly #pool: StagePool;
@@ -126,6 +128,9 @@ class Pump {
       case "nodesBack":
         this.#nodes(message.epoch, "present");
         return "running";
+      case "reconfigure":
+        this.#reconfigure(message);
+        return "running";
       case "report":
         this.#channel.send({
           type: "report",
@@ -152,6 +157,15 @@ class Pump {
     const stream = this.#streams.get(epoch);
     if (nodes === "gone") stream?.nodesGone();
     else stream?.nodesBack();
+  }
+
+  #reconfigure({ epoch, limitBytes, copies }: Reconfigure): void {
+    const pending = this.#pending.get(epoch);
+    if (pending !== undefined) {
+      const record = { ...pending.record, limitBytes, copies };
+      this.#pending.set(epoch, { ...pending, record });
+    }
+    this.#streams.get(epoch)?.reconfigure(limitBytes, copies);
   }
 
   /** Opens what can be opened now, in the order in which it was asked for. */

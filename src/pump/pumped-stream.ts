@@ -87,6 +87,8 @@ export class PumpedStream {
     this.#dispatch({ kind: "nodesBack" });
   }
 
+  reconfigure(_limitBytes: number, _copies: number): void {}
+
   supersede(): void {
     this.#dispatch({ kind: "superseded" });
   }
