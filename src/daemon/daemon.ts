@@ -90,6 +90,7 @@ function makeParts({ places, pumpProgram, emit }: DaemonOptions, lock: InstanceL
     places,
     positionsDirectory,
     program: pumpProgram,
+    fsync: () => ({ kind: "none" }),
     emit,
     streams: () => streams,
   });

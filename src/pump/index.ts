@@ -6,6 +6,7 @@ export { Fifo, FifoError } from "./fifo.ts";
 export { endHolder, ensureHolder, watchHolder } from "./holder.ts";
 export {
   type FromPump,
+  type FsyncPolicy,
   parseFromPump,
   type StageLocation,
   type StreamReport,

@@ -12,6 +12,14 @@ export interface StageLocation {
   readonly inode: number;
 }
 
+/** When written bytes are put on the disk itself, which a power failure does not take away. */
+export type FsyncPolicy =
+  /** When the kernel does it, within half a minute or so. */
+  | { readonly kind: "none" }
+  /** A file when it is rotated. */
+  | { readonly kind: "rotate" }
+  | { readonly kind: "interval"; readonly intervalMs: number };
+
 export interface PumpStart {
   readonly type: "start";
   /** Held while the pump lives; a successor waits for it. */
@@ -19,6 +27,7 @@ export interface PumpStart {
   readonly notesFile: string;
   readonly positionsDirectory: string;
   readonly stages: readonly StageLocation[];
+  readonly fsync: FsyncPolicy;
 }
 
 export type ToPump =
@@ -34,6 +43,10 @@ export type ToPump =
       readonly limitBytes: number;
       readonly copies: number;
     }
+  /** For all streams, those that are open too. */
+  | { readonly type: "configure"; readonly fsync: FsyncPolicy }
+  /** Log files may have been moved by somebody else. */
+  | { readonly type: "reopen" }
   | { readonly type: "report"; readonly request: number }
   /** The holder has ended: start another one with the stages that the pump has open. */
   | { readonly type: "replaceHolder"; readonly stateFile: string }
@@ -85,6 +98,12 @@ export type FromPump =
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const epoch = v.string();
 
+const fsyncSchema: v.GenericSchema<unknown, FsyncPolicy> = v.variant("kind", [
+  v.object({ kind: v.literal("none") }),
+  v.object({ kind: v.literal("rotate") }),
+  v.object({ kind: v.literal("interval"), intervalMs: v.pipe(count, v.minValue(1)) }),
+]);
+
 const toPumpSchema: v.GenericSchema<unknown, ToPump> = v.variant("type", [
   v.object({
     type: v.literal("start"),
@@ -92,6 +111,7 @@ const toPumpSchema: v.GenericSchema<unknown, ToPump> = v.variant("type", [
     notesFile: v.string(),
     positionsDirectory: v.string(),
     stages: v.array(v.object({ path: v.string(), inode: count })),
+    fsync: fsyncSchema,
   }),
   v.object({ type: v.literal("open"), record: streamRecordSchema }),
   v.object({ type: v.literal("nodesGone"), epoch }),
@@ -102,6 +122,8 @@ const toPumpSchema: v.GenericSchema<unknown, ToPump> = v.variant("type", [
     limitBytes: v.pipe(count, v.minValue(limitBytesMin)),
     copies: count,
   }),
+  v.object({ type: v.literal("configure"), fsync: fsyncSchema }),
+  v.object({ type: v.literal("reopen") }),
   v.object({ type: v.literal("report"), request: count }),
   v.object({ type: v.literal("replaceHolder"), stateFile: v.string() }),
   v.object({ type: v.literal("stop") }),

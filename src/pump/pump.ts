@@ -8,7 +8,13 @@ import { errnoNameOf, openPath, tryLock } from "../kernel/index.ts";
 import { LogfileError } from "../logfile/index.ts";
 import { FifoError } from "./fifo.ts";
 import { replaceHolder } from "./holder.ts";
-import { type FromPump, type PumpStart, parseToPump, type ToPump } from "./messages.ts";
+import {
+  type FromPump,
+  type FsyncPolicy,
+  type PumpStart,
+  parseToPump,
+  type ToPump,
+} from "./messages.ts";
 import { PumpedStream } from "./pumped-stream.ts";
 import type { StreamRecord } from "./record.ts";
 import { recoverStages } from "./recovery.ts";
@@ -83,6 +89,7 @@ class Pump {
   readonly #channel: PumpChannel;
   readonly #pool: StagePool;
   readonly #positionsDirectory: string;
+  #fsync: FsyncPolicy;
   readonly #nullFd: number = openPath("/dev/null", constants.O_WRONLY);
   readonly #streams: Map<string, PumpedStream> = new Map();
   /** Streams that wait for the last writers of another one, by epoch. */
@@ -95,6 +102,12 @@ class Pump {
     this.#channel = channel;
     this.#pool = StagePool.open(start.notesFile, start.stages);
     this.#positionsDirectory = start.positionsDirectory;
+    this.#fsync = start.fsync;
+  }
+
+  /** When streams put what they have written on the disk itself. */
+  get fsync(): FsyncPolicy {
+    return this.#fsync;
   }
 
   /** Empties the stages before any FIFO is read: their bytes come first. */
@@ -130,6 +143,12 @@ class Pump {
         return "running";
       case "reconfigure":
         this.#reconfigure(message);
+        return "running";
+      case "configure":
+        this.#fsync = message.fsync;
+        return "running";
+      case "reopen":
+        for (const stream of this.#streams.values()) stream.lookAtFiles();
         return "running";
       case "report":
         this.#channel.send({

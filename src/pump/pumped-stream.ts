@@ -89,6 +89,8 @@ export class PumpedStream {
 
   reconfigure(_limitBytes: number, _copies: number): void {}
 
+  lookAtFiles(): void {}
+
   supersede(): void {
     this.#dispatch({ kind: "superseded" });
   }
