@@ -30,6 +30,27 @@ const fileBytesMax = 1024 * 1024;
 /** Syncing more often would be the only thing that a disk does; more rarely is `none`. */
 const intervalMs = { min: 100, max: 3_600_000 } as const;
 
+/** What is configured now; stays as it is when the file is changed into something wrong. */
+export class LiveConfiguration {
+  readonly #file: ConfigurationFile | undefined;
+  #current: Configuration;
+
+  /** Throws ConfigurationError. */
+  constructor(file: ConfigurationFile | undefined) {
+    this.#file = file;
+    this.#current = readConfiguration(file);
+  }
+
+  get current(): Configuration {
+    return this.#current;
+  }
+
+  /** Reads the file again. Throws ConfigurationError. */
+  reload(): void {
+    this.#current = readConfiguration(this.#file);
+  }
+}
+
 /** The file that a daemon reads: of its command line, its environment, or the host's own. */
 export function findConfigurationFile(
   option: string | undefined,

@@ -2,7 +2,13 @@
 // The daemon as the control API sees it: streams and their counters in the frozen fields.
 
 import { hostName, logNameOf } from "../contract/index.ts";
-import type { ControlSource, DaemonStatus, StreamState, StreamStatus } from "../control/index.ts";
+import type {
+  ControlSource,
+  DaemonStatus,
+  ReloadOutcome,
+  StreamState,
+  StreamStatus,
+} from "../control/index.ts";
 import type { StreamRecord, StreamReport } from "../pump/index.ts";
 import type { Refusal, Refusals } from "./refusals.ts";
 import type { LiveStream, Streams } from "./streams.ts";
@@ -12,6 +18,7 @@ export interface ControlSourceOptions {
   readonly refusals: Refusals;
   readonly status: () => DaemonStatus;
   readonly stop: () => void;
+  readonly reload: () => ReloadOutcome;
 }
 
 export function controlSource(options: ControlSourceOptions): ControlSource {
@@ -19,6 +26,7 @@ export function controlSource(options: ControlSourceOptions): ControlSource {
   return {
     status: options.status,
     stop: options.stop,
+    reload: options.reload,
     streams: async ({ all }) => {
       await streams.refresh();
       const live = streams.live.map((stream) =>

@@ -6,6 +6,14 @@ import { destination, type Logger, pino } from "pino";
 
 export type DaemonEvent =
   | { readonly kind: "DaemonStarted"; readonly version: string; readonly directory: string }
+  /** `path` is null without a file: then all is as it was. */
+  | { readonly kind: "ConfigurationReloaded"; readonly path: string | null }
+  /** What was configured before goes on. */
+  | {
+      readonly kind: "ConfigurationRefused";
+      readonly path: string | null;
+      readonly reason: string;
+    }
   | { readonly kind: "DaemonStopped"; readonly strandedBytes: number | "unknown" }
   | {
       readonly kind: "StreamOpened";
@@ -61,6 +69,8 @@ type Level = "info" | "warn" | "error";
 
 const levelOf: Record<DaemonEvent["kind"], Level> = {
   DaemonStarted: "info",
+  ConfigurationReloaded: "info",
+  ConfigurationRefused: "error",
   DaemonStopped: "info",
   StreamOpened: "info",
   StreamClosed: "info",

@@ -108,6 +108,7 @@ export class Streams {
     const stream = this.#live.get(epoch);
     if (stream === undefined) return;
     this.#record(stream, { nodes: "gone" });
+    stream.error = undefined;
     this.#pumpOf(stream).send({ type: "nodesGone", epoch });
   }
 
