@@ -128,10 +128,8 @@ function adjustment(nodes: LogNodes, stream: Present): readonly Action[] {
     case "request": {
       const { request } = parsed;
       const { epoch } = stream;
-      for (const name of ["file", "overflow"] as const) {
-        if (request[name] !== stream[name])
-          return remark(nodes, stream, kept(name, request[name], stream));
-      }
+      const fixed = (["file", "overflow"] as const).find((name) => request[name] !== stream[name]);
+      if (fixed !== undefined) return remark(nodes, stream, kept(fixed, request[fixed], stream));
       const same = request.limitBytes === stream.limitBytes && request.copies === stream.copies;
       const change: readonly Action[] = same ? [] : [{ kind: "reconfigure", epoch, request }];
       return [...change, ...remark(nodes, stream, undefined)];

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { testDirectory, type XenlogResult, xenlog } from "../../support/cli.ts";
+import { readOrEmpty, testDirectory, type XenlogResult, xenlog } from "../../support/cli.ts";
 import { type LoggedEvent, TestDaemon } from "../../support/daemon.ts";
 import { waitFor } from "../../support/wait.ts";
 
@@ -101,6 +101,22 @@ for (const how of ["SIGHUP", "xenlog reload"] as const) {
     });
   });
 }
+
+describe("SIGHUP while the daemon starts", () => {
+  it("is not forgotten", async () => {
+    await using daemon = TestDaemon.embedded();
+    const ready = daemon.start();
+    // Taken before anything is started.
+    const pid = await waitFor("the pid file", () => {
+      const found = Number(readOrEmpty(join(daemon.directory, "run/xenlogd.pid")));
+      return found > 0 && found;
+    });
+    process.kill(pid, "SIGHUP");
+    await ready;
+    const reloaded = await waitFor("a reload", () => reloadsOf(daemon)[0]);
+    assert.deepEqual([reloaded.msg, reloaded["path"]], ["ConfigurationReloaded", null]);
+  });
+});
 
 function reload(daemon: TestDaemon): Promise<XenlogResult> {
   return xenlog(["reload", "--dir", daemon.directory]);
