@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: Apache-2.0
-// The daemon in the foreground. SIGTERM and SIGINT drain and stop it. Exit code 0 after an orderly
-// stop, 2 for a wrong command line, 7 when another daemon has the same places, else 1.
+// The daemon in the foreground. SIGTERM and SIGINT drain and stop it, SIGHUP reloads and reopens.
+// Exit code 0 after an orderly stop, 2 for a wrong command line or configuration, 7 when another
+// daemon has the same places, else 1.
 
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
@@ -15,11 +16,22 @@ import {
   type Places,
   PlacesError,
 } from "../control/index.ts";
-import { DaemonError, logEvents, startDaemon } from "../daemon/index.ts";
+import {
+  ConfigurationError,
+  type ConfigurationFile,
+  type Daemon,
+  DaemonError,
+  findConfigurationFile,
+  logEvents,
+  readConfiguration,
+  startDaemon,
+} from "../daemon/index.ts";
 
 interface Options {
   readonly embedded?: true;
   readonly dir?: string;
+  readonly config?: string;
+  readonly checkConfig?: true;
   readonly transient?: true;
   readonly notifyFd?: string;
 }
@@ -39,13 +51,13 @@ async function main(argv: readonly string[]): Promise<number> {
     if (!(error instanceof CommanderError)) throw error;
     return error.exitCode === 0 ? 0 : exitUsage;
   }
+  if (options.checkConfig) return checkConfiguration(options);
   const notifyFd = options.notifyFd === undefined ? undefined : Number(options.notifyFd);
   // From the first moment on, and as often as they come: what is started is taken down in order.
   const signalled = new Promise<void>((resolve) => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => resolve());
   });
-  // A terminal that goes away is no reason to stop a daemon.
-  process.on("SIGHUP", () => {});
+  const reloadOnHangUp = awaitHangUps();
   try {
     const daemon = await startDaemon({
       places: placesOf(options),
@@ -54,19 +66,67 @@ async function main(argv: readonly string[]): Promise<number> {
       pumpProgram: sibling("pump"),
       storeProgram: sibling("xenlog", "xenstored"),
       emit: logEvents(),
+      configurationFile: configurationFileOf(options),
     });
+    reloadOnHangUp(daemon);
     giveNotice(notifyFd, { kind: "ready" });
     await Promise.race([signalled, daemon.ended]);
     await daemon.stop();
     return 0;
   } catch (error) {
-    if (!(error instanceof DaemonError || error instanceof PlacesError)) throw error;
+    if (!isExpected(error)) throw error;
     const { code, message } = error;
-    const exitCode = code === "alreadyRunning" ? exitAlreadyRunning : exitFailure;
-    process.stderr.write(`xenlogd: ${message}\n`);
+    const exitCode = exitCodeOf(error);
+    printFaults(error);
     giveNotice(notifyFd, { kind: "failed", code, message, exitCode });
     return exitCode;
   }
+}
+
+type ExpectedError = ConfigurationError | DaemonError | PlacesError;
+
+function isExpected(error: unknown): error is ExpectedError {
+  return [ConfigurationError, DaemonError, PlacesError].some((kind) => error instanceof kind);
+}
+
+function exitCodeOf({ code }: ExpectedError): number {
+  if (code === "alreadyRunning") return exitAlreadyRunning;
+  return code === "configuration" ? exitUsage : exitFailure;
+}
+
+function printFaults(error: ExpectedError): void {
+  const faults = error instanceof ConfigurationError ? error.faults : [error.message];
+  for (const fault of faults) process.stderr.write(`xenlogd: ${fault}\n`);
+}
+
+/** Starts nothing. */
+function checkConfiguration(options: Options): number {
+  try {
+    readConfiguration(configurationFileOf(options));
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    printFaults(error);
+    return exitUsage;
+  }
+  process.stdout.write("OK\n");
+  return 0;
+}
+
+/**
+ * A terminal that goes away says the same, and is no reason to stop. What comes during the start is
+ * kept until there is a daemon: the file may have been read by then.
+ */
+function awaitHangUps(): (daemon: Daemon) => void {
+  let daemon: Daemon | undefined;
+  let isDue = false;
+  process.on("SIGHUP", () => {
+    isDue = daemon === undefined;
+    daemon?.reload();
+  });
+  return (started) => {
+    daemon = started;
+    if (isDue) daemon.reload();
+  };
 }
 
 function parse(argv: readonly string[]): Options {
@@ -76,6 +136,8 @@ function parse(argv: readonly string[]): Options {
     .helpOption("-h, --help", "print this help")
     .option("--embedded", "with a xenstore of its own; never touches the host's")
     .option("--dir <D>", "where an embedded daemon keeps everything; implies --embedded")
+    .option("--config <F>", "the configuration file; on a host /etc/xen/xenlogd.toml")
+    .option("--check-config", "say OK, or what is wrong in it, and start nothing")
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error/, "xenlogd")) });
   for (const [flags, what] of [
@@ -86,6 +148,11 @@ function parse(argv: readonly string[]): Options {
   }
   command.parse([...argv]);
   return command.opts<Options>();
+}
+
+function configurationFileOf({ config, dir, embedded }: Options): ConfigurationFile | undefined {
+  const isEmbedded = embedded === true || dir !== undefined;
+  return findConfigurationFile(config, process.env, isEmbedded ? "embedded" : "host");
 }
 
 function placesOf(options: Options): Places {

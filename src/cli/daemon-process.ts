@@ -4,7 +4,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, fstatSync, ftruncateSync, mkdirSync, openSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { type Places, readNotice } from "../control/index.ts";
@@ -12,6 +12,7 @@ import { describeErrno, errnoNameOf } from "../kernel/index.ts";
 import type { CliContext } from "./context.ts";
 import { CliError, DaemonKilledError, DaemonStartError } from "./errors.ts";
 import { exitCode } from "./exit-codes.ts";
+import type { Invocation } from "./globals.ts";
 import { takeLock } from "./lock.ts";
 import { hasDaemon } from "./mode.ts";
 
@@ -25,6 +26,16 @@ const occupiedMsMax = 15_000;
 const retryMs = 50;
 /** From the end of what it says to its own. */
 const endMsMax = 5000;
+
+/** What a daemon that we start is to see: it has another working directory. */
+export function contextOfDaemon({ context, globals }: Invocation): CliContext {
+  const { XENLOGD_CONFIG: variable = "" } = context.environment;
+  const file =
+    globals.configurationFile ??
+    (variable === "" ? undefined : resolve(context.directory, variable));
+  if (file === undefined) return context;
+  return { ...context, environment: { ...context.environment, XENLOGD_CONFIG: file } };
+}
 
 /** Returns when a daemon answers in this directory; throws DaemonStartError with its sentence. */
 export async function ensureDaemon(

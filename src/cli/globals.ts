@@ -9,6 +9,8 @@ export interface Globals {
   /** D of `--dir`, absolute. */
   readonly directory: string | undefined;
   readonly embedded: boolean;
+  /** Of `--config`, absolute: for a daemon that is started. */
+  readonly configurationFile: string | undefined;
   readonly json: boolean;
   readonly verbosity: "quiet" | "normal" | "verbose";
   readonly color: "auto" | "always" | "never";
@@ -24,6 +26,7 @@ export interface Invocation {
 interface GlobalTexts {
   readonly dir?: string;
   readonly embedded?: true;
+  readonly config?: string;
   readonly json?: true;
   readonly quiet?: true;
   readonly verbose?: true;
@@ -36,6 +39,7 @@ export function addGlobalOptions(command: Command): void {
   const options = [
     new Option("--dir <D>", "an embedded daemon and its own xenstore below this directory"),
     new Option("--embedded", "embedded in the default directory of run"),
+    new Option("--config <F>", "the configuration file of a daemon that run starts"),
     new Option("--json", "output and errors as JSON"),
     new Option("-q, --quiet", "only errors and results"),
     new Option("-v, --verbose", "say what is being done"),
@@ -47,11 +51,13 @@ export function addGlobalOptions(command: Command): void {
 /** Options of a command win over those before its name. */
 export function parseGlobals(command: Command, directory: string): Globals {
   const given: GlobalTexts = { ...command.parent?.opts(), ...command.opts() };
-  const { dir, quiet, verbose } = given;
+  const { dir, config, quiet, verbose } = given;
   if (dir === "") command.error("error: --dir is empty");
+  if (config === "") command.error("error: --config is empty");
   return {
     directory: dir === undefined ? undefined : resolve(directory, dir),
     embedded: given.embedded === true,
+    configurationFile: config === undefined ? undefined : resolve(directory, config),
     json: given.json === true,
     verbosity: quiet ? "quiet" : verbose ? "verbose" : "normal",
     color: given.color ?? "auto",

@@ -8,6 +8,7 @@ import { createCommand } from "./create.ts";
 import { describeError, exitCode, exitCodeOf, runExitCodeOf } from "./exit-codes.ts";
 import { addGlobalOptions, type Invocation, parseGlobals } from "./globals.ts";
 import { listCommand } from "./list.ts";
+import { reloadCommand } from "./reload.ts";
 import { runCommand } from "./run.ts";
 import { xenstoredCommand } from "./xenstored.ts";
 
@@ -61,7 +62,14 @@ function build(context: CliContext, invoke: Invoke): Command {
     })
     .enablePositionalOptions();
   addGlobalOptions(program);
-  const commands = [runCommand, createCommand, closeCommand, listCommand, xenstoredCommand];
+  const commands = [
+    runCommand,
+    createCommand,
+    closeCommand,
+    listCommand,
+    reloadCommand,
+    xenstoredCommand,
+  ];
   for (const make of commands) {
     const command = make(invoke).copyInheritedSettings(program);
     addGlobalOptions(command);

@@ -8,6 +8,7 @@ import { openPath } from "../kernel/index.ts";
 import { connectXenstore, type XenstoreClient } from "../xenstore/index.ts";
 import { exitOf, type Program, signalExitCode, startChild } from "./child.ts";
 import { findCommand } from "./command-lookup.ts";
+import { contextOfDaemon } from "./daemon-process.ts";
 import type { Invocation } from "./globals.ts";
 import { note } from "./globals.ts";
 import { type KeeperOptions, keepDaemon, withDaemonKept } from "./keeper.ts";
@@ -44,7 +45,7 @@ async function run(invocation: Invocation, choice: LogChoice, program: Program):
     const places = await placesOfRun(invocation);
     const { directory } = places;
     note(invocation, directory === undefined ? "with this host's xenlogd" : `in ${directory}`);
-    const membership = await joinDaemon(invocation.context, places, signals.preparing);
+    const membership = await joinDaemon(contextOfDaemon(invocation), places, signals.preparing);
     return await runJoined({ invocation, choice, program, signals, membership });
   } catch (error) {
     const signal = signals.interruptedBy();

@@ -24,11 +24,35 @@ export function announce(
 ): Promise<"announced" | "gone"> {
   return client.transaction(async (transaction) => {
     if ((await transaction.readIfExists(nodePath(key, "pipe"))) !== pipe) return "gone";
-    const error = answer.state === "failed" ? cutToBytes(answer.error, errorBytesMax) : undefined;
+    const error = answer.state === "failed" ? errorValue(answer.error) : undefined;
     await writeIfOther(transaction, nodePath(key, "error"), error);
     await writeIfOther(transaction, nodePath(key, "state"), answer.state);
     return "announced";
   });
+}
+
+/**
+ * Says beside `ready` why the values that are there now are not the ones in use, or with `undefined`
+ * takes that back; "gone" if the nodes are no longer those of a served request with that `pipe`.
+ */
+export function noteError(
+  client: XenstoreClient,
+  key: LogfileKey,
+  pipe: string,
+  error: string | undefined,
+): Promise<"noted" | "gone"> {
+  return client.transaction(async (transaction) => {
+    if ((await transaction.readIfExists(nodePath(key, "pipe"))) !== pipe) return "gone";
+    // Whoever removed `state` asks anew, and is answered anew.
+    if ((await transaction.readIfExists(nodePath(key, "state"))) !== "ready") return "gone";
+    await writeIfOther(transaction, nodePath(key, "error"), error);
+    return "noted";
+  });
+}
+
+/** A sentence as `error` has it. */
+export function errorValue(sentence: string): string {
+  return cutToBytes(sentence, errorBytesMax);
 }
 
 /**

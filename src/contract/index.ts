@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // What toolstack and daemon agree on: nodes, numbers, names, answers. docs/contract.md in code.
 
-export { type Answer, announce, errorBytesMax, readAnswer } from "./answer.ts";
+export {
+  type Answer,
+  announce,
+  errorBytesMax,
+  errorValue,
+  noteError,
+  readAnswer,
+} from "./answer.ts";
 export { ContractError, type ContractErrorCode, quote } from "./errors.ts";
 export { fileNameBytesMax, parsePath, pathBytesMax, relativeBelow } from "./filepaths.ts";
 export {

@@ -2,4 +2,4 @@
 // The contract's version, as docs/contract.md heads it. A new optional node raises the second
 // number; whatever would break a client of today needs another directory than `logging`.
 
-export const contractVersion = "1.0";
+export const contractVersion = "1.1";

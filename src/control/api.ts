@@ -22,7 +22,7 @@ export interface StreamStatus {
   readonly overflow: "auto" | "block" | "drop";
   /** Random, new with each request. */
   readonly epoch: string;
-  /** Why `state` is `failed`. */
+  /** Why `state` is `failed`; with another, why what was written later is not used. */
   readonly error: string | null;
   /** Position after the newest byte, counted from the start of the epoch. */
   readonly offset: number;
@@ -53,6 +53,11 @@ export interface DaemonStatus {
   readonly xenstore: "connected" | "lost";
 }
 
+export type ReloadOutcome =
+  | { readonly kind: "reloaded" }
+  /** The configuration before goes on. */
+  | { readonly kind: "refused"; readonly reason: string };
+
 /** What the control server asks its daemon. */
 export interface ControlSource {
   status(): DaemonStatus;
@@ -62,6 +67,8 @@ export interface ControlSource {
   waitClosed(epoch: string, signal: AbortSignal): Promise<StreamStatus | undefined>;
   /** Begins an orderly stop; returns at once. */
   stop(): void;
+  /** Reads the configuration again, and looks for log files that were moved. */
+  reload(): ReloadOutcome;
 }
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));

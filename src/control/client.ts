@@ -29,6 +29,8 @@ export interface ControlClient {
     options: { readonly timeoutMs: number; readonly signal?: AbortSignal },
   ): Promise<StreamStatus | "open" | "unknown">;
   stop(): Promise<void>;
+  /** Rejects with "failed" and the daemon's sentence when it refuses its configuration. */
+  reload(): Promise<void>;
 }
 
 /**
@@ -56,6 +58,10 @@ export function controlClient(socketPath: string, patienceMs: number = answerMsM
     async stop(): Promise<void> {
       const answer = await ask({ path: "/v1/stop", method: "POST" });
       if (answer.status !== 202) throw failure(answer);
+    },
+    async reload(): Promise<void> {
+      const answer = await ask({ path: "/v1/reload", method: "POST" });
+      if (answer.status !== 200) throw failure(answer);
     },
   };
 }

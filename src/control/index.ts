@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The daemon's HTTP API on a UNIX socket, both ends, and where that socket is.
 
-export type { ControlSource, DaemonStatus, StreamState, StreamStatus } from "./api.ts";
+export type {
+  ControlSource,
+  DaemonStatus,
+  ReloadOutcome,
+  StreamState,
+  StreamStatus,
+} from "./api.ts";
 export { type ControlClient, controlClient } from "./client.ts";
 export {
   ControlError,

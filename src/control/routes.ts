@@ -30,6 +30,12 @@ export function controlRoutes(source: ControlSource, closing: AbortSignal): Hono
     setImmediate(() => source.stop());
     return Response.json({}, { status: 202 });
   });
+  routes.post("/v1/reload", () => {
+    const outcome = source.reload();
+    if (outcome.kind === "reloaded") return Response.json({});
+    const error = { code: "configuration", message: outcome.reason };
+    return Response.json({ error }, { status: 422 });
+  });
   routes.notFound(() => refused(404, "noSuchPath"));
   routes.onError((error) =>
     Response.json({ error: { code: "internal", message: error.message } }, { status: 500 }),

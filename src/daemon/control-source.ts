@@ -2,7 +2,13 @@
 // The daemon as the control API sees it: streams and their counters in the frozen fields.
 
 import { hostName, logNameOf } from "../contract/index.ts";
-import type { ControlSource, DaemonStatus, StreamState, StreamStatus } from "../control/index.ts";
+import type {
+  ControlSource,
+  DaemonStatus,
+  ReloadOutcome,
+  StreamState,
+  StreamStatus,
+} from "../control/index.ts";
 import type { StreamRecord, StreamReport } from "../pump/index.ts";
 import type { Refusal, Refusals } from "./refusals.ts";
 import type { LiveStream, Streams } from "./streams.ts";
@@ -12,6 +18,7 @@ export interface ControlSourceOptions {
   readonly refusals: Refusals;
   readonly status: () => DaemonStatus;
   readonly stop: () => void;
+  readonly reload: () => ReloadOutcome;
 }
 
 export function controlSource(options: ControlSourceOptions): ControlSource {
@@ -19,10 +26,11 @@ export function controlSource(options: ControlSourceOptions): ControlSource {
   return {
     status: options.status,
     stop: options.stop,
+    reload: options.reload,
     streams: async ({ all }) => {
       await streams.refresh();
       const live = streams.live.map((stream) =>
-        statusOf(stream.record, stateOf(stream), stream.report),
+        statusOf(stream.record, stateOf(stream), stream.report, stream.error),
       );
       live.push(...options.refusals.held.map(statusOfRefused));
       if (!all) return live;
@@ -83,6 +91,7 @@ function statusOf(
   record: StreamRecord,
   state: StreamState,
   report: StreamReport | undefined,
+  error?: string,
 ): StreamStatus {
   const [owner = "", id = ""] = record.key.split("/");
   const counters = report ?? none;
@@ -98,7 +107,7 @@ function statusOf(
     copies: record.copies,
     overflow: record.overflow,
     epoch: record.epoch,
-    error: null,
+    error: error ?? null,
     offset: counters.offset,
     oldestOffset: counters.oldestOffset,
     sizeBytes: counters.sizeBytes,

@@ -3,9 +3,16 @@
 // touches a log or a stage; that is the pumps' part.
 
 import { rmSync } from "node:fs";
-import { type ControlServer, type Places, startControlServer } from "../control/index.ts";
+import {
+  type ControlServer,
+  type Places,
+  type ReloadOutcome,
+  startControlServer,
+} from "../control/index.ts";
+import { type ConfigurationFile, LiveConfiguration } from "./configuration.ts";
 import { controlSource } from "./control-source.ts";
 import { makeDirectories, removeDirectories } from "./directories.ts";
+import { ConfigurationError } from "./errors.ts";
 import type { EmitEvent } from "./events.ts";
 import { type InstanceLock, takeInstanceLock } from "./instance-lock.ts";
 import type { Program } from "./program.ts";
@@ -25,11 +32,15 @@ export interface DaemonOptions {
   readonly pumpProgram: Program;
   readonly storeProgram: Program;
   readonly emit: EmitEvent;
+  /** Where its configuration is read from, now and at each reload. */
+  readonly configurationFile: ConfigurationFile | undefined;
 }
 
 export interface Daemon {
   /** Resolves when something other than `stop` says that it is time. */
   readonly ended: Promise<void>;
+  /** Reads the configuration again, and lets the pumps look for files that were moved. */
+  reload(): ReloadOutcome;
   /** Drains, closes, and takes down what the daemon has started. */
   stop(): Promise<void>;
 }
@@ -37,13 +48,14 @@ export interface Daemon {
 /** A pump that is not ready by then waits for a predecessor: the others must not wait for it. */
 const pumpPatienceMs = 5000;
 
-/** Throws DaemonError, and leaves nothing behind then. */
+/** Throws DaemonError or ConfigurationError, and leaves nothing behind then. */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const { places } = options;
+  const configuration = new LiveConfiguration(options.configurationFile);
   const made = makeDirectories(places);
   let parts: Parts | undefined;
   try {
-    parts = makeParts(options, takeInstanceLock(places.pidFile));
+    parts = makeParts(options, configuration, takeInstanceLock(places.pidFile));
     await startParts(options, parts);
   } catch (error) {
     // Without the lock the places are another daemon's.
@@ -55,6 +67,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const unwatch = watchLifetime(options.lifetime, places, running.streams, running.end);
   return {
     ended: running.ended,
+    reload: () => reload(options, running),
     stop: async () => {
       unwatch();
       await takeDown(options, running);
@@ -63,6 +76,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 }
 
 interface Parts {
+  readonly configuration: LiveConfiguration;
   readonly lock: InstanceLock;
   readonly streams: Streams;
   readonly refusals: Refusals;
@@ -75,7 +89,11 @@ interface Parts {
 }
 
 /** All that needs no process and no connection. */
-function makeParts({ places, pumpProgram, emit }: DaemonOptions, lock: InstanceLock): Parts {
+function makeParts(
+  { places, pumpProgram, emit }: DaemonOptions,
+  configuration: LiveConfiguration,
+  lock: InstanceLock,
+): Parts {
   let end: () => void = () => {};
   let fail: (error: unknown) => void = () => {};
   const ended = new Promise<void>((resolve, reject) => {
@@ -90,6 +108,7 @@ function makeParts({ places, pumpProgram, emit }: DaemonOptions, lock: InstanceL
     places,
     positionsDirectory,
     program: pumpProgram,
+    fsync: () => configuration.current.fsync,
     emit,
     streams: () => streams,
   });
@@ -101,6 +120,7 @@ function makeParts({ places, pumpProgram, emit }: DaemonOptions, lock: InstanceL
     onRestored: (record) => parts.xenstore?.lookAt(record),
   });
   const parts: Parts = {
+    configuration,
     lock,
     streams,
     refusals: new Refusals(places.runDirectory),
@@ -154,6 +174,7 @@ function startControl(options: DaemonOptions, parts: Parts): Promise<ControlServ
       streams: parts.streams,
       refusals: parts.refusals,
       stop: parts.end,
+      reload: () => reload(options, parts),
       status: () => ({
         pid: process.pid,
         version,
@@ -165,6 +186,30 @@ function startControl(options: DaemonOptions, parts: Parts): Promise<ControlServ
       }),
     }),
   });
+}
+
+function reload({ emit, configurationFile }: DaemonOptions, parts: Parts): ReloadOutcome {
+  const outcome = reloadConfiguration(parts.configuration);
+  const path = configurationFile?.path ?? null;
+  if (outcome.kind === "reloaded") {
+    emit({ kind: "ConfigurationReloaded", path });
+    parts.pumps.configure();
+  } else {
+    emit({ kind: "ConfigurationRefused", path, reason: outcome.reason });
+  }
+  // Whoever moved log files is right to say so, whatever is wrong with the configuration.
+  parts.pumps.reopen();
+  return outcome;
+}
+
+function reloadConfiguration(configuration: LiveConfiguration): ReloadOutcome {
+  try {
+    configuration.reload();
+    return { kind: "reloaded" };
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    return { kind: "refused", reason: error.message };
+  }
 }
 
 async function takeDown(options: DaemonOptions, parts: Parts): Promise<void> {

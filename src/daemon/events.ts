@@ -6,6 +6,14 @@ import { destination, type Logger, pino } from "pino";
 
 export type DaemonEvent =
   | { readonly kind: "DaemonStarted"; readonly version: string; readonly directory: string }
+  /** `path` is null without a file: then all is as it was. */
+  | { readonly kind: "ConfigurationReloaded"; readonly path: string | null }
+  /** What was configured before goes on. */
+  | {
+      readonly kind: "ConfigurationRefused";
+      readonly path: string | null;
+      readonly reason: string;
+    }
   | { readonly kind: "DaemonStopped"; readonly strandedBytes: number | "unknown" }
   | {
       readonly kind: "StreamOpened";
@@ -24,6 +32,20 @@ export type DaemonEvent =
       readonly key: string;
       readonly reason: string;
       readonly final: boolean;
+    }
+  | {
+      readonly kind: "StreamReconfigured";
+      readonly key: string;
+      readonly epoch: string;
+      readonly limitBytes: number;
+      readonly copies: number;
+    }
+  /** The stream goes on with the values that it had. */
+  | {
+      readonly kind: "StreamChangeRefused";
+      readonly key: string;
+      readonly epoch: string;
+      readonly reason: string;
     }
   | { readonly kind: "StreamUntrusted"; readonly key: string; readonly path: string }
   | { readonly kind: "StreamStalled"; readonly key: string; readonly reason: string }
@@ -60,10 +82,14 @@ type Level = "info" | "warn" | "error";
 
 const levelOf: Record<DaemonEvent["kind"], Level> = {
   DaemonStarted: "info",
+  ConfigurationReloaded: "info",
+  ConfigurationRefused: "error",
   DaemonStopped: "info",
   StreamOpened: "info",
   StreamClosed: "info",
   StreamRefused: "warn",
+  StreamReconfigured: "info",
+  StreamChangeRefused: "warn",
   StreamUntrusted: "warn",
   StreamStalled: "error",
   StreamResumed: "warn",

@@ -4,6 +4,7 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Readiness } from "../kernel/index.ts";
+import type { FsyncPolicy } from "../logfile/index.ts";
 import {
   endHolder,
   ensureHolder,
@@ -24,6 +25,8 @@ export interface PumpProcessOptions {
   readonly volatileDirectory: string;
   readonly positionsDirectory: string;
   readonly program: Program;
+  /** As it is configured now. */
+  readonly fsync: () => FsyncPolicy;
   readonly emit: EmitEvent;
   readonly onMessage: (message: FromPump) => void;
   /** The pump is ready, now or again: tell it its streams. */
@@ -83,6 +86,11 @@ export class PumpProcess {
   /** Nothing is lost when it is not running: `onStarted` tells it all again. */
   send(message: ToPump): void {
     if (this.#state.kind === "running") post(this.#state.child, message);
+  }
+
+  /** Uses what is configured now; one that is starting is told when it has started. */
+  configure(): void {
+    this.send({ type: "configure", fsync: this.#options.fsync() });
   }
 
   /** The state of its streams, or none when it does not answer in time. */
@@ -168,6 +176,7 @@ export class PumpProcess {
       notesFile: `${volatileDirectory}/notes-${fileSystem}`,
       positionsDirectory,
       stages,
+      fsync: this.#options.fsync(),
     });
   }
 
@@ -202,6 +211,8 @@ export class PumpProcess {
     emit({ kind: "PumpStarted", fileSystem, pid: child.pid ?? 0 });
     this.#first?.resolve();
     this.#first = undefined;
+    // It may have waited long for its predecessor's lock.
+    this.configure();
     onStarted();
     this.#changed();
     this.#watchHolder();

@@ -2,6 +2,7 @@
 // The pumps of this daemon, one for each file system that has logs; started when they are needed.
 
 import type { Places } from "../control/index.ts";
+import type { FsyncPolicy } from "../logfile/index.ts";
 import type { EmitEvent } from "./events.ts";
 import { fileSystemOf, readMounts } from "./file-systems.ts";
 import type { Program } from "./program.ts";
@@ -12,6 +13,7 @@ export interface PumpsOptions {
   readonly places: Places;
   readonly positionsDirectory: string;
   readonly program: Program;
+  readonly fsync: () => FsyncPolicy;
   readonly emit: EmitEvent;
   /** Whose streams they move; asked for when a pump has something to say. */
   readonly streams: () => Streams;
@@ -44,6 +46,16 @@ export class Pumps {
     return pump;
   }
 
+  /** They use what is configured now. */
+  configure(): void {
+    for (const pump of this.#byFileSystem.values()) pump.configure();
+  }
+
+  /** Somebody may have moved log files: they look for them under their names again. */
+  reopen(): void {
+    for (const pump of this.#byFileSystem.values()) pump.send({ type: "reopen" });
+  }
+
   /** Drains and ends all of them. Resolves with the bytes that stay in stages. */
   async stop(): Promise<number | "unknown"> {
     const stranded = await Promise.all([...this.#byFileSystem.values()].map((pump) => pump.stop()));
@@ -52,13 +64,14 @@ export class Pumps {
   }
 
   #make(fileSystem: string, directory: string): PumpProcess {
-    const { places, positionsDirectory, program, emit, streams } = this.#options;
+    const { places, positionsDirectory, program, fsync, emit, streams } = this.#options;
     const pump = new PumpProcess({
       fileSystem,
       directory,
       volatileDirectory: places.volatileDirectory,
       positionsDirectory,
       program,
+      fsync,
       emit,
       onMessage: (message) => streams().receive(message),
       onStarted: () => streams().tellPump(fileSystem),

@@ -3,8 +3,8 @@
 // xenstore is the desired state; that something is absent from it closes nothing by itself: the
 // pump waits for the last writer.
 
-import type { Answer, LogNodes, LogRequest } from "../contract/index.ts";
-import { parseRequest } from "../contract/index.ts";
+import type { Answer, LogNodes, LogRequest, Overflow } from "../contract/index.ts";
+import { errorValue, parseRequest, quote } from "../contract/index.ts";
 
 /** One log file in xenstore, read in one transaction. */
 export type Desired =
@@ -19,6 +19,12 @@ export interface Present {
   readonly pipe: string;
   readonly phase: "opening" | "open";
   readonly nodes: NodesSeen;
+  readonly file: string;
+  readonly limitBytes: number;
+  readonly copies: number;
+  readonly overflow: Overflow;
+  /** What was said about values that were written since it was answered and are not used. */
+  readonly error: string | undefined;
 }
 
 /**
@@ -33,6 +39,16 @@ export type Action =
   | { readonly kind: "nodesBack"; readonly epoch: string }
   /** The same FIFO with a request that has not been answered: a new epoch. */
   | { readonly kind: "renew"; readonly epoch: string; readonly request: LogRequest }
+  /** The same epoch with another limit or other copies. */
+  | { readonly kind: "reconfigure"; readonly epoch: string; readonly request: LogRequest }
+  /** Why the values that are there now are not used; `undefined`: they are. */
+  | {
+      readonly kind: "noteError";
+      readonly epoch: string;
+      /** The one that the nodes name. */
+      readonly pipe: string;
+      readonly error: string | undefined;
+    }
   /** What is written into a refused FIFO is counted, so that its writer does not wait for ever. */
   | { readonly kind: "drainRefused"; readonly pipe: string; readonly nodes: LogNodes }
   | { readonly kind: "announce"; readonly pipe: string; readonly answer: Answer }
@@ -47,6 +63,8 @@ export function reconcile(desired: Desired, present: readonly Present[]): readon
       return [...departures(present, undefined), { kind: "reportUntrusted", path: desired.path }];
     case "nodes": {
       const { nodes } = desired;
+      const repiped = findRepiped(nodes, present);
+      if (repiped !== undefined) return remark(nodes, repiped, kept("pipe", nodes.pipe, repiped));
       const stream = present.find(({ pipe }) => pipe === nodes.pipe);
       const actions = stream === undefined ? arrival(nodes) : continuation(nodes, stream);
       return [...departures(present, nodes.pipe), ...actions];
@@ -78,11 +96,13 @@ function arrival(nodes: LogNodes): readonly Action[] {
 function continuation(nodes: LogNodes, stream: Present): readonly Action[] {
   if (stream.phase === "opening") return [];
   const { epoch, pipe } = stream;
-  const back: readonly Action[] = stream.nodes === "present" ? [] : [{ kind: "nodesBack", epoch }];
-  // Written again after the store had lost them: nobody has asked for anything new.
-  const again: Action = { kind: "announce", pipe, answer: { state: "ready" } };
-  if (stream.nodes !== "present") return nodes.state === "ready" ? back : [...back, again];
-  if (nodes.state === "ready") return [];
+  if (stream.nodes !== "present") {
+    const back: Action = { kind: "nodesBack", epoch };
+    if (nodes.state === "ready") return [back, ...adjustment(nodes, stream)];
+    // Written again after the store had lost them: nobody has asked for anything new.
+    return [back, { kind: "announce", pipe, answer: { state: "ready" } }];
+  }
+  if (nodes.state === "ready") return adjustment(nodes, stream);
   const parsed = parseRequest(nodes);
   switch (parsed.kind) {
     case "incomplete":
@@ -95,4 +115,46 @@ function continuation(nodes: LogNodes, stream: Present): readonly Action[] {
     case "request":
       return [{ kind: "renew", epoch, request: parsed.request }];
   }
+}
+
+/** What a served request may change about its stream, which otherwise goes on as it is. */
+function adjustment(nodes: LogNodes, stream: Present): readonly Action[] {
+  const parsed = parseRequest(nodes);
+  switch (parsed.kind) {
+    case "incomplete":
+      return [];
+    case "refused":
+      return remark(nodes, stream, parsed.reason);
+    case "request": {
+      const { request } = parsed;
+      const { epoch } = stream;
+      const fixed = (["file", "overflow"] as const).find((name) => request[name] !== stream[name]);
+      if (fixed !== undefined) return remark(nodes, stream, kept(fixed, request[fixed], stream));
+      const same = request.limitBytes === stream.limitBytes && request.copies === stream.copies;
+      const change: readonly Action[] = same ? [] : [{ kind: "reconfigure", epoch, request }];
+      return [...change, ...remark(nodes, stream, undefined)];
+    }
+  }
+}
+
+/**
+ * The stream whose request is served and names another FIFO now. A toolstack that uses an id again
+ * has removed `state` with all the rest.
+ */
+function findRepiped(nodes: LogNodes, present: readonly Present[]): Present | undefined {
+  const { pipe, state } = nodes;
+  if (pipe === undefined || state !== "ready") return undefined;
+  if (present.some((stream) => stream.pipe === pipe)) return undefined;
+  return present.find((stream) => stream.nodes === "present");
+}
+
+/** Nothing if all of that has been said: what the daemon writes wakes it up again. */
+function remark(nodes: LogNodes, stream: Present, sentence: string | undefined): readonly Action[] {
+  const error = sentence === undefined ? undefined : errorValue(sentence);
+  if (nodes.error === error && stream.error === error) return [];
+  return [{ kind: "noteError", epoch: stream.epoch, pipe: nodes.pipe ?? stream.pipe, error }];
+}
+
+function kept(name: "pipe" | "file" | "overflow", now = "", stream: Present): string {
+  return `${name} is ${quote(now)}; a request that is served keeps its ${name}, ${quote(stream[name])}: make a new request for another`;
 }

@@ -16,6 +16,7 @@ import {
   listLogfilesOf,
   logNameOf,
   nodePath,
+  noteError,
   parseKeyText,
   readNodes,
   scopeOfEvent,
@@ -137,9 +138,9 @@ export class Reconciler {
     const text = keyText(key);
     return this.#options.streams.live
       .filter(({ record }) => record.key === text)
-      .map(({ record, phase }) => ({
-        epoch: record.epoch,
-        pipe: record.pipe,
+      .map(({ record, phase, error }) => ({
+        ...record,
+        error,
         // Until it is announced its `state` is missing, and that asks for nothing new.
         phase: this.#opening.get(text) === record.pipe ? "opening" : phase,
         nodes: record.nodes === "present" && record.store !== store ? "lost" : record.nodes,
@@ -189,6 +190,14 @@ export class Reconciler {
       case "announce":
         await announce(client, key, action.pipe, action.answer);
         break;
+      case "reconfigure":
+        streams.reconfigure(action.epoch, action.request.limitBytes, action.request.copies);
+        break;
+      case "noteError": {
+        const noted = await noteError(client, key, action.pipe, action.error);
+        if (noted === "noted") streams.noteError(action.epoch, action.error);
+        break;
+      }
       case "drainRefused":
         refusals.hold(key, action.pipe, action.nodes);
         break;
@@ -204,11 +213,13 @@ export class Reconciler {
     if (this.#opening.get(text) === request.pipe) return;
     this.#opening.set(text, request.pipe);
     this.#openAndAnnounce(key, request, store)
-      .catch((error: unknown) => {
-        if (!isXenstoreError(error)) throw error;
-      })
       .finally(() => {
         if (this.#opening.get(text) === request.pipe) this.#opening.delete(text);
+      })
+      // Removed or changed before the stream was there to be told of it.
+      .then(() => this.lookAt(key))
+      .catch((error: unknown) => {
+        if (!isXenstoreError(error)) throw error;
       });
   }
 
@@ -223,14 +234,12 @@ export class Reconciler {
     if (owner.kind === "domain") await deadDomains.observe(owner.domid);
     const opened = await streams.open({ key, name, log, request, store });
     if (opened.kind === "opened") refusals.succeed(key);
-    const announced = await announce(
+    await announce(
       client,
       key,
       request.pipe,
       opened.kind === "opened" ? { state: "ready" } : { state: "failed", error: opened.reason },
     );
-    // Removed before the stream was there to be told of it.
-    if (announced === "gone") await this.lookAt(key);
   }
 }
 

@@ -27,6 +27,8 @@ export interface LiveStream {
   /** `opening` until the pump has answered for the first time. */
   phase: "opening" | "open";
   report: StreamReport | undefined;
+  /** Why values that were written later are not used. */
+  error: string | undefined;
   /** Why it could not be opened the last time; said once, however often it is tried. */
   refusal: string | undefined;
   /** Our own reading end of the FIFO: while a pump is dead its content and its writers outlive it. */
@@ -106,6 +108,7 @@ export class Streams {
     const stream = this.#live.get(epoch);
     if (stream === undefined) return;
     this.#record(stream, { nodes: "gone" });
+    stream.error = undefined;
     this.#pumpOf(stream).send({ type: "nodesGone", epoch });
   }
 
@@ -117,7 +120,30 @@ export class Streams {
     this.#pumpOf(stream).send({ type: "nodesBack", epoch });
   }
 
-  #record(stream: LiveStream, change: Partial<Pick<StreamRecord, "nodes" | "store">>): void {
+  /** Another bound from now on; the record comes first, so that a pump which is started now has it. */
+  reconfigure(epoch: string, limitBytes: number, copies: number): void {
+    const stream = this.#live.get(epoch);
+    if (stream === undefined) return;
+    this.#record(stream, { limitBytes, copies });
+    this.#pumpOf(stream).send({ type: "reconfigure", epoch, limitBytes, copies });
+    const { key } = stream.record;
+    this.#options.emit({ kind: "StreamReconfigured", key, epoch, limitBytes, copies });
+  }
+
+  /** What xenstore says beside `ready`. */
+  noteError(epoch: string, error: string | undefined): void {
+    const stream = this.#live.get(epoch);
+    if (stream === undefined || stream.error === error) return;
+    stream.error = error;
+    if (error === undefined) return;
+    const { key } = stream.record;
+    this.#options.emit({ kind: "StreamChangeRefused", key, epoch, reason: error });
+  }
+
+  #record(
+    stream: LiveStream,
+    change: Partial<Pick<StreamRecord, "nodes" | "store" | "limitBytes" | "copies">>,
+  ): void {
     stream.record = { ...stream.record, ...change };
     try {
       this.#options.table.add(stream.record);
@@ -233,6 +259,7 @@ export class Streams {
       origin,
       phase: "opening",
       report: undefined,
+      error: undefined,
       refusal: undefined,
       keeperFd: openKeeper(record),
     };

@@ -13,7 +13,6 @@ import {
   addTime,
   beforeTrim,
   emptyIndex,
-  forgetBefore,
   type LogIndex,
   placeFiles,
   placeLive,
@@ -77,8 +76,7 @@ export class IndexKeeper {
     }
     const finished = { ...last, sizeBytes: copy.sizeBytes };
     const files = rotateFiles([finished, ...older], entry, copies);
-    const oldest = files.at(-1)?.base ?? 0;
-    this.#index = forgetBefore(withFiles(this.#index, files), oldest);
+    this.#index = withFiles(this.#index, files);
     this.#note(entry.base);
     this.#write();
   }

@@ -103,16 +103,6 @@ export function rotateFiles(
   return [live, ...files].slice(0, Math.min(copies + 1, filesMax));
 }
 
-/** What has left the disk is not worth its room. */
-export function forgetBefore(index: LogIndex, oldest: number): LogIndex {
-  const [first] = index.ranges;
-  if (first === undefined || first.start + first.bytes > oldest) return index;
-  return {
-    ...index,
-    ranges: index.ranges.filter((range) => range.start + range.bytes > oldest),
-  };
-}
-
 /** A smaller index that says less about the past; for one that does not fit its room. */
 export function shrink(index: LogIndex): LogIndex {
   const { epochs, files, ranges, times, ends } = index;

@@ -2,7 +2,8 @@
 // What the main process and a pump say to each other over their IPC channel.
 
 import * as v from "valibot";
-import type { Interference } from "../logfile/index.ts";
+import { limitBytesMin } from "../contract/index.ts";
+import type { FsyncPolicy, Interference } from "../logfile/index.ts";
 import { type StreamRecord, streamRecordSchema } from "./record.ts";
 
 export interface StageLocation {
@@ -19,6 +20,7 @@ export interface PumpStart {
   readonly notesFile: string;
   readonly positionsDirectory: string;
   readonly stages: readonly StageLocation[];
+  readonly fsync: FsyncPolicy;
 }
 
 export type ToPump =
@@ -27,6 +29,17 @@ export type ToPump =
   /** The stream's nodes are gone: close it when its last writer is. */
   | { readonly type: "nodesGone"; readonly epoch: string }
   | { readonly type: "nodesBack"; readonly epoch: string }
+  /** The stream's bound from now on. */
+  | {
+      readonly type: "reconfigure";
+      readonly epoch: string;
+      readonly limitBytes: number;
+      readonly copies: number;
+    }
+  /** For all streams, those that are open too. */
+  | { readonly type: "configure"; readonly fsync: FsyncPolicy }
+  /** Log files may have been moved by somebody else. */
+  | { readonly type: "reopen" }
   | { readonly type: "report"; readonly request: number }
   /** The holder has ended: start another one with the stages that the pump has open. */
   | { readonly type: "replaceHolder"; readonly stateFile: string }
@@ -87,6 +100,12 @@ export type FromPump =
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const epoch = v.string();
 
+const fsyncSchema: v.GenericSchema<unknown, FsyncPolicy> = v.variant("kind", [
+  v.object({ kind: v.literal("none") }),
+  v.object({ kind: v.literal("rotate") }),
+  v.object({ kind: v.literal("interval"), intervalMs: v.pipe(count, v.minValue(1)) }),
+]);
+
 const toPumpSchema: v.GenericSchema<unknown, ToPump> = v.variant("type", [
   v.object({
     type: v.literal("start"),
@@ -94,10 +113,19 @@ const toPumpSchema: v.GenericSchema<unknown, ToPump> = v.variant("type", [
     notesFile: v.string(),
     positionsDirectory: v.string(),
     stages: v.array(v.object({ path: v.string(), inode: count })),
+    fsync: fsyncSchema,
   }),
   v.object({ type: v.literal("open"), record: streamRecordSchema }),
   v.object({ type: v.literal("nodesGone"), epoch }),
   v.object({ type: v.literal("nodesBack"), epoch }),
+  v.object({
+    type: v.literal("reconfigure"),
+    epoch,
+    limitBytes: v.pipe(count, v.minValue(limitBytesMin)),
+    copies: count,
+  }),
+  v.object({ type: v.literal("configure"), fsync: fsyncSchema }),
+  v.object({ type: v.literal("reopen") }),
   v.object({ type: v.literal("report"), request: count }),
   v.object({ type: v.literal("replaceHolder"), stateFile: v.string() }),
   v.object({ type: v.literal("stop") }),

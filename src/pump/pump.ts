@@ -85,6 +85,8 @@ interface PendingOpen {
   readonly deadlineMs: number;
 }
 
+type Reconfigure = Extract<ToPump, { readonly type: "reconfigure" }>;
+
 class Pump {
   readonly #channel: PumpChannel;
   readonly #pool: StagePool;
@@ -96,12 +98,13 @@ class Pump {
   #pendingTimer: NodeJS.Timeout | undefined;
   /** Stages that a predecessor filled and the file system still refuses, by epoch. */
   readonly #leftovers: Map<string, Leftover> = new Map();
-  readonly #durability: Durability = new Durability({ kind: "none" });
+  readonly #durability: Durability;
 
   constructor(channel: PumpChannel, start: PumpStart) {
     this.#channel = channel;
     this.#pool = StagePool.open(start.notesFile, start.stages);
     this.#positionsDirectory = start.positionsDirectory;
+    this.#durability = new Durability(start.fsync);
   }
 
   /** Empties the stages before any FIFO is read: their bytes come first. */
@@ -136,6 +139,15 @@ class Pump {
       case "nodesBack":
         this.#nodes(message.epoch, "present");
         return "running";
+      case "reconfigure":
+        this.#reconfigure(message);
+        return "running";
+      case "configure":
+        this.#durability.policy = message.fsync;
+        return "running";
+      case "reopen":
+        for (const stream of this.#streams.values()) stream.lookAtFiles();
+        return "running";
       case "report":
         this.#channel.send({
           type: "report",
@@ -162,6 +174,15 @@ class Pump {
     const stream = this.#streams.get(epoch);
     if (nodes === "gone") stream?.nodesGone();
     else stream?.nodesBack();
+  }
+
+  #reconfigure({ epoch, limitBytes, copies }: Reconfigure): void {
+    const pending = this.#pending.get(epoch);
+    if (pending !== undefined) {
+      const record = { ...pending.record, limitBytes, copies };
+      this.#pending.set(epoch, { ...pending, record });
+    }
+    this.#streams.get(epoch)?.reconfigure(limitBytes, copies);
   }
 
   /** Opens what can be opened now, in the order in which it was asked for. */

@@ -70,6 +70,7 @@ export function spawnXenlog(args: readonly string[], options: XenlogOptions = {}
 
 /** Where a host's xenstore and daemon would be, if a test does not say otherwise. */
 const isolation = {
+  XENLOGD_CONFIG: "",
   XENSTORED_PATH: "/nonexistent/xenstored/socket",
   XEN_RUN_DIR: "/nonexistent/run/xen",
   XEN_LOG_DIR: "/nonexistent/log/xen",

@@ -57,7 +57,7 @@ export class TestDaemon implements AsyncDisposable {
     const directory = mkdtempSync(join(tmpdir(), "xenlogd-test-"));
     return new TestDaemon(directory, {
       args: ["--embedded", "--dir", directory, ...args],
-      env: process.env,
+      env: { ...process.env, XENLOGD_CONFIG: "" },
       xenstoreSocket: join(directory, "run/xenstored.sock"),
       ownRun: join(directory, "run"),
       logDirectory: join(directory, "log"),
@@ -71,7 +71,8 @@ export class TestDaemon implements AsyncDisposable {
     mkdirSync(run);
     mkdirSync(log);
     return new TestDaemon(directory, {
-      args: [],
+      // Not what this host has in /etc.
+      args: ["--config", "/dev/null"],
       env: { ...process.env, XENSTORED_PATH: xenstoreSocket, XEN_RUN_DIR: run, XEN_LOG_DIR: log },
       xenstoreSocket,
       ownRun: join(run, "xenlogd"),

@@ -12,6 +12,7 @@ import {
   type ControlSource,
   controlClient,
   type DaemonStatus,
+  type ReloadOutcome,
   type StreamStatus,
   startControlServer,
 } from "../../../src/control/index.ts";
@@ -64,6 +65,7 @@ function sourceOf(parts: Partial<ControlSource> = {}): ControlSource {
     streams: async ({ all }) => (all ? [open, closed] : [open]),
     waitClosed: async (epoch) => (epoch === "closed" ? closed : undefined),
     stop: () => undefined,
+    reload: () => ({ kind: "reloaded" }),
     ...parts,
   };
 }
@@ -129,6 +131,17 @@ describe("the control API", () => {
     await using server = await startControlServer({ socketPath: freshSocket(), source });
     await controlClient(server.socketPath).stop();
     await stopped.promise;
+  });
+
+  it("says whether a configuration was used, and why not", async () => {
+    const reason = '/f: [power-loss] has no "sync", only fsync and interval';
+    const outcomes: ReloadOutcome[] = [{ kind: "reloaded" }, { kind: "refused", reason }];
+    const source = sourceOf({ reload: () => outcomes.shift() ?? { kind: "reloaded" } });
+    await using server = await startControlServer({ socketPath: freshSocket(), source });
+    const client = controlClient(server.socketPath);
+    await client.reload();
+    await assert.rejects(client.reload(), { code: "failed", message: reason });
+    assert.equal(outcomes.length, 0);
   });
 
   it("passes on the sentence of a source that fails", async () => {

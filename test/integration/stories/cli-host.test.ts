@@ -46,6 +46,7 @@ before(async () => {
       streams: async () => [],
       waitClosed: async () => undefined,
       stop: () => assert.fail("nobody may stop the host's daemon"),
+      reload: () => ({ kind: "reloaded" }),
     },
   });
 });

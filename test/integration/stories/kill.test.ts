@@ -12,6 +12,7 @@ import { createLogfile, introduceDomain } from "../../../src/toolstack/index.ts"
 import { chainOf } from "../../support/chain.ts";
 import { TestDaemon } from "../../support/daemon.ts";
 import { compileC } from "../../support/programs.ts";
+import { randomFrom, tortureSeed } from "../../support/random.ts";
 import { waitFor } from "../../support/wait.ts";
 
 const limitBytes = 1 << 20;
@@ -24,25 +25,14 @@ const victims = ["both", "pump", "both", "pump", "main"] as const;
 
 const rounds = process.env["XENLOGD_TEST_TARGET"] === "dist" ? 15 : 60;
 
-/** xorshift32: a failed run is repeated by its seed. */
-function randomInstants(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) / 2 ** 32;
-  };
-}
-
 describe("killed under a flood", () => {
   it(`loses and doubles no byte in ${rounds} SIGKILLs`, async (t) => {
     const flood = await compileC("test/support/programs/flood.c");
     const verify = await compileC("test/support/programs/verify.c");
     if (!flood.found) return t.skip(flood.reason);
     if (!verify.found) return t.skip(verify.reason);
-    const seed = Number(process.env["XENLOGD_TEST_SEED"] ?? (Date.now() % 2 ** 31) + 1);
-    const random = randomInstants(seed);
+    const seed = tortureSeed();
+    const random = randomFrom(seed);
     await using daemon = await TestDaemon.start();
     const xenstore = await daemon.xenstore();
     const domid = await introduceDomain(xenstore, "flooder");

@@ -12,6 +12,7 @@ import {
   listLogfiles,
   type NodeName,
   nodePath,
+  noteError,
   parseDomid,
   parseLogfileId,
   readAnswer,
@@ -93,6 +94,30 @@ for (const { kind, skip } of servers) {
       assert.equal(await announce(client, key, pipe, { state: "ready" }), "announced");
       assert.deepEqual(await answer(), { state: "ready" });
       assert.equal(await client.exists(nodePath(key, "error")), false);
+    });
+
+    it("stay ready beside an error, which only a request that is served can have", async () => {
+      await using store = await startTestStore(kind);
+      const { client } = store;
+      const pipe = "/run/xen/a";
+      const read = () => client.transaction((t) => readNodes(t, key));
+      await write(client, "pipe", pipe);
+      assert.equal(await noteError(client, key, pipe, "limit is wrong"), "gone");
+      assert.deepEqual(await read(), { pipe });
+      await announce(client, key, pipe, { state: "ready" });
+      assert.equal(await noteError(client, key, "/run/xen/b", "limit is wrong"), "gone");
+      assert.equal(await noteError(client, key, pipe, undefined), "noted");
+      assert.deepEqual(await read(), { pipe, state: "ready" });
+      assert.equal(await noteError(client, key, pipe, "limit is wrong"), "noted");
+      assert.deepEqual(await read(), { pipe, state: "ready", error: "limit is wrong" });
+      assert.deepEqual(await client.transaction((t) => readAnswer(t, key, pipe)), {
+        state: "ready",
+      });
+      assert.equal(await noteError(client, key, pipe, undefined), "noted");
+      assert.deepEqual(await read(), { pipe, state: "ready" });
+      await client.rm("/libxl/5");
+      assert.equal(await noteError(client, key, pipe, "limit is wrong"), "gone");
+      assert.equal(await client.exists("/libxl/5"), false);
     });
 
     it("are cut between characters to what every server takes", async () => {

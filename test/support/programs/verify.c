@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// verify [-l WIDTH] FILE…: checks that the files, oldest first, hold one gapless piece of the
-// numbered stream (lines.h), each byte once. It may begin and end within a line. Prints one line of
-// JSON and exits with 0, or 1 when it does not hold, 2 when it cannot tell:
+// verify [-l WIDTH] [-f FROM] [-n BYTES] FILE…: checks that the files, oldest first, hold one gapless
+// piece of the numbered stream (lines.h), each byte once. It may begin and end within a line. With
+// -f and -n only BYTES of the files in a row are looked at, from FROM on. Prints one line of JSON
+// and exits with 0, or 1 when it does not hold, 2 when it cannot tell:
 //
 //   {"ok":true,"first":N,"last":N,"start":OFFSET,"end":OFFSET,"bytes":N,"error":null}
 //
@@ -19,6 +20,7 @@
 static char **names;
 static int current = -1; // descriptor of the file before names[0]
 static uint64_t file_offset;
+static uint64_t to_skip, to_read = UINT64_MAX;
 static char buffer[1 << 20];
 
 static void give_up(const char *what)
@@ -31,12 +33,25 @@ static void give_up(const char *what)
 static size_t next_bytes(char *into, size_t size)
 {
 	for (;;) {
-		ssize_t length = current < 0 ? 0 : read(current, into, size);
+		size_t wanted = size;
+		ssize_t length;
 
+		if (to_skip > 0)
+			wanted = to_skip < size ? to_skip : size;
+		else if (wanted > to_read)
+			wanted = to_read;
+		if (wanted == 0)
+			return 0;
+		length = current < 0 ? 0 : read(current, into, wanted);
 		if (length < 0)
 			give_up(names[-1]);
 		if (length > 0) {
 			file_offset += length;
+			if (to_skip > 0) {
+				to_skip -= length;
+				continue;
+			}
+			to_read -= length;
 			return length;
 		}
 		if (current >= 0)
@@ -107,10 +122,17 @@ int main(int argc, char **argv)
 	char **first_name;
 	int option;
 
-	while ((option = getopt(argc, argv, "l:")) != -1) {
-		width = option == 'l' ? strtoul(optarg, NULL, 10) : 0;
+	while ((option = getopt(argc, argv, "l:f:n:")) != -1) {
+		if (option == 'l')
+			width = strtoul(optarg, NULL, 10);
+		else if (option == 'f')
+			to_skip = strtoull(optarg, NULL, 10);
+		else if (option == 'n')
+			to_read = strtoull(optarg, NULL, 10);
+		else
+			width = 0;
 		if (width < LINE_WIDTH_MIN || width > LINE_WIDTH_MAX) {
-			fprintf(stderr, "usage: verify [-l WIDTH] FILE...\n");
+			fprintf(stderr, "usage: verify [-l WIDTH] [-f FROM] [-n BYTES] FILE...\n");
 			return 2;
 		}
 	}

@@ -15,6 +15,9 @@ describe("a command line that is not one", () => {
     ["list a b", 2, "too many arguments for 'list'. Expected 1 argument but got 2."],
     ["list --dir", 2, "option '--dir <D>' argument missing"],
     ["list --dir=", 2, "--dir is empty"],
+    ["run --config= -- true", 125, "--config is empty"],
+    ["reload now", 2, "too many arguments for 'reload'. Expected 0 arguments but got 1."],
+    ["reload", 3, noDaemon],
     [
       "list --color maybe",
       2,
@@ -164,7 +167,7 @@ describe("help and version", () => {
     const commands = stdout.slice(stdout.indexOf("Commands:")).matchAll(/^ {2}([a-z]+)/gm);
     assert.deepEqual(
       [...commands].map(([, name]) => name),
-      ["run", "create", "close", "list", "xenstored"],
+      ["run", "create", "close", "list", "reload", "xenstored"],
     );
   });
 

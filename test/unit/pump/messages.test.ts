@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { parseToPump } from "../../../src/pump/messages.ts";
+
+const epoch = "0123456789abcdef";
+const start = {
+  type: "start",
+  lockFile: "/lock",
+  notesFile: "/notes",
+  positionsDirectory: "/positions",
+  stages: [{ path: "/proc/1/fd/3", inode: 7 }],
+};
+
+describe("a message to a pump", () => {
+  const understood: readonly object[] = [
+    { ...start, fsync: { kind: "none" } },
+    { ...start, fsync: { kind: "interval", intervalMs: 100 } },
+    { type: "configure", fsync: { kind: "rotate" } },
+    { type: "reopen" },
+    { type: "reconfigure", epoch, limitBytes: 4096, copies: 0 },
+  ];
+  for (const message of understood) {
+    it(`passes as it is: ${JSON.stringify(message)}`, () => {
+      assert.deepEqual(parseToPump(JSON.parse(JSON.stringify(message))), message);
+    });
+  }
+
+  const refused: readonly object[] = [
+    start,
+    { type: "configure", fsync: { kind: "always" } },
+    { type: "configure", fsync: { kind: "interval" } },
+    { type: "configure", fsync: { kind: "interval", intervalMs: 0 } },
+    { type: "reconfigure", epoch, limitBytes: 4095, copies: 0 },
+    { type: "reconfigure", epoch, limitBytes: 4096, copies: -1 },
+  ];
+  for (const message of refused) {
+    it(`is refused: ${JSON.stringify(message)}`, () => {
+      assert.throws(() => parseToPump(message), { name: "ValiError" });
+    });
+  }
+});
