@@ -4,17 +4,19 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { type Product, type PumpBenchOptions, wrongProduct } from "../../support/crash/bench.ts";
+import {
+  isDivisible,
+  type Product,
+  PumpBench,
+  type PumpBenchOptions,
+  wrongProduct,
+} from "../../support/crash/bench.ts";
 import type { Kill } from "../../support/crash/crash-points.ts";
 import type { Mutation } from "../../support/crash/hooks.ts";
 import { playScenario, type Scenario, scenarios } from "../../support/crash/scenarios.ts";
 
-/** Of all pairs of kills only some: every so-manieth first one, with every so-manieth second one. */
-const firstStride = 5;
-const secondStride = 19;
-
-/** Calls that the kernel may leave half done. */
-const divisible = / -> log$|^write log$/;
+/** Of all pairs of kills every so-manieth first one with every so-manieth second one. */
+const [firstStride, secondStride] = process.env["XENLOGD_TEST_PAIRS"] === "all" ? [1, 1] : [6, 31];
 
 for (const scenario of scenarios) {
   describe(`a pump killed during ${scenario.name}`, () => {
@@ -55,6 +57,33 @@ for (const scenario of scenarios) {
     });
   });
 }
+
+describe("a stream whose limit was lowered", () => {
+  const todo = "positions do not know that the live file was shortened";
+  it("keeps its offsets when its live file is shortened", { todo }, () => {
+    using bench = new PumpBench({ limitBytes: 8192, copies: 1 });
+    bench.write(5000);
+    bench.pump();
+    bench.reconfigure({ limitBytes: 4096, copies: 1 });
+    bench.pump();
+    bench.check();
+  });
+});
+
+describe("a stream whose limit was raised", () => {
+  const todo = "a note is kept for a later bound of the same epoch, and its successor trims to it";
+  it("after a kill, and whose next pump is killed too, keeps every byte", { todo }, () => {
+    using bench = new PumpBench({ limitBytes: 4096, copies: 1 });
+    bench.write(100);
+    bench.pumpOnce({ at: "splice fifo -> stage", when: "after" });
+    bench.reconfigure({ limitBytes: 8192, copies: 1 });
+    bench.write(9000, 0);
+    bench.pumpOnce({ at: "tee stage -> scratch", when: "before" });
+    bench.pump();
+    assert.equal(bench.contents().length, 9100);
+    bench.check();
+  });
+});
 
 interface Flaw {
   readonly why: string;
@@ -154,12 +183,15 @@ const flawsAtOnce: readonly Flaw[] = [
   },
 ];
 
+/** The longest chain shows the most. */
+const rotations = scenarios.slice(0, 3).reverse();
+
 describe("a pump that is wrong", () => {
   for (const { why, mutation } of flawsUnderKills) {
     it(`${why} is found out by a kill`, async (t) => {
       const product = await wrongProduct(mutation);
       for (const scenario of scenarios) playScenario(scenario, { product });
-      const words = firstOf(scenarios, (scenario) => failureUnderKill(scenario, product));
+      const words = firstOf(rotations, (scenario) => failureUnderKill(scenario, product));
       t.diagnostic(words ?? "not found out");
       assert.ok(words !== undefined);
     });
@@ -167,19 +199,21 @@ describe("a pump that is wrong", () => {
   for (const { why, mutation } of flawsAtOnce) {
     it(`${why} is found out by looking`, async (t) => {
       const product = await wrongProduct(mutation);
-      const words = firstOf(scenarios, (scenario) => failureOf(scenario, { product }));
+      const words = firstOf(rotations, (scenario) => failureOf(scenario, { product }));
       t.diagnostic(words ?? "not found out");
       assert.ok(words !== undefined);
     });
   }
 });
 
+type NumberedKill = Kill & { readonly at: number };
+
 /** Every way to be killed at one of the points. */
-function killsAt(points: readonly string[]): readonly Kill[] {
-  return points.flatMap((point, at): Kill[] => [
+function killsAt(points: readonly string[]): readonly NumberedKill[] {
+  return points.flatMap((point, at): NumberedKill[] => [
     { at, when: "before" },
     { at, when: "after" },
-    ...(divisible.test(point) ? [{ at, when: "short" } as const] : []),
+    ...(isDivisible(point) ? [{ at, when: "short" } as const] : []),
   ]);
 }
 

@@ -81,9 +81,10 @@ export class ChainWatch {
       if (start < this.#trimmedBefore && end <= this.#trimmedBefore) {
         start = sent.lastIndexOf(bytes, start);
       }
-      const found = bytes.toString("latin1");
-      const expected = sent.toString("latin1", Math.max(start, 0), start + bytes.length);
-      assert.ok(start >= 0 && found === expected, describeDifference(path, start, expected, found));
+      const expected = sent.subarray(Math.max(start, 0), start + bytes.length);
+      if (start < 0 || !bytes.equals(expected)) {
+        assert.fail(describeDifference(path, start, expected, bytes));
+      }
       end = start;
     }
   }
@@ -130,9 +131,10 @@ export class ChainWatch {
   }
 }
 
-function describeDifference(path: string, start: number, expected: string, found: string): string {
+function describeDifference(path: string, start: number, expected: Buffer, found: Buffer): string {
   let at = 0;
   while (at < found.length && found[at] === expected[at]) at += 1;
-  const show = (text: string): string => JSON.stringify(text.slice(Math.max(0, at - 16), at + 32));
+  const show = (bytes: Buffer): string =>
+    JSON.stringify(bytes.toString("latin1", Math.max(0, at - 16), at + 32));
   return `${path}, byte ${at}, offset ${start + at}: expected ${show(expected)}, found ${show(found)}`;
 }

@@ -22,9 +22,9 @@ class Killed {
 }
 
 export interface Kill {
-  /** Which crash point of the run, from 0. A run with fewer of them finishes. */
-  readonly at: number;
-  /** `short`: in the middle of the call, which has moved half of its bytes. */
+  /** Which crash point of the run, from 0, or the first with that name. A run without it finishes. */
+  readonly at: number | string;
+  /** `short`: in the middle of a call that has moved half of its bytes; after one that moves none. */
   readonly when: "before" | "after" | "short";
 }
 
@@ -52,14 +52,22 @@ interface Process {
     | { readonly kind: "failed"; readonly error: unknown };
 }
 
+export interface CrashPointsOptions {
+  readonly nameOf: NameOf;
+  /** Whether the kernel may leave that call half done; a page of tmpfs, for one, is whole or absent. */
+  readonly isDivisible: (point: string) => boolean;
+}
+
 export class CrashPoints {
+  readonly #options: CrashPointsOptions;
   readonly #calls: Calls;
   /** Reading ends of pipes that the product made for itself and keeps in a module. */
   readonly #scratch: Set<number> = new Set();
   #process: Process | undefined;
 
-  constructor(nameOf: NameOf) {
-    this.#calls = new Calls(nameOf);
+  constructor(options: CrashPointsOptions) {
+    this.#options = options;
+    this.#calls = new Calls(options.nameOf);
   }
 
   /** Runs `body` as one process. It must not wait for anything. */
@@ -118,8 +126,11 @@ export class CrashPoints {
       if (point === undefined) return this.#make(process, call, known, args);
       this.#watch(process, point);
       const index = process.points.push(point) - 1;
-      if (index !== process.kill?.at) return this.#make(process, call, known, args);
-      return this.#die(process, process.kill.when, point, call, known, args);
+      const { kill } = process;
+      if (kill?.at === index || kill?.at === point) {
+        return this.#die(process, kill.when, point, call, known, args);
+      }
+      return this.#make(process, call, known, args);
     };
   }
 
@@ -153,13 +164,12 @@ export class CrashPoints {
     known: KnownCall,
     args: readonly unknown[],
   ): never {
-    process.life = { kind: "killed" };
-    if (when === "short") {
-      if (known.half !== undefined) call(...known.half(args));
-      else process.life = { kind: "failed", error: new Error(`${point} moves no bytes`) };
-    } else if (when === "after") {
+    if (when === "short" && known.half !== undefined && this.#options.isDivisible(point)) {
+      call(...known.half(args));
+    } else if (when !== "before") {
       this.#make(process, call, known, args);
     }
+    process.life = { kind: "killed" };
     throw new Killed(point);
   }
 
@@ -190,9 +200,9 @@ export class CrashPoints {
 let installed: CrashPoints | undefined;
 
 /** To be called before a module of src/pump, src/logfile or src/kernel is loaded; once a process. */
-export function installCrashPoints(nameOf: NameOf): CrashPoints {
+export function installCrashPoints(options: CrashPointsOptions): CrashPoints {
   if (installed !== undefined) throw new Error("the crash points are installed already");
-  installed = new CrashPoints(nameOf);
+  installed = new CrashPoints(options);
   replaceSystemCalls({ fs: installed.wrap("fs"), library: installed.wrap("library") });
   return installed;
 }
