@@ -6,9 +6,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { PumpBench } from "../../support/crash/bench.ts";
+import { type Product, PumpBench, wrongProduct } from "../../support/crash/bench.ts";
 import type { LogBound } from "../../support/crash/chain-watch.ts";
 import type { Kill } from "../../support/crash/crash-points.ts";
+import { flawsUnderKills } from "../../support/crash/flaws.ts";
 
 const runs = Number(process.env["XENLOGD_TEST_RUNS"] ?? 250);
 
@@ -99,7 +100,6 @@ class Life {
   #waiting = 0;
   /** The offsets are wrong then, a todo: test/integration/pump/crash-points.test.ts. */
   #isTrimmed: boolean = false;
-
   #limitBytes: number;
 
   constructor(bench: PumpBench, bound: LogBound) {
@@ -147,19 +147,29 @@ class Life {
   }
 }
 
+function lives(product?: Product): fc.IPropertyWithHooks<[LogBound, boolean, Step[]]> {
+  const steps = fc.array(step, { maxLength: 40, size: "max" });
+  return fc.property(bound, fc.boolean(), steps, (first, isOnDisk, steps) => {
+    using bench = new PumpBench({ ...first, isOnDisk, ...(product && { product }) });
+    const life = new Life(bench, first);
+    for (const step of steps) life.perform(step);
+    life.perform({ do: "pump", check: true });
+  });
+}
+
 test("whatever happens to a stream and its pumps, every byte is logged once", () => {
-  fc.assert(
-    fc.property(
-      bound,
-      fc.boolean(),
-      fc.array(step, { maxLength: 40, size: "max" }),
-      (first, isOnDisk, steps) => {
-        using bench = new PumpBench({ ...first, isOnDisk });
-        const life = new Life(bench, first);
-        for (const step of steps) life.perform(step);
-        life.perform({ do: "pump", check: true });
-      },
-    ),
-    { numRuns: runs },
-  );
+  fc.assert(lives(), { numRuns: runs });
 });
+
+for (const { why, mutation } of flawsUnderKills) {
+  test(`a pump that is wrong ${why} is found out`, async (t) => {
+    const product = await wrongProduct(mutation);
+    const { failed, numRuns } = fc.check(lives(product), {
+      numRuns: 500,
+      endOnFailure: true,
+      seed: 1,
+    });
+    t.diagnostic(`in life ${numRuns}`);
+    assert.ok(failed);
+  });
+}

@@ -269,7 +269,7 @@ export class PumpBench implements Disposable {
       const options = { pool, positionsDirectory, nullFd: this.#nullFd };
       const leftovers = recoverStages({
         ...options,
-        send: (message) => assert.notEqual(message.type, "orphaned"),
+        send: ({ type }) => assert.notEqual(type, "orphaned", "a stage's bytes have no owner"),
       });
       assert.deepEqual(leftovers, [], "nothing is refused");
       // A predecessor may have closed the stream and not lived to tell.

@@ -20,7 +20,7 @@ export interface Mutation {
   /** The end of the file's path. */
   readonly file: string;
   /** What is there, and what is to be there instead. */
-  readonly edits: readonly (readonly [string, string])[];
+  readonly edits: readonly (readonly [string | RegExp, string])[];
 }
 
 const below = /\/src\/(pump|logfile|kernel)\//;
@@ -53,8 +53,9 @@ export function replaceSystemCalls(by: Replacements): void {
       if (mutation === undefined || !new URL(url).pathname.endsWith(mutation.file)) return loaded;
       let source = String(loaded.source);
       for (const [from, to] of mutation.edits) {
-        assert.ok(source.includes(from), `${mutation.file} has no ${from}`);
+        const before = source;
         source = source.replace(from, to);
+        assert.notEqual(source, before, `${mutation.file} has no ${from}`);
       }
       return { ...loaded, source };
     },

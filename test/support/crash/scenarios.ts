@@ -3,7 +3,8 @@
 // pump does becomes a scenario here, with the crash points that a human would expect it to have.
 
 import assert from "node:assert/strict";
-import { PumpBench, type PumpBenchOptions } from "./bench.ts";
+import { isDivisible, PumpBench, type PumpBenchOptions } from "./bench.ts";
+import type { Kill } from "./crash-points.ts";
 
 export interface Scenario {
   readonly name: string;
@@ -138,4 +139,15 @@ function checkAll(bench: PumpBench): void {
 export interface PlayedScenario {
   readonly points: readonly string[];
   readonly killsLeft: number;
+}
+
+type NumberedKill = Kill & { readonly at: number };
+
+/** Every way to be killed at one of the points. */
+export function killsAt(points: readonly string[]): readonly NumberedKill[] {
+  return points.flatMap((point, at): NumberedKill[] => [
+    { at, when: "before" },
+    { at, when: "after" },
+    ...(isDivisible(point) ? [{ at, when: "short" } as const] : []),
+  ]);
 }
