@@ -111,13 +111,13 @@ class Life {
   perform(step: Step): void {
     switch (step.do) {
       case "write":
-        if (this.#waiting + step.bytes > waitingBytesMax) this.#pump(undefined);
+        if (this.#waiting + step.bytes > waitingBytesMax) this.#pump();
         this.#bench.write(step.bytes, step.lineCells);
         this.#model.write(step.bytes);
         this.#waiting += step.bytes;
         break;
       case "pump":
-        this.#pump(undefined);
+        this.#pump();
         if (!step.check) break;
         if (this.#isTrimmed) this.#bench.checkFiles();
         else this.#bench.check();
@@ -131,7 +131,7 @@ class Life {
         break;
       case "reconfigure":
         // A pump that was killed under another bound is a todo: test/integration/pump/crash-points.test.ts.
-        this.#pump(undefined);
+        this.#pump();
         this.#bench.reconfigure(step.bound);
         this.#model.reconfigure(step.bound);
         if (step.bound.limitBytes < this.#limitBytes) this.#isTrimmed = true;
@@ -140,7 +140,7 @@ class Life {
     }
   }
 
-  #pump(kill: Kill | undefined): void {
+  #pump(kill?: Kill): void {
     if (this.#bench.pumpOnce(kill).outcome === "killed") return;
     this.#model.pumped(this.#bench.sizes());
     this.#waiting = 0;

@@ -77,6 +77,9 @@ export interface PumpBenchOptions extends LogBound {
   readonly product?: Product;
 }
 
+/** Something that a pump does with its stream. */
+type Act = (stream: InstanceType<Product["PumpedStream"]>) => void;
+
 const stagesMax = 2;
 
 const memory = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
@@ -137,10 +140,6 @@ export class PumpBench implements Disposable {
     };
   }
 
-  get sentBytes(): number {
-    return this.#sent.length;
-  }
-
   /** The stream's next bytes go into the FIFO; at most 64 KiB have room in it. */
   write(bytes: number, lineCells = 3): void {
     const piece = streamPiece(this.#sent.length, bytes, lineCells);
@@ -149,11 +148,14 @@ export class PumpBench implements Disposable {
     this.#sent = Buffer.concat([this.#sent, piece]);
   }
 
-  /** Runs pumps until one finishes: each after the first is the successor of one that was killed. */
-  pump(): void {
+  /**
+   * Runs pumps until one finishes: each after the first is the successor of one that was killed.
+   * `act` is what each does with its stream before it drains it.
+   */
+  pump(act?: Act): void {
     for (;;) {
       const [kill] = this.#kills;
-      const { outcome, points } = this.pumpOnce(kill && later(kill, this.#pointsSinceKill));
+      const { outcome, points } = this.pumpOnce(kill && later(kill, this.#pointsSinceKill), act);
       this.#pointsSinceKill += points.length;
       if (outcome === "finished") return;
       this.#kills.shift();
@@ -162,9 +164,9 @@ export class PumpBench implements Disposable {
   }
 
   /** Runs one pump from its start. */
-  pumpOnce(kill: Kill | undefined): Run {
+  pumpOnce(kill?: Kill, act: Act = () => {}): Run {
     const run = this.#run(kill, (stream) => {
-      if (this.#writer === undefined) stream.nodesGone();
+      act(stream);
       if (stream.state.kind === "closed") return;
       assert.equal(stream.drainAndRelease(), 0, "nothing is stranded");
     });
@@ -194,7 +196,7 @@ export class PumpBench implements Disposable {
     this.#epochStart = this.#sent.length - kernel.bytesReadable(this.#mainFd);
   }
 
-  /** The guest and its nodes are gone: the next pump closes the stream when the FIFO is empty. */
+  /** The last writer goes. */
   hangUp(): void {
     if (this.#writer !== undefined) closeSync(this.#writer);
     this.#writer = undefined;
@@ -257,10 +259,7 @@ export class PumpBench implements Disposable {
   }
 
   /** A pump's life with one stream, as src/pump/pump.ts leads it. */
-  #run(
-    kill: Kill | undefined,
-    serve: (stream: InstanceType<Product["PumpedStream"]>) => void,
-  ): Run {
+  #run(kill: Kill | undefined, serve: Act): Run {
     const { StagePool, recoverStages, PumpedStream } = this.#product;
     const positionsDirectory = this.#path("positions");
     const body = (): void => {

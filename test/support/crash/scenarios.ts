@@ -88,8 +88,8 @@ export const scenarios: readonly Scenario[] = [
     play: (bench) => {
       bench.write(3000);
       bench.hangUp();
-      bench.pump();
-      bench.pump();
+      bench.pump((stream) => stream.nodesGone());
+      bench.pump((stream) => stream.nodesGone());
       assert.ok(bench.isClosed);
     },
     points: [...everyPump, "unlink fifo"],
