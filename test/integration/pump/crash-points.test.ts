@@ -8,7 +8,7 @@ import { PumpBench } from "../../support/crash/bench.ts";
 import type { Kill } from "../../support/crash/crash-points.ts";
 import { killsAt, playScenario, type Scenario, scenarios } from "../../support/crash/scenarios.ts";
 
-/** Of all pairs of kills one in so many; 1, all of them, takes the better part of an hour. */
+/** Of all pairs of kills one in so many; 1, all of them, takes some twenty minutes. */
 const pairStride = Number(process.env["XENLOGD_TEST_PAIRS"] ?? 186);
 const firstStride = Math.ceil(Math.cbrt(pairStride));
 const secondStride = Math.ceil(pairStride / firstStride);
