@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// Wrong pumps: the product with one of its sentences changed. A harness that does not find them out
+// finds nothing. When the product's words change, so must these: a change that finds no place fails.
+
+import type { Mutation } from "./hooks.ts";
+
+interface Flaw {
+  /** Ends the sentence "a pump that is wrong". */
+  readonly why: string;
+  readonly mutation: Mutation;
+}
+
+/** Without a kill these products do all that they should. */
+export const flawsUnderKills: readonly Flaw[] = [
+  {
+    why: "since it shifts the whole chain again after a kill",
+    mutation: {
+      file: "/logfile/chain.ts",
+      edits: [
+        [
+          "(hole <= copies && exists(hole))",
+          "(hole <= copies && (exists(hole) || exists(hole + 1)))",
+        ],
+        [
+          'steps.push({\n      kind: "rename"',
+          'if (exists(index - 1)) steps.push({\n      kind: "rename"',
+        ],
+      ],
+    },
+  },
+  {
+    why: "since it fills stages without a note",
+    mutation: {
+      file: "/pump/stage-pool.ts",
+      edits: [[/writeNote\([^;]*\);/, ""]],
+    },
+  },
+  {
+    why: "since it does not look into the stages of its predecessor",
+    mutation: {
+      file: "/pump/recovery.ts",
+      edits: [["options.pool.takeFilled()", "[] as FilledStage[]"]],
+    },
+  },
+  {
+    why: "since it leaves a stage full whose bytes are in the log",
+    mutation: {
+      file: "/logfile/rotating-file.ts",
+      edits: [
+        [/splice(?=\(pipeFd, live\.fd)/, "copied"],
+        [
+          "const eio =",
+          `function copied(from: number, to: number, bytes: number) {
+          const aside = makePipe();
+          const teed = tee(from, aside.writeFd, bytes);
+          if (teed === "wouldBlock") return teed;
+          splice(aside.readFd, to, teed);
+          readSync(from, Buffer.alloc(teed));
+          closeSync(aside.readFd);
+          closeSync(aside.writeFd);
+          return teed;
+        }
+        const eio =`,
+        ],
+      ],
+    },
+  },
+  {
+    why: "since it notes a rotation only when that is over",
+    mutation: {
+      file: "/pump/positions.ts",
+      edits: [[/(rotating\(live: LiveFile\): void \{[^}]*\};)\s*this\.#write\(\);/, "$1"]],
+    },
+  },
+];
+
+/** Between two calls these products are above their bound. */
+export const flawsAtOnce: readonly Flaw[] = [
+  {
+    why: "since it makes room after the rotation",
+    mutation: {
+      file: "/logfile/chain.ts",
+      edits: [
+        ['hole = copies;\n    steps.push({ kind: "unlink", name: chainName(live, hole) });', ""],
+        [
+          "return steps;\n}",
+          'if (hole > copies) steps.push({ kind: "unlink", name: chainName(live, hole) });\n  return steps;\n}',
+        ],
+      ],
+    },
+  },
+  {
+    why: "since it rotates a file that is not full",
+    mutation: {
+      file: "/logfile/cut.ts",
+      edits: [["sizeBytes >= limitBytes)", "sizeBytes >= limitBytes / 2)"]],
+    },
+  },
+];

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a stream goes through while its pumps are killed at every crash point. A new thing that the
+// pump does becomes a scenario here, with the crash points that a human would expect it to have.
+
+import assert from "node:assert/strict";
+import { isDivisible, PumpBench, type PumpBenchOptions } from "./bench.ts";
+import type { Kill } from "./crash-points.ts";
+
+export interface Scenario {
+  readonly name: string;
+  readonly options: PumpBenchOptions;
+  readonly play: (bench: PumpBench) => void;
+  /** Crash points that have to be among those it comes to. */
+  readonly points: readonly string[];
+  /** Instead of all that can be checked. */
+  readonly check?: (bench: PumpBench) => void;
+}
+
+/** Of every pump that writes to a log. */
+const everyPump = [
+  "open note create",
+  "write note",
+  "open x.log create",
+  "lseek log",
+  "open positions create",
+  "write positions",
+  "splice fifo -> stage",
+  "splice stage -> log",
+];
+
+/** Of every rotation, from the oldest copy to the new live file. */
+function rotation(copies: number): readonly string[] {
+  const oldest = copies === 0 ? "x.log" : `x.log.${copies}`;
+  const renames = Array.from({ length: copies }, (_, index) => {
+    const from = index === 0 ? "x.log" : `x.log.${index}`;
+    return `rename ${from} -> x.log.${index + 1}`;
+  });
+  return ["tee stage -> scratch", `unlink ${oldest}`, ...renames, "open x.log create"];
+}
+
+/** Fills the chain and more, with a newline near the cut and without one. */
+function rotate(bench: PumpBench, copies: number, limitBytes: number): void {
+  bench.write(1000);
+  bench.pump();
+  // Up to the end of a line just below the limit: what follows has no newline to cut at.
+  bench.write(limitBytes - 1000 - 128, 1);
+  bench.pump();
+  bench.write(limitBytes * 2 + 100, 0);
+  bench.pump();
+  bench.write(limitBytes * Math.max(1, copies - 1) + 700);
+  bench.pump();
+  bench.write(10);
+  bench.pump();
+}
+
+function rotationScenario(copies: number, limitBytes: number): Scenario {
+  return {
+    name: `rotation with ${copies} copies of ${limitBytes} bytes`,
+    // Without copies the new live file may get the old one's inode number.
+    options: { limitBytes, copies, isOnDisk: copies === 0 },
+    play: (bench) => rotate(bench, copies, limitBytes),
+    points: [...everyPump, ...rotation(copies)],
+  };
+}
+
+export const scenarios: readonly Scenario[] = [
+  rotationScenario(0, 4096),
+  rotationScenario(1, 16_384),
+  rotationScenario(3, 4096),
+  {
+    name: "a new epoch on the same file",
+    options: { limitBytes: 4096, copies: 1 },
+    play: (bench) => {
+      bench.write(3000);
+      bench.pump();
+      bench.write(2000);
+      bench.newEpoch();
+      bench.write(2000);
+      bench.pump();
+      bench.write(2000);
+      bench.pump();
+    },
+    points: [...everyPump, "rename x.log -> x.log.1"],
+  },
+  {
+    name: "the end of a stream",
+    options: { limitBytes: 4096, copies: 1 },
+    play: (bench) => {
+      bench.write(3000);
+      bench.hangUp();
+      bench.pump((stream) => stream.nodesGone());
+      bench.pump((stream) => stream.nodesGone());
+      assert.ok(bench.isClosed);
+    },
+    points: [...everyPump, "unlink fifo"],
+  },
+  {
+    name: "a lower bound, and a higher one",
+    options: { limitBytes: 8192, copies: 2 },
+    play: (bench) => {
+      bench.write(23_000);
+      bench.pump();
+      bench.reconfigure({ limitBytes: 4096, copies: 1 });
+      bench.write(1000);
+      bench.pump();
+      bench.reconfigure({ limitBytes: 6000, copies: 3 });
+      bench.write(9000, 0);
+      bench.pump();
+    },
+    points: [
+      ...everyPump,
+      "unlink x.log.2",
+      ...["x.log", "x.log.1"].flatMap((name) => [
+        `open .${name}.trim create`,
+        `write .${name}.trim`,
+        `rename .${name}.trim -> ${name}`,
+      ]),
+    ],
+    // The offsets are wrong then: see "a stream whose limit was lowered" in crash-points.test.ts.
+    check: (bench) => bench.checkFiles(),
+  },
+];
+
+/** Plays it with pumps killed there, and holds the log against what was sent. */
+export function playScenario(
+  scenario: Scenario,
+  options: Partial<PumpBenchOptions>,
+): PlayedScenario {
+  using bench = new PumpBench({ ...scenario.options, ...options });
+  scenario.play(bench);
+  (scenario.check ?? checkAll)(bench);
+  return { points: bench.points, killsLeft: bench.killsLeft };
+}
+
+function checkAll(bench: PumpBench): void {
+  bench.check();
+}
+
+export interface PlayedScenario {
+  readonly points: readonly string[];
+  readonly killsLeft: number;
+}
+
+type NumberedKill = Kill & { readonly at: number };
+
+/** Every way to be killed at one of the points. */
+export function killsAt(points: readonly string[]): readonly NumberedKill[] {
+  return points.flatMap((point, at): NumberedKill[] => [
+    { at, when: "before" },
+    { at, when: "after" },
+    ...(isDivisible(point) ? [{ at, when: "short" } as const] : []),
+  ]);
+}
