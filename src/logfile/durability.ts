@@ -13,7 +13,7 @@ export type FsyncPolicy =
   /** Besides that every file that has grown, so often. */
   | { readonly kind: "interval"; readonly intervalMs: number };
 
-/** Files of one log that a power failure would cost. */
+/** What a power failure would cost of one log. */
 export interface Syncable {
   readonly directoryFd: number;
   /** Open descriptors: the live file, the side file. */
@@ -58,9 +58,9 @@ export class Durability {
     }
   }
 
-  /** The names in a directory have changed. */
-  renamed(directoryFd: number): void {
-    if (this.#policy.kind !== "none") this.#syncDirectory(directoryFd);
+  /** Names have changed, and what is said of them in the side file. */
+  renamed(files: Syncable): void {
+    if (this.#policy.kind !== "none") this.#sync(files);
   }
 
   grown(owner: object, files: () => Syncable): void {

@@ -3,7 +3,7 @@
 
 export { type FileOnDisk, findCopies, findLive } from "./chain-on-disk.ts";
 export { LogDirectory } from "./directory.ts";
-export { Durability, type FsyncPolicy } from "./durability.ts";
+export { Durability, type FsyncPolicy, type Syncable } from "./durability.ts";
 export { LogfileError, type LogfileErrorCode, type Refusal, refusalOf } from "./errors.ts";
 export { IndexKeeper } from "./index-keeper.ts";
 export { LogReader, type Position, type PositionRead } from "./reader.ts";

@@ -17,6 +17,7 @@ import {
   type Refusal,
   RotatingFile,
   refusalOf,
+  type Syncable,
 } from "../logfile/index.ts";
 import { lossMarker } from "./markers.ts";
 import type { StreamReport } from "./messages.ts";
@@ -210,7 +211,7 @@ export class LogSink {
       const { limitBytes, copies } = target;
       const file = new RotatingFile({ directory, observer, limitBytes, copies }, live);
       if (file.live !== undefined) keeper.take(file.live, this.#positions.record.base, copies);
-      durability.renamed(directory.fd);
+      durability.renamed({ directoryFd: directory.fd, fds: presentOf(keeper.fd) });
       return { directory, file, keeper };
     } catch (error) {
       keeper.leave();
@@ -239,7 +240,7 @@ export class LogSink {
         if (this.#log === undefined) return;
         if (copy === undefined) keeper.take(live, base, this.#target.copies);
         else keeper.rotated(live, base, copy, this.#target.copies);
-        durability.renamed(directory.fd);
+        durability.renamed({ directoryFd: directory.fd, fds: presentOf(keeper.fd) });
       },
       extended: (live, foreignBytes) => {
         mark(this.#positions.endAt(live.sizeBytes) - foreignBytes, foreignBytes);
@@ -301,12 +302,12 @@ function positionsPath({ positionsDirectory, target }: LogSinkOptions): string {
   return `${positionsDirectory}/${target.epoch}`;
 }
 
-function filesOf({ directory, file, keeper }: Log): {
-  readonly directoryFd: number;
-  readonly fds: readonly number[];
-} {
-  const fds = [file.fd, keeper.fd].filter((fd) => fd !== undefined);
-  return { directoryFd: directory.fd, fds };
+function filesOf({ directory, file, keeper }: Log): Syncable {
+  return { directoryFd: directory.fd, fds: presentOf(file.fd, keeper.fd) };
+}
+
+function presentOf(...fds: readonly (number | undefined)[]): readonly number[] {
+  return fds.filter((fd) => fd !== undefined);
 }
 
 /** A marker has lines of its own: it ends the one that was cut by what it tells. */

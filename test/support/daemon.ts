@@ -133,6 +133,12 @@ export class TestDaemon implements AsyncDisposable {
     return this.#xenstore;
   }
 
+  /** The store is gone with its clients: the next call connects to another one. */
+  async forgetXenstore(): Promise<void> {
+    await (await this.#xenstore)?.close();
+    this.#xenstore = undefined;
+  }
+
   /** SIGKILL, and until it is gone. */
   async kill(...pids: number[]): Promise<void> {
     for (const pid of pids) process.kill(pid, "SIGKILL");
@@ -142,8 +148,7 @@ export class TestDaemon implements AsyncDisposable {
   /** SIGTERM; resolves with the exit code. */
   async stop(): Promise<number | null> {
     const child = this.#child;
-    await (await this.#xenstore)?.close();
-    this.#xenstore = undefined;
+    await this.forgetXenstore();
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return null;
     child.kill("SIGTERM");
     await once(child, "exit");
