@@ -75,7 +75,10 @@ export function addTime(index: LogIndex, time: IndexedTime): LogIndex {
 }
 
 export function withFiles(index: LogIndex, files: readonly IndexedFile[]): LogIndex {
-  return { ...index, files: files.slice(0, filesMax), ends: [] };
+  const kept = files
+    .slice(0, filesMax)
+    .map(({ base, ...file }) => ({ ...withoutName(file), base }));
+  return { ...index, files: kept, ends: [] };
 }
 
 /** Notes where the copies end, for they are about to be shortened. */
@@ -87,10 +90,7 @@ export function beforeTrim(
   const known = findFile(index, live);
   if (known === undefined) return index;
   const [, ...placed] = placeFiles(live, copies, known.base, index);
-  const ends = placed.map(({ base, sizeBytes }, position) => ({
-    copy: copies[position]?.index ?? 0,
-    end: base + sizeBytes,
-  }));
+  const ends = placed.map(({ base, sizeBytes, copy }) => ({ copy, end: base + sizeBytes }));
   return { ...index, ends: ends.slice(0, filesMax) };
 }
 
@@ -163,23 +163,38 @@ export function placeLive(files: readonly FileOnDisk[], index: LogIndex): number
   return undefined;
 }
 
+export interface PlacedFile extends IndexedFile {
+  /** 0 is the live file, 1 the newest copy. */
+  readonly copy: number;
+}
+
 /**
- * Each file, newest first: where the index has it; where it ended before it was shortened; else just
- * before the next newer one.
+ * The files whose place is known, newest first: where the index has it, or where it ended before it
+ * was shortened. What the index does not know was put there by somebody else, unless it is too old
+ * for it, or the index is new: then files lie one before the other.
  */
 export function placeFiles(
   live: FileOnDisk,
   copies: readonly CopyOnDisk[],
   liveBase: number,
   index: LogIndex,
-): readonly IndexedFile[] {
-  let base = liveBase;
-  const older = copies.map((copy) => {
-    const shortened = index.ends.find((end) => end.copy === copy.index);
-    base = findFile(index, copy)?.base ?? (shortened?.end ?? base) - copy.sizeBytes;
-    return { ...withoutName(copy), base };
-  });
-  return [{ ...withoutName(live), base: liveBase }, ...older];
+): readonly PlacedFile[] {
+  const placed: PlacedFile[] = [{ ...withoutName(live), base: liveBase, copy: 0 }];
+  let known = 0;
+  let next = liveBase;
+  for (const file of copies) {
+    const { index: copy, sizeBytes } = file;
+    const entry = findFile(index, file);
+    const end = index.ends.find((one) => one.copy === copy)?.end;
+    if (entry !== undefined) known += 1;
+    const isOlder = index.files.length >= filesMax && known >= filesMax - 1;
+    const guess = index.files.length === 0 || isOlder ? next - sizeBytes : undefined;
+    const base = entry?.base ?? (end === undefined ? guess : end - sizeBytes);
+    if (base === undefined) continue;
+    placed.push({ ...withoutName(file), base, copy });
+    next = base;
+  }
+  return placed;
 }
 
 function withoutName({ inode, bornMs, sizeBytes }: FileOnDisk): FileOnDisk {

@@ -85,10 +85,9 @@ export class LogReader {
     if (live === undefined || known === undefined || !isFile(live, known)) return undefined;
     const { name } = this.#directory;
     const copies = findCopies(this.#directory);
-    const placed = placeFiles(live, copies, known.base, index);
-    return placed.map((file, position) => ({
+    return placeFiles(live, copies, known.base, index).map((file) => ({
       ...file,
-      name: chainName(name, copies[position - 1]?.index ?? 0),
+      name: chainName(name, file.copy),
     }));
   }
 

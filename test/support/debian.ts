@@ -46,6 +46,7 @@ const sources: Readonly<Record<string, Source>> = {
   "test-xenstore": { package: xenTools, file: `${xenFolder}/test-xenstore` },
   "qemu-system-x86_64": { package: "qemu-system-x86", file: "usr/bin/qemu-system-x86_64" },
   strace: { package: "strace", file: "usr/bin/strace" },
+  logrotate: { package: "logrotate", file: "usr/sbin/logrotate" },
 };
 
 export const debianProgramNames: readonly string[] = Object.keys(sources);

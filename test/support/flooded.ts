@@ -35,6 +35,12 @@ export interface FloodedOptions {
   readonly pipeBytes?: number;
 }
 
+/** Offsets of the flood. */
+interface VerifiedPiece {
+  readonly start: number;
+  readonly end: number;
+}
+
 /** A line of ours that says what is missing at this offset of the stream. */
 interface Gap {
   /** Offset of the line in the stream, and its length. */
@@ -53,7 +59,7 @@ export interface Checked {
   readonly lost: number;
 }
 
-export class Flooded {
+export class Flooded implements AsyncDisposable {
   readonly name: string;
   readonly file: string;
   readonly #daemon: TestDaemon;
@@ -131,10 +137,18 @@ export class Flooded {
     if (this.#writer.exitCode === null) await once(this.#writer, "exit");
   }
 
-  /** Stops the writer, waits until the pipe is empty, and looks at every byte that is in the log. */
-  async check(where: string): Promise<Checked> {
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.end();
+  }
+
+  /**
+   * Stops the writer, waits until the pipe is empty, and looks at every byte that is in the log, or
+   * in the live file alone where somebody else has taken bytes out of the middle.
+   */
+  async check(where: string, files: "chain" | "live" = "chain"): Promise<Checked> {
     this.pause();
     const end = await this.#settled();
+    if (files === "live") return this.#checkLive(end, where);
     const begin = end - chainSizes(this.file).reduce((sum, size) => sum + size, 0);
     let [from, at] = [begin, undefined as number | undefined];
     for (const gap of this.gaps.filter(({ offset }) => offset >= begin)) {
@@ -147,6 +161,12 @@ export class Flooded {
     assert.ok(behind >= 0 && behind <= writeBytes, `${where}: ${this.name} is ${behind} off`);
     assert.equal(sent, this.#floodOffset(end), `${where}: ${this.name} by its gaps`);
     return { sent, lost: this.gaps.reduce((sum, { missing }) => sum + missing, 0) };
+  }
+
+  #checkLive(end: number, where: string): Checked {
+    const result = this.#runVerify([this.file], where);
+    assert.equal(result.end, end, `${where}: the live file ends where the stream does`);
+    return { sent: end, lost: 0 };
   }
 
   /** Random positions: the flood's very bytes, a line of ours, or nothing any more. */
@@ -281,13 +301,13 @@ export class Flooded {
     return end;
   }
 
-  #verify(
-    from: number,
-    bytes: number,
-    where: string,
-  ): { readonly start: number; readonly end: number } {
-    assert.ok(verify.found);
+  #verify(from: number, bytes: number, where: string): VerifiedPiece {
     const args = ["-f", String(from), "-n", String(bytes), ...chainOf(this.file)];
+    return this.#runVerify(args, where);
+  }
+
+  #runVerify(args: readonly string[], where: string): VerifiedPiece {
+    assert.ok(verify.found);
     const result = spawnSync(verify.path, args, { encoding: "utf8" });
     assert.equal(result.status, 0, `${where}: ${this.name}: ${result.stdout}${result.stderr}`);
     return JSON.parse(result.stdout);

@@ -89,7 +89,7 @@ describe("a log's size on disk", () => {
     const setClock = steppedClock();
     await using daemon = await TestDaemon.start();
     // Slow enough for the sampler to find two looks alike between two rotations.
-    const flooded = await Flooded.start(daemon, {
+    await using flooded = await Flooded.start(daemon, {
       name: "flooder",
       limitBytes: limits[0],
       copies,
@@ -127,7 +127,6 @@ describe("a log's size on disk", () => {
       sampled.push(...both);
     }
     const { sent } = await flooded.check("at the end");
-    await flooded.end();
     const largest = Math.max(...sampled.map((one) => one.largest));
     t.diagnostic(
       `${sum(sampled)} consistent looks, ${kills} kills, ${changes} limits, ` +

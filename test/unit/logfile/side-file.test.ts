@@ -138,14 +138,18 @@ describe("the index of a log", () => {
     ],
   };
 
-  it("places files by what it knows, else before the next newer one", () => {
+  it("places files by what it knows, and in a row when it knows nothing yet", () => {
     const bases = ([live, ...copies]: readonly ReturnType<typeof file>[], liveBase: number) => {
       assert.ok(live);
       const named = copies.map((copy, position) => ({ ...copy, index: position + 1 }));
-      return placeFiles(live, named, liveBase, known).map(({ base }) => base);
+      return placeFiles(live, named, liveBase, places).map(({ base }) => base);
     };
-    assert.deepEqual(bases([file(3, 50), file(2, 1000), file(1, 1000)], 3000), [3000, 2000, 900]);
+    let places: LogIndex = emptyIndex;
     assert.deepEqual(bases([file(5, 0), file(3, 200), file(9, 100)], 3200), [3200, 3000, 2900]);
+    places = known;
+    assert.deepEqual(bases([file(3, 50), file(2, 1000), file(1, 1000)], 3000), [3000, 2000, 900]);
+    // Not one of ours: somebody put it there.
+    assert.deepEqual(bases([file(5, 0), file(3, 200), file(9, 100)], 3200), [3200, 3000]);
     // Cut short by somebody: it begins where it did.
     assert.deepEqual(bases([file(3, 50), file(2, 400)], 3000), [3000, 2000]);
   });
