@@ -15,7 +15,7 @@ import {
   type Places,
   PlacesError,
 } from "../control/index.ts";
-import { DaemonError, logEvents, startDaemon } from "../daemon/index.ts";
+import { DaemonError, logEvents, ServiceManager, startDaemon } from "../daemon/index.ts";
 
 interface Options {
   readonly embedded?: true;
@@ -46,14 +46,17 @@ async function main(argv: readonly string[]): Promise<number> {
   });
   // A terminal that goes away is no reason to stop a daemon.
   process.on("SIGHUP", () => {});
+  const emit = logEvents();
+  const serviceManager = ServiceManager.fromEnvironment(process.env, emit);
   try {
     const daemon = await startDaemon({
       places: placesOf(options),
       version: readVersion(),
       lifetime: options.transient ? "transient" : "permanent",
+      serviceManager,
       pumpProgram: sibling("pump"),
       storeProgram: sibling("xenlog", "xenstored"),
-      emit: logEvents(),
+      emit,
     });
     giveNotice(notifyFd, { kind: "ready" });
     await Promise.race([signalled, daemon.ended]);

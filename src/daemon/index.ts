@@ -4,3 +4,4 @@
 export { type Daemon, type DaemonOptions, startDaemon } from "./daemon.ts";
 export { DaemonError, type DaemonErrorCode } from "./errors.ts";
 export { logEvents } from "./events.ts";
+export { ServiceManager } from "./service-manager.ts";

@@ -16,6 +16,7 @@ import {
 import { DaemonError } from "./errors.ts";
 import type { EmitEvent } from "./events.ts";
 import type { Program } from "./program.ts";
+import type { StoredStages } from "./stored-stages.ts";
 
 export interface PumpProcessOptions {
   readonly fileSystem: string;
@@ -23,6 +24,7 @@ export interface PumpProcessOptions {
   readonly directory: string;
   readonly volatileDirectory: string;
   readonly positionsDirectory: string;
+  readonly storedStages: StoredStages;
   readonly program: Program;
   readonly emit: EmitEvent;
   readonly onMessage: (message: FromPump) => void;
@@ -120,12 +122,18 @@ export class PumpProcess {
     }
     this.#state = { kind: "stopped" };
     this.#holderWatch?.close();
-    if (this.#strandedBytes === 0) endHolder(this.#holderFile);
+    if (this.#strandedBytes === 0) this.#giveUpStages();
     return this.#strandedBytes;
   }
 
   get #holderFile(): string {
     return `${this.#options.volatileDirectory}/holder-${this.#options.fileSystem}.json`;
+  }
+
+  /** Only when they are known to be empty. */
+  #giveUpStages(): void {
+    endHolder(this.#holderFile);
+    this.#options.storedStages.clear();
   }
 
   #launch(): void {
@@ -134,14 +142,16 @@ export class PumpProcess {
 
   async #launchWithStages(): Promise<void> {
     const { fileSystem, program, volatileDirectory, positionsDirectory, emit } = this.#options;
-    const { stages, found } = await ensureHolder(this.#holderFile);
+    const { stages, found } = await ensureHolder(this.#holderFile, this.#options.storedStages);
     if (found === "lost") emit({ kind: "HolderLost", fileSystem, stages: "lost" });
+    if (found === "restored") emit({ kind: "HolderRestored", fileSystem });
+    const areNew = found === "none" || found === "lost";
     // Stopped meanwhile: a pump that comes now would be nobody's.
     if (this.#state.kind !== "waiting") {
-      if (found !== "running") endHolder(this.#holderFile);
+      if (areNew) this.#giveUpStages();
       return;
     }
-    if (found !== "running") this.#strandedBytes = 0;
+    if (areNew) this.#strandedBytes = 0;
     const child = spawn(program.command, [...program.args], {
       stdio: ["ignore", "ignore", "pipe", "ipc"],
       cwd: "/",
@@ -198,7 +208,8 @@ export class PumpProcess {
     if (this.#state.kind !== "starting") return;
     this.#state = { kind: "running", child, sinceMs: performance.now() };
     this.#strandedBytes = "unknown";
-    const { emit, fileSystem, onStarted } = this.#options;
+    const { emit, fileSystem, onStarted, storedStages } = this.#options;
+    storedStages.release();
     emit({ kind: "PumpStarted", fileSystem, pid: child.pid ?? 0 });
     this.#first?.resolve();
     this.#first = undefined;
