@@ -270,9 +270,9 @@ class Pump {
 
 /**
  * Copies of the holder's own open file descriptions. The last close of a description takes the pipe's
- * mutex, and with a pump that hangs in its disk hangs too; PID 1 closes what it stores. As long as that
- * pump has a copy, nobody else's close is the last. None where we may not look into the holder, such as
- * without root under Yama.
+ * mutex, and hangs with a pump that hangs in its disk; systemd 252 closes what it stores in PID 1. As
+ * long as that pump has a copy, nobody else's close is the last. None where we may not look into the
+ * holder, such as without root under Yama.
  */
 function shareStages(stages: readonly StageLocation[]): readonly number[] {
   const copies: number[] = [];
