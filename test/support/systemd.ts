@@ -3,7 +3,7 @@
 
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, realpathSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readlinkSync, realpathSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -96,6 +96,27 @@ export class Systemd implements AsyncDisposable {
   async processes(unit: string): Promise<readonly number[]> {
     const text = await this.#inside("sh", "-c", `cat ${slice}/${unit}/cgroup.procs || true`);
     return text.split("\n").filter(Boolean).map(Number);
+  }
+
+  /** A thread of the unit sleeps where no signal wakes it. */
+  async hangs(unit: string): Promise<boolean> {
+    const stats = (await this.processes(unit)).map((pid) => `/proc/${pid}/task/*/stat`);
+    const command = `cat ${stats.join(" ")} 2>/dev/null || true`;
+    return / D /.test(await this.#inside("sh", "-c", command));
+  }
+
+  /** The pid outside of a process that has this one inside. */
+  outerPid(inner: number): number {
+    const namespace = readlinkSync(`/proc/${this.#pid}/ns/pid`);
+    const found = readdirSync("/proc").find((pid) => {
+      const ids = /^NSpid:(.*)$/m
+        .exec(readOrEmpty(`/proc/${pid}/status`))?.[1]
+        ?.trim()
+        .split(/\s+/);
+      return ids?.at(-1) === String(inner) && readlinkSync(`/proc/${pid}/ns/pid`) === namespace;
+    });
+    if (found === undefined) throw new Error(`there is no process ${inner} inside`);
+    return Number(found);
   }
 
   /** SIGKILL, by the pid that the process has inside. */

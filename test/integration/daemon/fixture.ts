@@ -280,7 +280,7 @@ export function pumpsOf(mainPid: number): readonly number[] {
 }
 
 /** All threads are stopped. */
-function standsStill(pid: number): boolean {
+export function standsStill(pid: number): boolean {
   return readdirSync(`/proc/${pid}/task`).every((thread) => {
     return statFields(`/proc/${pid}/task/${thread}/stat`)[0] === "T";
   });
