@@ -47,7 +47,9 @@ async function main(argv: readonly string[]): Promise<number> {
   // A terminal that goes away is no reason to stop a daemon.
   process.on("SIGHUP", () => {});
   const emit = logEvents();
-  const serviceManager = ServiceManager.fromEnvironment(process.env, emit);
+  // What `run` starts inherits the variables of whatever service `run` is part of.
+  const environment = options.transient ? {} : process.env;
+  const serviceManager = ServiceManager.fromEnvironment(environment, emit);
   try {
     const daemon = await startDaemon({
       places: placesOf(options),

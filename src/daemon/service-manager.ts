@@ -75,17 +75,13 @@ export class ServiceManager {
     }
   }
 
+  /** `status` is a line for people. */
   ready(status: string): void {
     this.#post(`READY=1\nSTATUS=${status}`);
   }
 
   stopping(status: string): void {
     this.#post(`STOPPING=1\nSTATUS=${status}`);
-  }
-
-  /** One line for people. */
-  status(status: string): void {
-    this.#post(`STATUS=${status}`);
   }
 
   /** Has it keep a copy of the descriptor, for the next daemon of this service. */
