@@ -193,9 +193,10 @@ async function environment(): Promise<NodeJS.ProcessEnv> {
   for (const top of ["usr/lib", "lib"]) {
     const path = join(unpacked, top);
     const names = existsSync(path) ? await readdir(path) : [];
-    folders.push(
-      ...names.filter((each) => each.endsWith("-linux-gnu")).map((each) => join(path, each)),
-    );
+    for (const name of names.filter((each) => each.endsWith("-linux-gnu"))) {
+      // systemd's own library is where only its programs look for it.
+      folders.push(join(path, name), join(path, name, "systemd"));
+    }
   }
   const inherited = process.env["LD_LIBRARY_PATH"];
   if (inherited !== undefined && inherited !== "") {
