@@ -187,7 +187,7 @@ async function takeDown(options: DaemonOptions, parts: Parts): Promise<void> {
   if (lifetime === "transient" && !hasClients(places)) forgetStreams(parts.streams);
   await parts.control?.[Symbol.asyncDispose]();
   await parts.xenstore?.[Symbol.asyncDispose]();
-  await parts.fifoKeeper.stop();
+  parts.fifoKeeper.stop();
   parts.refusals[Symbol.dispose]();
   if (places.mode === "embedded") await stopStore(places.stateDirectory);
   rmSync(places.controlSocket, { force: true });

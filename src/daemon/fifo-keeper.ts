@@ -10,10 +10,9 @@ import {
   type DescriptorHolder,
   endDescriptorHolder,
   Fifo,
-  holdDescriptors,
   readDescriptorHolder,
   type StreamRecord,
-  saveDescriptorHolder,
+  startDescriptorHolder,
 } from "../pump/index.ts";
 import type { EmitEvent } from "./events.ts";
 import type { ServiceManager } from "./service-manager.ts";
@@ -40,8 +39,8 @@ export class FifoKeeper {
   #holder: DescriptorHolder | undefined;
   #watch: Readiness | undefined;
   #timer: NodeJS.Timeout | undefined;
-  /** Processes are replaced one after the other. */
-  #turn: Promise<void> = Promise.resolve();
+  /** Why none could be started the last time; said once, however often it is tried. */
+  #failure: string | undefined;
   #state: "keeping" | "stopped" = "keeping";
 
   constructor(options: FifoKeeperOptions) {
@@ -84,16 +83,15 @@ export class FifoKeeper {
    * Lets go. The detached process stays where a writer or unread bytes wait for the next daemon, and
    * ends otherwise.
    */
-  async stop(): Promise<void> {
+  stop(): void {
     this.#state = "stopped";
     clearTimeout(this.#timer);
-    await this.#turn;
     for (const [epoch, fd] of this.#fds) {
       if (isNeeded(fd)) continue;
       closeSync(fd);
       this.#fds.delete(epoch);
     }
-    await this.#settle();
+    this.#settle();
     this.#watch?.close();
     for (const fd of this.#fds.values()) closeSync(fd);
     this.#fds.clear();
@@ -119,12 +117,12 @@ export class FifoKeeper {
     if (this.#timer !== undefined) return;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
-      this.#turn = this.#turn.then(() => this.#settle());
+      this.#settle();
     }, delayMs);
   }
 
   /** A detached process with these FIFOs and no others: the new one is there before the old one goes. */
-  async #settle(): Promise<void> {
+  #settle(): void {
     const wanted = [...this.#fds.values()];
     if (wanted.length === 0) {
       this.#watch?.close();
@@ -135,13 +133,13 @@ export class FifoKeeper {
     const before = this.#holder;
     if (before !== undefined && holdsExactly(before, wanted)) return;
     try {
-      const holder = await holdDescriptors(wanted);
-      saveDescriptorHolder(this.#stateFile, holder);
-      this.#adopt(holder);
+      this.#adopt(startDescriptorHolder(this.#stateFile, wanted));
+      this.#failure = undefined;
       if (before !== undefined) signalProcess(before.process, "SIGKILL");
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      this.#options.emit({ kind: "FifoKeeperFailed", reason });
+      if (reason !== this.#failure) this.#options.emit({ kind: "FifoKeeperFailed", reason });
+      this.#failure = reason;
       if (this.#state === "keeping") this.#settleAfter(retryMs);
     }
   }

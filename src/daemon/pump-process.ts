@@ -137,21 +137,19 @@ export class PumpProcess {
   }
 
   #launch(): void {
-    this.#launchWithStages().catch((error: Error) => this.#failed(error.message, "gaveUp"));
+    try {
+      this.#launchWithStages();
+    } catch (error) {
+      this.#failed(error instanceof Error ? error.message : String(error), "gaveUp");
+    }
   }
 
-  async #launchWithStages(): Promise<void> {
+  #launchWithStages(): void {
     const { fileSystem, program, volatileDirectory, positionsDirectory, emit } = this.#options;
-    const { stages, found } = await ensureHolder(this.#holderFile, this.#options.storedStages);
+    const { stages, found } = ensureHolder(this.#holderFile, this.#options.storedStages);
     if (found === "lost") emit({ kind: "HolderLost", fileSystem, stages: "lost" });
     if (found === "restored") emit({ kind: "HolderRestored", fileSystem });
-    const areNew = found === "none" || found === "lost";
-    // Stopped meanwhile: a pump that comes now would be nobody's.
-    if (this.#state.kind !== "waiting") {
-      if (areNew) this.#giveUpStages();
-      return;
-    }
-    if (areNew) this.#strandedBytes = 0;
+    if (found === "none" || found === "lost") this.#strandedBytes = 0;
     const child = spawn(program.command, [...program.args], {
       stdio: ["ignore", "ignore", "pipe", "ipc"],
       cwd: "/",

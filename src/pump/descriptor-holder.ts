@@ -3,7 +3,6 @@
 // every process of ours; a file says which process it is. It is `sleep` with inherited descriptors.
 
 import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { fstatSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import * as v from "valibot";
 import { identifyProcess, isAlive, type ProcessIdentity, signalProcess } from "../kernel/index.ts";
@@ -30,8 +29,11 @@ export interface KnownHolder {
   readonly holder: DescriptorHolder;
 }
 
-/** A new process that holds copies of these descriptors, 3 and up, in their order. */
-export async function holdDescriptors(fds: readonly number[]): Promise<DescriptorHolder> {
+/**
+ * A new process that holds copies of these descriptors, 3 and up, in their order, and the file that
+ * says so. In one go: of a process that is not in the file yet nobody knows if we are killed.
+ */
+export function startDescriptorHolder(stateFile: string, fds: readonly number[]): DescriptorHolder {
   const descriptors = fds.map((fd, index) => ({ fd: 3 + index, inode: fstatSync(fd).ino }));
   const child = spawn("sleep", [holderSeconds], {
     detached: true,
@@ -39,11 +41,20 @@ export async function holdDescriptors(fds: readonly number[]): Promise<Descripto
     env: { PATH: "/usr/bin:/bin" },
     stdio: ["ignore", "ignore", "ignore", ...fds],
   });
-  await once(child, "spawn");
+  // Without a pid it was never started; that is told below.
+  child.on("error", () => {});
   child.unref();
   const identity = identifyProcess(child.pid ?? 0);
-  if (identity === undefined) throw new Error("the holder of descriptors ended at once");
-  return { version: 1, process: identity, descriptors };
+  if (identity === undefined) throw new Error("a process to hold descriptors cannot be started");
+  const holder: DescriptorHolder = { version: 1, process: identity, descriptors };
+  try {
+    writeFileSync(`${stateFile}.new`, JSON.stringify(holder), { mode: 0o600 });
+    renameSync(`${stateFile}.new`, stateFile);
+    return holder;
+  } catch (error) {
+    child.kill("SIGKILL");
+    throw error;
+  }
 }
 
 /** The holder of the file, `undefined` if none is described there. Opens nothing that it holds. */
@@ -55,11 +66,6 @@ export function readDescriptorHolder(stateFile: string): KnownHolder | undefined
     return undefined;
   }
   return { state: isAlive(holder.process) && isIntact(holder) ? "running" : "gone", holder };
-}
-
-export function saveDescriptorHolder(stateFile: string, holder: DescriptorHolder): void {
-  writeFileSync(`${stateFile}.new`, JSON.stringify(holder), { mode: 0o600 });
-  renameSync(`${stateFile}.new`, stateFile);
 }
 
 /** Ends the holder of the file; what it alone held open is gone then. */

@@ -8,9 +8,8 @@ import { makePipe, type Readiness, resizePipe, watchProcess } from "../kernel/in
 import {
   type DescriptorHolder,
   endDescriptorHolder,
-  holdDescriptors,
   readDescriptorHolder,
-  saveDescriptorHolder,
+  startDescriptorHolder,
 } from "./descriptor-holder.ts";
 import type { StageLocation } from "./messages.ts";
 
@@ -38,18 +37,16 @@ export interface EnsuredHolder {
 }
 
 /** The stages of the holder that `stateFile` describes, or those of a new one if they are gone. */
-export async function ensureHolder(stateFile: string, store: StageStore): Promise<EnsuredHolder> {
+export function ensureHolder(stateFile: string, store: StageStore): EnsuredHolder {
   const known = readDescriptorHolder(stateFile);
   if (known?.state === "running") return { stages: locationsOf(known.holder), found: "running" };
   const inherited = known === undefined ? undefined : inheritedStages(known.holder, store);
   if (inherited !== undefined) {
-    const holder = await holdDescriptors(inherited);
-    saveDescriptorHolder(stateFile, holder);
+    const holder = startDescriptorHolder(stateFile, inherited);
     return { stages: locationsOf(holder), found: "restored" };
   }
   const found = existsSync(stateFile) ? "lost" : "none";
-  const holder = await startHolder(store);
-  saveDescriptorHolder(stateFile, holder);
+  const holder = startHolder(stateFile, store);
   return { stages: locationsOf(holder), found };
 }
 
@@ -62,8 +59,8 @@ export function watchHolder(stateFile: string, onEnd: () => void): Readiness {
 }
 
 /** Puts another holder in the place of one that has ended. For the pump, which has the stages open. */
-export async function replaceHolder(stateFile: string, stageFds: readonly number[]): Promise<void> {
-  saveDescriptorHolder(stateFile, await holdDescriptors(stageFds));
+export function replaceHolder(stateFile: string, stageFds: readonly number[]): void {
+  startDescriptorHolder(stateFile, stageFds);
 }
 
 /** Ends the holder. Only for stages that are known to be empty. */
@@ -87,12 +84,12 @@ function locationsOf({
   return descriptors.map(({ fd, inode }) => ({ path: `/proc/${pid}/fd/${fd}`, pid, fd, inode }));
 }
 
-async function startHolder(store: StageStore): Promise<DescriptorHolder> {
+function startHolder(stateFile: string, store: StageStore): DescriptorHolder {
   const pipes = Array.from({ length: stagesMax }, makePipe);
   try {
     for (const pipe of pipes) resizePipe(pipe.readFd, stageBytes);
     const fds = pipes.map((pipe) => pipe.readFd);
-    const holder = await holdDescriptors(fds);
+    const holder = startDescriptorHolder(stateFile, fds);
     store.replace(fds);
     return holder;
   } finally {

@@ -5,9 +5,8 @@
 export {
   type DescriptorHolder,
   endDescriptorHolder,
-  holdDescriptors,
   readDescriptorHolder,
-  saveDescriptorHolder,
+  startDescriptorHolder,
 } from "./descriptor-holder.ts";
 export { Fifo, FifoError } from "./fifo.ts";
 export { endHolder, ensureHolder, type StageStore, watchHolder } from "./holder.ts";

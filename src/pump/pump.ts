@@ -143,15 +143,20 @@ class Pump {
         });
         return "running";
       case "replaceHolder":
-        replaceHolder(message.stateFile, this.#heldStages).then(
-          () => this.#channel.send({ type: "holderReplaced" }),
-          (error: unknown) =>
-            process.stderr.write(`xenlogd-pump: no new holder: ${String(error)}\n`),
-        );
+        this.#replaceHolder(message.stateFile);
         return "running";
       case "stop":
         this.#stop();
         return "stopped";
+    }
+  }
+
+  #replaceHolder(stateFile: string): void {
+    try {
+      replaceHolder(stateFile, this.#heldStages);
+      this.#channel.send({ type: "holderReplaced" });
+    } catch (error) {
+      process.stderr.write(`xenlogd-pump: no new holder: ${String(error)}\n`);
     }
   }
 
