@@ -24,6 +24,7 @@ import {
   findConfigurationFile,
   logEvents,
   readConfiguration,
+  ServiceManager,
   startDaemon,
 } from "../daemon/index.ts";
 
@@ -58,14 +59,19 @@ async function main(argv: readonly string[]): Promise<number> {
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => resolve());
   });
   const reloadOnHangUp = awaitHangUps();
+  const emit = logEvents();
+  // What `run` starts inherits the variables of whatever service `run` is part of.
+  const environment = options.transient ? {} : process.env;
+  const serviceManager = ServiceManager.fromEnvironment(environment, emit);
   try {
     const daemon = await startDaemon({
       places: placesOf(options),
       version: readVersion(),
       lifetime: options.transient ? "transient" : "permanent",
+      serviceManager,
       pumpProgram: sibling("pump"),
       storeProgram: sibling("xenlog", "xenstored"),
-      emit: logEvents(),
+      emit,
       configurationFile: configurationFileOf(options),
     });
     reloadOnHangUp(daemon);

@@ -14,10 +14,12 @@ import { controlSource } from "./control-source.ts";
 import { makeDirectories, removeDirectories } from "./directories.ts";
 import { ConfigurationError } from "./errors.ts";
 import type { EmitEvent } from "./events.ts";
+import { FifoKeeper } from "./fifo-keeper.ts";
 import { type InstanceLock, takeInstanceLock } from "./instance-lock.ts";
 import type { Program } from "./program.ts";
 import { Pumps } from "./pumps.ts";
 import { Refusals } from "./refusals.ts";
+import type { ServiceManager } from "./service-manager.ts";
 import { ensureStore, stopStore } from "./store-process.ts";
 import { StreamTable } from "./stream-table.ts";
 import { Streams } from "./streams.ts";
@@ -29,6 +31,7 @@ export interface DaemonOptions {
   readonly version: string;
   /** `transient` is for a daemon that `run` started: it ends when nobody needs it any more. */
   readonly lifetime: Lifetime;
+  readonly serviceManager: ServiceManager;
   readonly pumpProgram: Program;
   readonly storeProgram: Program;
   readonly emit: EmitEvent;
@@ -70,6 +73,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     reload: () => reload(options, running),
     stop: async () => {
       unwatch();
+      options.serviceManager.stopping("writing what the pipes hold");
       await takeDown(options, running);
     },
   };
@@ -81,6 +85,7 @@ interface Parts {
   readonly streams: Streams;
   readonly refusals: Refusals;
   readonly pumps: Pumps;
+  readonly fifoKeeper: FifoKeeper;
   xenstore: XenstoreFollower | undefined;
   control: ControlServer | undefined;
   readonly ended: Promise<void>;
@@ -90,10 +95,11 @@ interface Parts {
 
 /** All that needs no process and no connection. */
 function makeParts(
-  { places, pumpProgram, emit }: DaemonOptions,
+  options: DaemonOptions,
   configuration: LiveConfiguration,
   lock: InstanceLock,
 ): Parts {
+  const { places, pumpProgram, serviceManager, emit } = options;
   let end: () => void = () => {};
   let fail: (error: unknown) => void = () => {};
   const ended = new Promise<void>((resolve, reject) => {
@@ -104,9 +110,12 @@ function makeParts(
   ended.catch(() => {});
   const table = new StreamTable(places.volatileDirectory);
   const { positionsDirectory } = table;
+  const { volatileDirectory } = places;
+  const fifoKeeper = new FifoKeeper({ volatileDirectory, serviceManager, emit });
   const pumps = new Pumps({
     places,
     positionsDirectory,
+    serviceManager,
     program: pumpProgram,
     fsync: () => configuration.current.fsync,
     emit,
@@ -116,6 +125,7 @@ function makeParts(
     places,
     table,
     emit,
+    fifoKeeper,
     pumpFor: (fileSystem, directory) => pumps.of(fileSystem, directory),
     onRestored: (record) => parts.xenstore?.lookAt(record),
   });
@@ -125,6 +135,7 @@ function makeParts(
     streams,
     refusals: new Refusals(places.runDirectory),
     pumps,
+    fifoKeeper,
     xenstore: undefined,
     control: undefined,
     ended,
@@ -139,6 +150,7 @@ async function startParts(options: DaemonOptions, parts: Parts): Promise<void> {
   const { streams, refusals } = parts;
   const ready = parts.pumps.startFirst();
   streams.restore();
+  parts.fifoKeeper.discardUnknown();
   const beforeConnect = (): Promise<void> => prepareStore(options);
   // The store is started here once, so that one that cannot start is said and not tried for ever.
   await both(atMost(pumpPatienceMs, ready), beforeConnect());
@@ -156,6 +168,7 @@ async function startParts(options: DaemonOptions, parts: Parts): Promise<void> {
   if (places.mode === "embedded") await Promise.race([parts.xenstore.firstRead, parts.ended]);
   const directory = places.directory ?? places.runDirectory;
   emit({ kind: "DaemonStarted", version: options.version, directory });
+  options.serviceManager.ready(`logging below ${places.logDirectory}`);
 }
 
 /** Only an embedded daemon brings a store with it. */
@@ -219,7 +232,7 @@ async function takeDown(options: DaemonOptions, parts: Parts): Promise<void> {
   if (lifetime === "transient" && !hasClients(places)) forgetStreams(parts.streams);
   await parts.control?.[Symbol.asyncDispose]();
   await parts.xenstore?.[Symbol.asyncDispose]();
-  parts.streams.release();
+  parts.fifoKeeper.stop();
   parts.refusals[Symbol.dispose]();
   if (places.mode === "embedded") await stopStore(places.stateDirectory);
   rmSync(places.controlSocket, { force: true });

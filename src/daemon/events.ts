@@ -70,6 +70,11 @@ export type DaemonEvent =
   /** What is in the stages is lost only if their pump is gone as well. */
   | { readonly kind: "HolderLost"; readonly fileSystem: string; readonly stages: "open" | "lost" }
   | { readonly kind: "HolderReplaced"; readonly fileSystem: string }
+  /** Holder and pump were gone, but the service manager had the stages. */
+  | { readonly kind: "HolderRestored"; readonly fileSystem: string }
+  | { readonly kind: "FifoKeeperLost" }
+  | { readonly kind: "FifoKeeperFailed"; readonly reason: string }
+  | { readonly kind: "ServiceManagerLost"; readonly reason: string }
   | { readonly kind: "XenstoreConnected"; readonly socketPath: string }
   | { readonly kind: "XenstoreLost"; readonly reason: string }
   | { readonly kind: "FifosCollected"; readonly names: readonly string[] }
@@ -101,6 +106,10 @@ const levelOf: Record<DaemonEvent["kind"], Level> = {
   PumpEnded: "warn",
   HolderLost: "error",
   HolderReplaced: "info",
+  HolderRestored: "warn",
+  FifoKeeperLost: "warn",
+  FifoKeeperFailed: "error",
+  ServiceManagerLost: "error",
   XenstoreConnected: "info",
   XenstoreLost: "warn",
   FifosCollected: "warn",

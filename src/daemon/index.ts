@@ -9,3 +9,4 @@ export {
 export { type Daemon, type DaemonOptions, startDaemon } from "./daemon.ts";
 export { ConfigurationError, DaemonError, type DaemonErrorCode } from "./errors.ts";
 export { logEvents } from "./events.ts";
+export { ServiceManager } from "./service-manager.ts";

@@ -17,6 +17,7 @@ import {
 import { DaemonError } from "./errors.ts";
 import type { EmitEvent } from "./events.ts";
 import type { Program } from "./program.ts";
+import type { StoredStages } from "./stored-stages.ts";
 
 export interface PumpProcessOptions {
   readonly fileSystem: string;
@@ -24,6 +25,7 @@ export interface PumpProcessOptions {
   readonly directory: string;
   readonly volatileDirectory: string;
   readonly positionsDirectory: string;
+  readonly storedStages: StoredStages;
   readonly program: Program;
   /** As it is configured now. */
   readonly fsync: () => FsyncPolicy;
@@ -128,7 +130,7 @@ export class PumpProcess {
     }
     this.#state = { kind: "stopped" };
     this.#holderWatch?.close();
-    if (this.#strandedBytes === 0) endHolder(this.#holderFile);
+    if (this.#strandedBytes === 0) this.#giveUpStages();
     return this.#strandedBytes;
   }
 
@@ -136,20 +138,26 @@ export class PumpProcess {
     return `${this.#options.volatileDirectory}/holder-${this.#options.fileSystem}.json`;
   }
 
-  #launch(): void {
-    this.#launchWithStages().catch((error: Error) => this.#failed(error.message, "gaveUp"));
+  /** Only when they are known to be empty. */
+  #giveUpStages(): void {
+    endHolder(this.#holderFile);
+    this.#options.storedStages.clear();
   }
 
-  async #launchWithStages(): Promise<void> {
-    const { fileSystem, program, volatileDirectory, positionsDirectory, emit } = this.#options;
-    const { stages, found } = await ensureHolder(this.#holderFile);
-    if (found === "lost") emit({ kind: "HolderLost", fileSystem, stages: "lost" });
-    // Stopped meanwhile: a pump that comes now would be nobody's.
-    if (this.#state.kind !== "waiting") {
-      if (found !== "running") endHolder(this.#holderFile);
-      return;
+  #launch(): void {
+    try {
+      this.#launchWithStages();
+    } catch (error) {
+      this.#failed(error instanceof Error ? error.message : String(error), "gaveUp");
     }
-    if (found !== "running") this.#strandedBytes = 0;
+  }
+
+  #launchWithStages(): void {
+    const { fileSystem, program, volatileDirectory, positionsDirectory, emit } = this.#options;
+    const { stages, found } = ensureHolder(this.#holderFile, this.#options.storedStages);
+    if (found === "lost") emit({ kind: "HolderLost", fileSystem, stages: "lost" });
+    if (found === "restored") emit({ kind: "HolderRestored", fileSystem });
+    if (found === "none" || found === "lost") this.#strandedBytes = 0;
     const child = spawn(program.command, [...program.args], {
       stdio: ["ignore", "ignore", "pipe", "ipc"],
       cwd: "/",
@@ -207,7 +215,8 @@ export class PumpProcess {
     if (this.#state.kind !== "starting") return;
     this.#state = { kind: "running", child, sinceMs: performance.now() };
     this.#strandedBytes = "unknown";
-    const { emit, fileSystem, onStarted } = this.#options;
+    const { emit, fileSystem, onStarted, storedStages } = this.#options;
+    storedStages.release();
     emit({ kind: "PumpStarted", fileSystem, pid: child.pid ?? 0 });
     this.#first?.resolve();
     this.#first = undefined;

@@ -7,11 +7,14 @@ import type { EmitEvent } from "./events.ts";
 import { fileSystemOf, readMounts } from "./file-systems.ts";
 import type { Program } from "./program.ts";
 import { PumpProcess } from "./pump-process.ts";
+import type { ServiceManager } from "./service-manager.ts";
+import { StoredStages } from "./stored-stages.ts";
 import type { Streams } from "./streams.ts";
 
 export interface PumpsOptions {
   readonly places: Places;
   readonly positionsDirectory: string;
+  readonly serviceManager: ServiceManager;
   readonly program: Program;
   readonly fsync: () => FsyncPolicy;
   readonly emit: EmitEvent;
@@ -22,6 +25,8 @@ export interface PumpsOptions {
 export class Pumps {
   readonly #options: PumpsOptions;
   readonly #byFileSystem: Map<string, PumpProcess> = new Map();
+  /** They outlive a pump that could not start. */
+  readonly #storedStages: Map<string, StoredStages> = new Map();
 
   constructor(options: PumpsOptions) {
     this.#options = options;
@@ -70,6 +75,7 @@ export class Pumps {
       directory,
       volatileDirectory: places.volatileDirectory,
       positionsDirectory,
+      storedStages: this.#storedStagesOf(fileSystem),
       program,
       fsync,
       emit,
@@ -78,5 +84,12 @@ export class Pumps {
     });
     this.#byFileSystem.set(fileSystem, pump);
     return pump;
+  }
+
+  #storedStagesOf(fileSystem: string): StoredStages {
+    const known = this.#storedStages.get(fileSystem);
+    const stages = known ?? new StoredStages(this.#options.serviceManager, fileSystem);
+    this.#storedStages.set(fileSystem, stages);
+    return stages;
   }
 }

@@ -2,13 +2,13 @@
 // The streams of this daemon: in memory, on tmpfs, and in the pump of their file system. What they
 // should be comes from elsewhere (`reconciler.ts`); this is what they are.
 
-import { closeSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Places } from "../control/index.ts";
 import { describeErrno, errnoNameOf } from "../kernel/index.ts";
-import { Fifo, type FromPump, type StreamRecord, type StreamReport } from "../pump/index.ts";
+import type { FromPump, StreamRecord, StreamReport } from "../pump/index.ts";
 import { type ClosedStream, ClosedStreams } from "./closed-streams.ts";
 import type { EmitEvent } from "./events.ts";
+import type { FifoKeeper } from "./fifo-keeper.ts";
 import { fileSystemOf, readMounts } from "./file-systems.ts";
 import type { PumpProcess } from "./pump-process.ts";
 import { type OpenRequest, recordOf } from "./stream-request.ts";
@@ -31,8 +31,6 @@ export interface LiveStream {
   error: string | undefined;
   /** Why it could not be opened the last time; said once, however often it is tried. */
   refusal: string | undefined;
-  /** Our own reading end of the FIFO: while a pump is dead its content and its writers outlive it. */
-  keeperFd: number | undefined;
 }
 
 /** How often a stream is tried again whose log cannot be opened. */
@@ -42,6 +40,7 @@ export interface StreamsOptions {
   readonly places: Places;
   readonly table: StreamTable;
   readonly emit: EmitEvent;
+  readonly fifoKeeper: FifoKeeper;
   /** Makes the pump of a file system, and starts it. */
   readonly pumpFor: (fileSystem: string, directory: string) => PumpProcess;
   /** A stream that was taken up again is open now: nobody has answered its request yet. */
@@ -238,15 +237,10 @@ export class Streams {
     }
   }
 
-  /** Lets go of what the main process itself has open; the pumps are asked to stop elsewhere. */
-  release(): void {
-    for (const stream of this.live) this.#closeKeeper(stream);
-  }
-
   /** Forgets a stream that nobody will go on with. */
   forget(stream: LiveStream): void {
     const { epoch } = stream.record;
-    this.#closeKeeper(stream);
+    this.#options.fifoKeeper.forget(epoch);
     this.#live.delete(epoch);
     this.#options.table.remove(epoch);
     this.#closed.tell(epoch);
@@ -261,15 +255,10 @@ export class Streams {
       report: undefined,
       error: undefined,
       refusal: undefined,
-      keeperFd: openKeeper(record),
     };
+    this.#options.fifoKeeper.keep(record);
     this.#live.set(record.epoch, stream);
     this.#tell(stream);
-  }
-
-  #closeKeeper(stream: LiveStream): void {
-    if (stream.keeperFd !== undefined) closeSync(stream.keeperFd);
-    stream.keeperFd = undefined;
   }
 
   #tell(stream: LiveStream): void {
@@ -336,21 +325,6 @@ export class Streams {
 
   #keyOf(epoch: string): string {
     return this.#live.get(epoch)?.record.key ?? epoch;
-  }
-}
-
-/** Not one of those that are read: it only keeps the FIFO from being without a reader. */
-function openKeeper(record: StreamRecord): number | undefined {
-  try {
-    const fifo = Fifo.find(record.runRoot, record.relativePipe);
-    try {
-      return fifo.openForReading();
-    } finally {
-      fifo.close();
-    }
-  } catch {
-    // The pump will say what is wrong with it.
-    return undefined;
   }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the Linux kernel offers and Node lacks. Knows nothing of logs.
 
+export { closeOnExec, copyDescriptor, copyDescriptorOf } from "./descriptors.ts";
 export { describeErrno, type ErrnoName, errnoNameOf, KernelError } from "./errors.ts";
 export {
   type LockKind,
@@ -14,6 +15,7 @@ export {
   tryLock,
   unlinkAt,
 } from "./files.ts";
+export { NotifySocket } from "./notify-socket.ts";
 export {
   bytesReadable,
   type Moved,

@@ -45,6 +45,24 @@ export const libcSyscallPidfdOpen: Call = declare(
   "long syscall(long number, int pid, unsigned int flags)",
 );
 
+// pidfd_getfd(2) has one since glibc 2.36, too.
+export const libcSyscallPidfdGetfd: Call = declare(
+  "long syscall(long number, int pidfd, int fd, unsigned int flags)",
+);
+
+export const libcSocket: Call = declare("int socket(int family, int type, int protocol)");
+koffi.struct("iovec", { base: "void *", length: "size_t" });
+koffi.struct("msghdr", {
+  name: "void *",
+  nameBytes: "unsigned int",
+  vectors: "iovec *",
+  vectorCount: "size_t",
+  control: "void *",
+  controlBytes: "size_t",
+  flags: "int",
+});
+export const libcSendmsg: Call = declare("long sendmsg(int fd, const msghdr *message, int flags)");
+
 /** errno of the call just made in this thread. */
 export function lastErrno(): number {
   return koffi.errno();

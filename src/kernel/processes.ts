@@ -3,7 +3,7 @@
 // may not.
 
 import { closeSync, readFileSync } from "node:fs";
-import { libcSyscallPidfdOpen } from "./library.ts";
+import { openProcess } from "./descriptors.ts";
 import { type Readiness, watchReadable } from "./readiness.ts";
 
 /** A process, told apart from a later one with the same pid. */
@@ -46,12 +46,9 @@ export function signalProcess(identity: ProcessIdentity, signal: NodeJS.Signals)
   }
 }
 
-// include/uapi/asm-generic/unistd.h; the number is the same on every architecture.
-const SYS_pidfd_open = 434;
-
 /** Calls `onEnd` once when that very process has ended, at once if it has. Needs Linux 5.3. */
 export function watchProcess(identity: ProcessIdentity, onEnd: () => void): Readiness {
-  const fd = Number(libcSyscallPidfdOpen(SYS_pidfd_open, identity.pid, 0));
+  const fd = openProcess(identity.pid);
   if (fd < 0 || !isAlive(identity)) {
     if (fd >= 0) closeSync(fd);
     const soon = setImmediate(onEnd);

@@ -2,8 +2,14 @@
 // The pump: moves bytes from FIFOs to logs. `runPump` is its process; the rest is for the main
 // process that starts it.
 
+export {
+  type DescriptorHolder,
+  endDescriptorHolder,
+  readDescriptorHolder,
+  startDescriptorHolder,
+} from "./descriptor-holder.ts";
 export { Fifo, FifoError } from "./fifo.ts";
-export { endHolder, ensureHolder, watchHolder } from "./holder.ts";
+export { endHolder, ensureHolder, type StageStore, watchHolder } from "./holder.ts";
 export {
   type FromPump,
   parseFromPump,

@@ -9,6 +9,9 @@ import { type StreamRecord, streamRecordSchema } from "./record.ts";
 export interface StageLocation {
   /** `/proc/PID/fd/N` of the holder. Only the pump opens it. */
   readonly path: string;
+  /** The same in numbers: the holder, and its descriptor. */
+  readonly pid: number;
+  readonly fd: number;
   /** Inode of the pipe that has to be behind it. */
   readonly inode: number;
 }
@@ -112,7 +115,7 @@ const toPumpSchema: v.GenericSchema<unknown, ToPump> = v.variant("type", [
     lockFile: v.string(),
     notesFile: v.string(),
     positionsDirectory: v.string(),
-    stages: v.array(v.object({ path: v.string(), inode: count })),
+    stages: v.array(v.object({ path: v.string(), pid: count, fd: count, inode: count })),
     fsync: fsyncSchema,
   }),
   v.object({ type: v.literal("open"), record: streamRecordSchema }),

@@ -2,9 +2,9 @@
 // The pump process: the streams of one log file system. It lives as long as its main process, and
 // holds its lock as long as it lives, so that a successor knows when its stages are free.
 
-import { closeSync, constants } from "node:fs";
+import { closeSync, constants, fstatSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
-import { errnoNameOf, openPath, tryLock } from "../kernel/index.ts";
+import { copyDescriptorOf, errnoNameOf, openPath, tryLock } from "../kernel/index.ts";
 import { Durability, LogfileError } from "../logfile/index.ts";
 import { FifoError } from "./fifo.ts";
 import { replaceHolder } from "./holder.ts";
@@ -14,6 +14,7 @@ import {
   type FromPump,
   type PumpStart,
   parseToPump,
+  type StageLocation,
   type StreamReport,
   type ToPump,
 } from "./messages.ts";
@@ -90,6 +91,8 @@ type Reconfigure = Extract<ToPump, { readonly type: "reconfigure" }>;
 class Pump {
   readonly #channel: PumpChannel;
   readonly #pool: StagePool;
+  /** What the holder has open, and the service manager: see `shareStages`. */
+  readonly #sharedStages: readonly number[];
   readonly #positionsDirectory: string;
   readonly #nullFd: number = openPath("/dev/null", constants.O_WRONLY);
   readonly #streams: Map<string, PumpedStream> = new Map();
@@ -103,6 +106,7 @@ class Pump {
   constructor(channel: PumpChannel, start: PumpStart) {
     this.#channel = channel;
     this.#pool = StagePool.open(start.notesFile, start.stages);
+    this.#sharedStages = shareStages(start.stages);
     this.#positionsDirectory = start.positionsDirectory;
     this.#durability = new Durability(start.fsync);
   }
@@ -156,16 +160,26 @@ class Pump {
         });
         return "running";
       case "replaceHolder":
-        replaceHolder(message.stateFile, this.#pool.fds).then(
-          () => this.#channel.send({ type: "holderReplaced" }),
-          (error: unknown) =>
-            process.stderr.write(`xenlogd-pump: no new holder: ${String(error)}\n`),
-        );
+        this.#replaceHolder(message.stateFile);
         return "running";
       case "stop":
         this.#stop();
         return "stopped";
     }
+  }
+
+  #replaceHolder(stateFile: string): void {
+    try {
+      replaceHolder(stateFile, this.#heldStages);
+      this.#channel.send({ type: "holderReplaced" });
+    } catch (error) {
+      process.stderr.write(`xenlogd-pump: no new holder: ${String(error)}\n`);
+    }
+  }
+
+  /** For another holder: the shared ones, so that it is as good as the one before. */
+  get #heldStages(): readonly number[] {
+    return this.#sharedStages.length > 0 ? this.#sharedStages : this.#pool.fds;
   }
 
   #nodes(epoch: string, nodes: Nodes): void {
@@ -290,8 +304,30 @@ class Pump {
     for (const leftover of this.#leftovers.values()) strandedBytes += leftover.bytes;
     this.#pool.close();
     this.#durability.close();
+    for (const fd of this.#sharedStages) closeSync(fd);
     closeSync(this.#nullFd);
     this.#channel.send({ type: "stopped", strandedBytes });
+  }
+}
+
+/**
+ * Copies of the holder's own open file descriptions. The last close of a description takes the pipe's
+ * mutex, and hangs with a pump that hangs in its disk; systemd 252 closes what it stores in PID 1. As
+ * long as that pump has a copy, nobody else's close is the last. None where we may not look into the
+ * holder, such as without root under Yama.
+ */
+function shareStages(stages: readonly StageLocation[]): readonly number[] {
+  const copies: number[] = [];
+  try {
+    for (const { pid, fd, inode } of stages) {
+      const copy = copyDescriptorOf(pid, fd);
+      copies.push(copy);
+      if (fstatSync(copy).ino !== inode) throw new Error("not the stage");
+    }
+    return copies;
+  } catch {
+    for (const copy of copies) closeSync(copy);
+    return [];
   }
 }
 

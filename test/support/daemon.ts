@@ -26,6 +26,7 @@ interface TestPlaces {
   readonly env: NodeJS.ProcessEnv;
   readonly xenstoreSocket: string;
   readonly ownRun: string;
+  readonly tableDirectory: string;
   readonly logDirectory: string;
 }
 
@@ -60,6 +61,7 @@ export class TestDaemon implements AsyncDisposable {
       env: { ...process.env, XENLOGD_CONFIG: "" },
       xenstoreSocket: join(directory, "run/xenstored.sock"),
       ownRun: join(directory, "run"),
+      tableDirectory: join(directory, "state/table"),
       logDirectory: join(directory, "log"),
     });
   }
@@ -76,12 +78,17 @@ export class TestDaemon implements AsyncDisposable {
       env: { ...process.env, XENSTORED_PATH: xenstoreSocket, XEN_RUN_DIR: run, XEN_LOG_DIR: log },
       xenstoreSocket,
       ownRun: join(run, "xenlogd"),
+      tableDirectory: join(run, "xenlogd/table"),
       logDirectory: join(log, "xenlogd"),
     });
   }
 
   get fifoDirectory(): string {
     return join(this.#places.ownRun, "fifo");
+  }
+
+  get tableDirectory(): string {
+    return this.#places.tableDirectory;
   }
 
   get environment(): NodeJS.ProcessEnv {
@@ -159,6 +166,9 @@ export class TestDaemon implements AsyncDisposable {
     // A killed daemon leaves its store and holder: its successor takes them down.
     if (this.#child !== undefined && this.#child.signalCode !== null) await this.start();
     await this.stop();
+    // A writer that the test still has is why it stays; the test's process ends soon.
+    const keeper = fifoKeeperOf(this.tableDirectory);
+    if (keeper !== undefined) await this.kill(keeper);
     rmSync(this.directory, { recursive: true });
   }
 }
@@ -170,5 +180,16 @@ export function isRunning(pid: number): boolean {
     return stat.slice(stat.lastIndexOf(")") + 2, stat.lastIndexOf(")") + 3) !== "Z";
   } catch {
     return false;
+  }
+}
+
+/** The detached process that keeps the FIFOs, by the table of its daemon; `undefined` without one. */
+export function fifoKeeperOf(tableDirectory: string): number | undefined {
+  try {
+    const text = readFileSync(join(tableDirectory, "fifo-keeper.json"), "utf8");
+    const { process: keeper } = JSON.parse(text) as { process: { pid: number } };
+    return isRunning(keeper.pid) ? keeper.pid : undefined;
+  } catch {
+    return undefined;
   }
 }

@@ -45,6 +45,9 @@ const sources: Readonly<Record<string, Source>> = {
   oxenstored: { package: xenTools, file: `${xenFolder}/oxenstored` },
   "test-xenstore": { package: xenTools, file: `${xenFolder}/test-xenstore` },
   "qemu-system-x86_64": { package: "qemu-system-x86", file: "usr/bin/qemu-system-x86_64" },
+  // Without the merged /usr of later releases.
+  systemd: { package: "systemd", file: "lib/systemd/systemd" },
+  "systemd-analyze": { package: "systemd", file: "usr/bin/systemd-analyze" },
   strace: { package: "strace", file: "usr/bin/strace" },
   logrotate: { package: "logrotate", file: "usr/sbin/logrotate" },
 };
@@ -54,6 +57,10 @@ export const debianProgramNames: readonly string[] = Object.keys(sources);
 const repository = fileURLToPath(new URL("../..", import.meta.url));
 const cache = join(repository, ".cache/debian");
 const unpacked = join(cache, "root");
+
+/** The root of what was unpacked. */
+export const unpackedDebian: string = unpacked;
+
 // Debian renames and removes package files often enough that older lists name missing ones.
 const listsAgeMsMax = 24 * 60 * 60 * 1000;
 const failureAgeMsMax = 10 * 60 * 1000;
@@ -187,9 +194,10 @@ async function environment(): Promise<NodeJS.ProcessEnv> {
   for (const top of ["usr/lib", "lib"]) {
     const path = join(unpacked, top);
     const names = existsSync(path) ? await readdir(path) : [];
-    folders.push(
-      ...names.filter((each) => each.endsWith("-linux-gnu")).map((each) => join(path, each)),
-    );
+    for (const name of names.filter((each) => each.endsWith("-linux-gnu"))) {
+      // systemd's own library is where only its programs look for it.
+      folders.push(join(path, name), join(path, name, "systemd"));
+    }
   }
   const inherited = process.env["LD_LIBRARY_PATH"];
   if (inherited !== undefined && inherited !== "") {

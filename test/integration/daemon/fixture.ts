@@ -24,7 +24,7 @@ import {
 } from "../../../src/toolstack/index.ts";
 import { chainOf, chainSizes } from "../../support/chain.ts";
 import { processesIn, readOrEmpty } from "../../support/cli.ts";
-import { isRunning, TestDaemon } from "../../support/daemon.ts";
+import { fifoKeeperOf, isRunning, TestDaemon } from "../../support/daemon.ts";
 import { compileC } from "../../support/programs.ts";
 import { waitFor } from "../../support/wait.ts";
 
@@ -89,7 +89,7 @@ export class Bench implements AsyncDisposable {
   }
 
   get tableDirectory(): string {
-    return join(this.daemon.directory, "state/table");
+    return this.daemon.tableDirectory;
   }
 
   /** A tmpfs for `log` or `state/table`, before the daemon starts. */
@@ -175,8 +175,8 @@ export class Bench implements AsyncDisposable {
   /** Bytes in all stages. Only while their pump is stopped or dead. */
   stagedBytes(): number {
     let bytes = 0;
-    for (const { process: holder, stages } of this.holders()) {
-      for (const { fd } of stages) {
+    for (const { process: holder, descriptors } of this.holders()) {
+      for (const { fd } of descriptors) {
         const flags = constants.O_RDONLY | constants.O_NONBLOCK;
         const stage = openPath(`/proc/${holder.pid}/fd/${fd}`, flags);
         bytes += bytesReadable(stage);
@@ -238,10 +238,13 @@ export class Bench implements AsyncDisposable {
       const { mainPid } = daemon;
       if (!isRunning(mainPid)) await daemon.start();
     } catch {
-      // It has ended in order.
+      // It has ended in order. Writers that were there then had their FIFOs kept for a successor.
+      if (fifoKeeperOf(this.tableDirectory) !== undefined) await daemon.start();
     }
     await daemon.stop();
     this.holders();
+    const keeper = fifoKeeperOf(this.tableDirectory);
+    if (keeper !== undefined) this.#holders.add(keeper);
     for (const path of this.#mounts) execFileSync("umount", ["-l", path]);
     const left = [...pumps.filter((pid) => pid > 0), ...this.#holders].filter(isRunning);
     left.push(...processesIn(daemon.directory));
@@ -253,7 +256,7 @@ export class Bench implements AsyncDisposable {
 
 export interface HolderState {
   readonly process: { readonly pid: number };
-  readonly stages: readonly { readonly fd: number }[];
+  readonly descriptors: readonly { readonly fd: number }[];
 }
 
 /** The holders that a daemon's table knows of, running or not. */
@@ -277,7 +280,7 @@ export function pumpsOf(mainPid: number): readonly number[] {
 }
 
 /** All threads are stopped. */
-function standsStill(pid: number): boolean {
+export function standsStill(pid: number): boolean {
   return readdirSync(`/proc/${pid}/task`).every((thread) => {
     return statFields(`/proc/${pid}/task/${thread}/stat`)[0] === "T";
   });

@@ -6,7 +6,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { embeddedPlaces } from "../../../src/control/index.ts";
-import { startDaemon } from "../../../src/daemon/index.ts";
+import { ServiceManager, startDaemon } from "../../../src/daemon/index.ts";
 import { readOrEmpty, testDirectory } from "../../support/cli.ts";
 import { ourProgram } from "../../support/target.ts";
 import { waitFor } from "../../support/wait.ts";
@@ -35,6 +35,7 @@ describe("a reload", () => {
       lifetime: "permanent",
       pumpProgram: { command, args: ["--input-type=module", "--eval", listeningPump(heardFile)] },
       storeProgram: { command, args: [xenlog, "xenstored"] },
+      serviceManager: ServiceManager.fromEnvironment({}, () => {}),
       emit: (event) => {
         if (event.kind === "PumpStarted") pids.push(event.pid);
       },

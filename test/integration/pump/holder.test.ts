@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readFileSync } from "node:fs";
+import { constants, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { createLogfile, introduceDomain } from "../../../src/toolstack/index.ts";
@@ -24,7 +24,33 @@ function holderOf(daemon: TestDaemon): number {
   return holder.process.pid;
 }
 
+/** Inodes behind the descriptors of a process that are open for reading only. */
+function readOnlyInodes(pid: number): readonly string[] {
+  return readdirSync(`/proc/${pid}/fdinfo`).flatMap((fd) => {
+    const info = readFileSync(`/proc/${pid}/fdinfo/${fd}`, "latin1");
+    const flags = Number.parseInt(/^flags:\s+(\d+)$/m.exec(info)?.[1] ?? "", 8);
+    const inode = /^ino:\s+(\d+)$/m.exec(info)?.[1];
+    return (flags & 3) === constants.O_RDONLY && inode !== undefined ? [inode] : [];
+  });
+}
+
 describe("the holder of the stages", () => {
+  it("shares its open file descriptions with the pump, and so does the next holder", async (t) => {
+    if (process.getuid?.() !== 0) return t.skip("looking into another process needs root");
+    await using daemon = await TestDaemon.start();
+    // Those that the pump opens itself are O_RDWR: what it has O_RDONLY it has from the holder.
+    const stages = readOnlyInodes(holderOf(daemon)).filter((inode, index, all) => {
+      return all.indexOf(inode) === index && readOnlyInodes(daemon.pumpPid).includes(inode);
+    });
+    assert.ok(stages.length >= 8, `${stages.length} stages`);
+    await daemon.kill(holderOf(daemon));
+    await waitFor("another holder", () =>
+      daemon.events.some((each) => each.msg === "HolderReplaced"),
+    );
+    const next = readOnlyInodes(holderOf(daemon));
+    assert.ok(stages.every((inode) => next.includes(inode)));
+  });
+
   it("is replaced when it is killed, and no byte is lost when the pump is killed after that", async (t) => {
     const flood = await compileC("test/support/programs/flood.c");
     const verify = await compileC("test/support/programs/verify.c");

@@ -95,15 +95,14 @@ function count(daemon: TestDaemon, msg: string): number {
 function holders(daemon: TestDaemon): readonly number[] {
   const table = join(daemon.directory, "state/table");
   return readdirSync(table)
-    .filter((name) => /^(holder|keeper).*\.json$/.test(name))
+    .filter((name) => /^(holder-.*|fifo-keeper)\.json$/.test(name))
     .map((name) => JSON.parse(readFileSync(join(table, name), "utf8")).process.pid as number);
 }
 
 async function kill(daemon: TestDaemon, victim: (typeof victims)[number]): Promise<void> {
   const [pumps, replaced] = [count(daemon, "PumpStarted"), count(daemon, "HolderReplaced")];
   if (victim === "holder") {
-    const [holder = 0] = holders(daemon);
-    await daemon.kill(holder);
+    await daemon.kill(...holders(daemon));
     await waitFor("another holder", () => count(daemon, "HolderReplaced") > replaced);
     return;
   }
