@@ -61,9 +61,12 @@ describe("a flood of four streams", () => {
         const share = Math.ceil(positions / streams.length);
         present += stream.checkPositions(share, random, offset).present;
       }
+      const gaps = streams.flatMap((stream) => stream.gaps);
+      const bounds = gaps.filter(({ certainty }) => certainty === "atMost").length;
       t.diagnostic(
         `${kills} kills ${JSON.stringify(tally)}, ${inStage} with bytes in a stage, ` +
-          `${(sent / 1e9).toFixed(2)} GB, ${lost} bytes lost and said, ` +
+          `${(sent / 1e9).toFixed(2)} GB, ${lost} bytes lost and said in ${gaps.length} gaps, ` +
+          `${bounds} of them as an upper bound, ` +
           `${positions} positions (${present} on disk), ` +
           `${Math.round((performance.now() - started) / 1000)} s, seed ${seed}`,
       );
