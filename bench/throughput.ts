@@ -3,8 +3,9 @@
 // read+write in Node: one flooding FIFO each, in turn, rotated at 64 MiB (cat: never). CPU is the
 // consumer's alone, all its threads, from schedstat. Medians of the rounds, ratios to the C loop.
 //
-//   npm run bench [-- --rounds N] [--gb N] [--directory D] [--pipe BYTES,BYTES]
+//   npm run bench [-- --rounds N] [--gb N] [--directory D] [--pipe BYTES,BYTES] [--fsync]
 //
+// --fsync measures xenlogd under each of its policies about power failures, too.
 // Runs dist/ on the Node that users have: build first (npm run build).
 
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
@@ -17,6 +18,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  writeFileSync,
 } from "node:fs";
 import { cpus, loadavg, release, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -56,7 +58,7 @@ const consumers: Record<string, Consumer> = {
       String(limitBytes),
       String(setup.pipeBytes),
     ]),
-  xenlogd: measureXenlogd,
+  xenlogd: (setup) => measureXenlogd(setup),
   cat: (setup) =>
     measureProgram(setup, (fifo, log) => ["sh", "-c", `exec cat "${fifo}" >"${log}"`]),
   "Node read+write": (setup) =>
@@ -69,12 +71,18 @@ const consumers: Record<string, Consumer> = {
     ]),
 };
 
+const policies: Record<string, Consumer> = {
+  'xenlogd, fsync "rotate"': (setup) => measureXenlogd(setup, 'fsync = "rotate"'),
+  'xenlogd, fsync "interval" 1s': (setup) => measureXenlogd(setup, 'fsync = "interval"'),
+};
+
 const { values } = parseArgs({
   options: {
     rounds: { type: "string", default: "5" },
     gb: { type: "string", default: "3" },
     directory: { type: "string", default: tmpdir() },
     pipe: { type: "string", default: "1048576,65536" },
+    fsync: { type: "boolean", default: false },
   },
 });
 process.env["XENLOGD_TEST_TARGET"] = "dist";
@@ -88,7 +96,8 @@ async function bench(pipeBytes: number): Promise<void> {
   if (!flood.found || !splice.found) throw new Error("the bench needs a C compiler");
   const results = new Map<string, Measured[]>();
   for (let round = 0; round < Number(values.rounds); round += 1) {
-    for (const [name, measure] of Object.entries(consumers)) {
+    const measured = values.fsync ? { ...consumers, ...policies } : consumers;
+    for (const [name, measure] of Object.entries(measured)) {
       const directory = mkdtempSync(join(values.directory, "xenlogd-bench-"));
       const bytes = Math.round(Number(values.gb) * 1e9);
       try {
@@ -159,8 +168,10 @@ async function measureProgram(
   return measuredOf(setup.bytes, cpu - before, milliseconds);
 }
 
-async function measureXenlogd(setup: Setup): Promise<Measured> {
-  await using daemon = await TestDaemon.start();
+async function measureXenlogd(setup: Setup, policy = ""): Promise<Measured> {
+  const configuration = join(setup.directory, "xenlogd.toml");
+  writeFileSync(configuration, `[power-loss]\n${policy}\n`);
+  await using daemon = await TestDaemon.start("--config", configuration);
   const xenstore = await daemon.xenstore();
   const handle = await createLogfile({
     xenstore,

@@ -41,6 +41,9 @@ export interface PumpedStreamOptions {
 }
 
 const write: Intent = { kind: "write" };
+/** Capacity of a pipe that nobody has resized. */
+const takeBytesMin = 65_536;
+
 /** Another stream has the file. */
 const superseded: Intent & { readonly kind: "discard" } = { kind: "discard", reason: "superseded" };
 
@@ -51,6 +54,11 @@ export class PumpedStream {
   #record: StreamRecord;
   #state: StreamState;
   #readFd: number;
+  /**
+   * What is taken at once: as much as there may be, and not much more, for it bounds what is said of
+   * a stage that is lost while it is filled. To ask would cost the pipe's lock, which the writer has.
+   */
+  #takeBytesMax = takeBytesMin;
   #readiness: Readiness | undefined;
   #filled: Filled | undefined;
   #soon: NodeJS.Immediate | undefined;
@@ -169,17 +177,18 @@ export class PumpedStream {
   #moveOnce(): number {
     assert.equal(this.#filled, undefined, "bytes in a stage come before those in the FIFO");
     if (this.#settle(this.#sink.prepare()) === "stalled") return 0;
-    // No more than is there now, so that a stage that is lost is lost by a number.
-    const bytesMax = Math.max(1, bytesReadable(this.#readFd));
-    const stage = this.#options.pool.take(this.#record, this.#intent, this.#place, bytesMax);
+    const { pool } = this.#options;
+    const stage = pool.take(this.#record, this.#intent, this.#place, this.#takeBytesMax);
     if (stage === undefined) {
       this.#stall("all stages are in use by streams that are stalled");
       return 0;
     }
-    const moved = splice(this.#readFd, stage.fd, Math.min(bytesMax, stage.capacityBytes));
-    this.#options.pool.filled(stage, moved === "wouldBlock" ? 0 : moved);
+    const bytesMax = Math.min(this.#takeBytesMax, stage.capacityBytes);
+    const moved = splice(this.#readFd, stage.fd, bytesMax);
+    if (moved === bytesMax) this.#takeBytesMax = Math.min(2 * bytesMax, stage.capacityBytes);
+    pool.filled(stage, moved === "wouldBlock" ? 0 : moved);
     if (moved === "wouldBlock" || moved === 0) {
-      this.#options.pool.give(stage);
+      pool.give(stage);
       if (moved === 0) this.#dispatch({ kind: "endOfFile" });
       return 0;
     }
