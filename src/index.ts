@@ -13,6 +13,13 @@ export {
   parseSize,
 } from "./contract/index.ts";
 export {
+  LogfileError,
+  type LogfileErrorCode,
+  LogReader,
+  type Position,
+  type PositionRead,
+} from "./logfile/index.ts";
+export {
   type CloseHandleOptions,
   type CreateFifoOptions,
   type CreateLogfileOptions,

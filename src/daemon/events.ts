@@ -26,6 +26,8 @@ export type DaemonEvent =
       readonly key: string;
       readonly epoch: string;
       readonly writtenBytes: number;
+      /** By reason. */
+      readonly droppedBytes: Readonly<Record<string, number>>;
     }
   | {
       readonly kind: "StreamRefused";

@@ -317,8 +317,8 @@ export class Streams {
     const stream = this.#live.get(report.epoch);
     if (stream === undefined) return;
     const { key, epoch } = stream.record;
-    const { writtenBytes } = report;
-    this.#options.emit({ kind: "StreamClosed", key, epoch, writtenBytes });
+    const { writtenBytes, droppedBytes } = report;
+    this.#options.emit({ kind: "StreamClosed", key, epoch, writtenBytes, droppedBytes });
     this.#closed.add({ record: stream.record, report });
     this.forget(stream);
   }
