@@ -47,6 +47,7 @@ function nameOf(path: string, as: "path" | "descriptor"): string {
 }
 
 const kernel = await import("../../../src/kernel/index.ts");
+const { Durability } = await import("../../../src/logfile/index.ts");
 const product = await loadProduct("");
 
 /** The parts of a pump, as they are or with something wrong. */
@@ -265,7 +266,8 @@ export class PumpBench implements Disposable {
     const body = (): void => {
       const locations = this.#stages.map(({ at }) => at);
       const pool = StagePool.open(this.#path("run/note"), locations);
-      const options = { pool, positionsDirectory, nullFd: this.#nullFd };
+      const durability = new Durability({ kind: "none" });
+      const options = { pool, positionsDirectory, durability, nullFd: this.#nullFd };
       const leftovers = recoverStages({
         ...options,
         send: ({ type }) => assert.notEqual(type, "orphaned", "a stage's bytes have no owner"),
@@ -280,6 +282,7 @@ export class PumpBench implements Disposable {
             leftover: undefined,
             onStalled: (reason) => assert.fail(reason),
             onResumed: () => {},
+            onInterference: (kind) => assert.fail(`somebody has ${kind} the log`),
             onClosed: () => {},
           }),
         );

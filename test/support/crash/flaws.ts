@@ -32,14 +32,14 @@ export const flawsUnderKills: readonly Flaw[] = [
     why: "since it fills stages without a note",
     mutation: {
       file: "/pump/stage-pool.ts",
-      edits: [[/writeNote\([^;]*\);/, ""]],
+      edits: [[/( {2}#write\(stage[\s\S]*?)this\.#notes\.write\([^;]*\);/, "$1"]],
     },
   },
   {
     why: "since it does not look into the stages of its predecessor",
     mutation: {
       file: "/pump/recovery.ts",
-      edits: [["options.pool.takeFilled()", "[] as FilledStage[]"]],
+      edits: [["options.pool.findAll()", "[] as FoundStage[]"]],
     },
   },
   {
@@ -68,8 +68,13 @@ export const flawsUnderKills: readonly Flaw[] = [
   {
     why: "since it notes a rotation only when that is over",
     mutation: {
-      file: "/pump/positions.ts",
-      edits: [[/(rotating\(live: LiveFile\): void \{[^}]*\};)\s*this\.#write\(\);/, "$1"]],
+      file: "/logfile/rotating-file.ts",
+      edits: [
+        [
+          'this.#observer.changing(live, 0);\n    this.#state = { kind: "rotating"',
+          'this.#state = { kind: "rotating"',
+        ],
+      ],
     },
   },
 ];
