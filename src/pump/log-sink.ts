@@ -210,6 +210,11 @@ export class LogSink {
       const { limitBytes, copies } = target;
       const file = new RotatingFile({ directory, observer, limitBytes, copies }, live);
       if (file.live !== undefined) keeper.take(file.live, this.#positions.record.base, copies);
+      const { foreignBytes } = this.#positions;
+      if (foreignBytes > 0) {
+        const end = this.#positions.endAt(file.live?.sizeBytes ?? 0);
+        keeper.mark("foreign", end - foreignBytes, foreignBytes);
+      }
       durability.renamed(directory.fd);
       return { directory, file, keeper };
     } catch (error) {
@@ -220,16 +225,11 @@ export class LogSink {
 
   #observer(directory: LogDirectory, keeper: IndexKeeper): ChainObserver {
     const { durability, onInterference } = this.#options;
-    const mark = (end: number, foreignBytes: number): void => {
-      if (foreignBytes <= 0) return;
-      this.#positions.inserted(foreignBytes);
-      keeper.mark("foreign", end, foreignBytes);
-    };
     return {
       changing: (live, foreignBytes) => {
         const end = this.#positions.endAt(live.sizeBytes);
-        this.#positions.changing(end + foreignBytes);
-        mark(end, foreignBytes);
+        this.#positions.changing(end + foreignBytes, foreignBytes);
+        if (foreignBytes > 0) keeper.mark("foreign", end, foreignBytes);
       },
       trimming: (live) => keeper.trimming(live),
       changed: (live, copy) => {
@@ -242,7 +242,8 @@ export class LogSink {
         durability.renamed(directory.fd);
       },
       extended: (live, foreignBytes) => {
-        mark(this.#positions.endAt(live.sizeBytes) - foreignBytes, foreignBytes);
+        this.#positions.inserted(foreignBytes);
+        keeper.mark("foreign", this.#positions.endAt(live.sizeBytes) - foreignBytes, foreignBytes);
       },
       interfered: (kind) => {
         if (kind === "directory") keeper.moved();

@@ -4,9 +4,11 @@
 import assert from "node:assert/strict";
 import {
   appendFileSync,
+  closeSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -21,6 +23,8 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { makePipe, resizePipe } from "../../../src/kernel/index.ts";
 import { Durability, LogReader } from "../../../src/logfile/index.ts";
+import type { LogIndex } from "../../../src/logfile/log-index.ts";
+import { readIndex } from "../../../src/logfile/side-file.ts";
 import { LogSink } from "../../../src/pump/log-sink.ts";
 
 const pipe = makePipe();
@@ -87,6 +91,14 @@ class SinkBench implements Disposable {
     const witness = this.#witness.get(this.#options.epoch) ?? new Map<number, number>();
     this.#witness.set(this.#options.epoch, witness);
     for (const [position, byte] of bytes.entries()) witness.set(start + position, byte);
+  }
+
+  index(): LogIndex {
+    const directoryFd = openSync(join(this.root, "own"), "r");
+    const index = readIndex(directoryFd, "x.log");
+    closeSync(directoryFd);
+    assert.ok(index !== undefined);
+    return index;
   }
 
   /** As after SIGKILL, or with another bound or epoch: nothing is closed in order. */
@@ -318,6 +330,31 @@ describe("somebody else's hands on a live log", () => {
     assert.ok(bench.contents().endsWith(after));
     assert.ok(bench.bytesOnDisk <= 4 * 4096);
     bench.check();
+  });
+
+  it("are told of in the index, also when they were there while nobody looked", () => {
+    using bench = new SinkBench();
+    bench.write(before);
+    writeFileSync(bench.path("new"), "a new one\n");
+    renameSync(bench.path("new"), bench.path());
+    bench.again();
+    bench.write(after);
+    const { ranges, epochs } = bench.index();
+    const end = bench.sink.offset - after.length;
+    assert.deepEqual(ranges, [
+      { kind: "foreign", start: (epochs[0]?.start ?? 0) + end - 10, bytes: 10 },
+    ]);
+  });
+
+  it("on the side file leave nothing to be known by position, and are no error", () => {
+    using bench = new SinkBench();
+    bench.write(before);
+    rmSync(bench.path(".x.log.xenlogd"));
+    mkdirSync(bench.path(".x.log.xenlogd"));
+    const reader = new LogReader(bench.root, "own/x.log");
+    const position = { epoch: "00000000000000aa", offset: 0 };
+    assert.deepEqual(reader.read(position, 1), { kind: "unknownEpoch" });
+    reader.close();
   });
 
   it("in the middle of the chain is no reason to take one byte for another", () => {
