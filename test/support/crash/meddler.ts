@@ -36,6 +36,7 @@ interface Deed {
   readonly hole: Hole;
   /** Offsets in use again after it if nobody looked: a file's size is its position. */
   readonly cutBytes: number;
+  readonly isForeign: boolean;
   isOld: boolean;
 }
 
@@ -103,6 +104,7 @@ export class Meddler {
         break;
       case "replace":
         this.#took(start, this.#sizeOf(live), 0);
+        if (this.#deed !== undefined) this.#deed = { ...this.#deed, isForeign: true };
         writeFileSync(away, foreignText);
         renameSync(away, live);
         break;
@@ -122,8 +124,8 @@ export class Meddler {
     return foreignText;
   }
 
-  /** A pump has finished, and the epoch ends there by its record. */
-  settle(offset: number): void {
+  /** A pump has finished, and the epoch ends there by its record, without what others put there. */
+  settle(offset: number, foreignIs: "told" | "untold", limitBytes: number): void {
     const deed = this.#deed;
     const witness = this.#witness;
     const more = offset - (witness.end - witness.epoch.start);
@@ -137,10 +139,15 @@ export class Meddler {
       witness.give(deed.hole);
       witness.remove(start, deed.cutBytes);
     } else if (more > 0) {
-      // Nobody saw how long the file was: its offsets are not used again.
+      // Who was killed when it had noticed has not told whose bytes they are.
+      const foreign = deed.isForeign && foreignIs === "untold" ? foreignText : Buffer.alloc(0);
       const at = deed.hole.start + deed.hole.bytes();
-      witness.insertVoid(at, Buffer.alloc(more, 0xff));
-      witness.take(at, () => more);
+      witness.insert(at, foreign);
+      // Nobody saw how long the file was: its offsets are not used again.
+      const unused = more - foreign.length;
+      assert.ok(unused >= 0 && unused <= limitBytes, `${unused} offsets are not used`);
+      witness.insertVoid(at, Buffer.alloc(unused, 0xff));
+      if (unused > 0) witness.take(at, () => unused);
     }
     if (more !== 0 || deed.isOld) this.#deed = undefined;
   }
@@ -150,7 +157,8 @@ export class Meddler {
   }
 
   #took(start: number, bytes: () => number, cutBytes: number): void {
-    this.#deed = { hole: this.#witness.take(start, bytes), cutBytes, isOld: false };
+    const hole = this.#witness.take(start, bytes);
+    this.#deed = { hole, cutBytes, isForeign: false, isOld: false };
   }
 
   #sizeOf(path: string): () => number {
