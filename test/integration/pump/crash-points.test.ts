@@ -8,14 +8,16 @@ import { PumpBench } from "../../support/crash/bench.ts";
 import type { Kill } from "../../support/crash/crash-points.ts";
 import { killsAt, playScenario, type Scenario, scenarios } from "../../support/crash/scenarios.ts";
 
-/** Of all pairs of kills one in so many; 1, all of them, takes some twenty minutes. */
-const pairStride = Number(process.env["XENLOGD_TEST_PAIRS"] ?? 186);
+/** Of all kills the first at each kind of point, and of the others one in so many; 1: all of them. */
+const killStride = Number(process.env["XENLOGD_TEST_KILLS"] ?? 16);
+/** Of all pairs of kills one in so many; 1, all of them, takes hours. */
+const pairStride = Number(process.env["XENLOGD_TEST_PAIRS"] ?? 4000);
 const firstStride = Math.ceil(Math.cbrt(pairStride));
 const secondStride = Math.ceil(pairStride / firstStride);
 
 for (const scenario of scenarios) {
   describe(`a pump killed during ${scenario.name}`, () => {
-    const { points } = playScenario(scenario, {});
+    const { points } = playScenario(scenario, { positions: 300 });
 
     it("comes to the crash points that are expected", () => {
       assert.deepEqual(
@@ -26,14 +28,18 @@ for (const scenario of scenarios) {
 
     it("at any of them keeps every byte once", (t) => {
       const hits = new Set<string>();
-      for (const kill of killsAt(points)) {
+      let kills = 0;
+      for (const [index, kill] of killsAt(points).entries()) {
+        const hit = `${kill.when} ${points[kill.at]}`;
+        if (index % killStride !== 0 && hits.has(hit)) continue;
         play(scenario, [kill]);
-        hits.add(`${kill.when} ${points[kill.at]}`);
+        hits.add(hit);
+        kills += 1;
       }
       for (const point of scenario.points) {
         assert.ok(hits.has(`before ${point}`) && hits.has(`after ${point}`), point);
       }
-      t.diagnostic(`${points.length} points, ${killsAt(points).length} kills`);
+      t.diagnostic(`${points.length} points, ${kills} of ${killsAt(points).length} kills`);
     });
 
     it("and whose successor is killed as well keeps every byte once", (t) => {

@@ -54,6 +54,11 @@ export class ChainWatch {
     this.look();
   }
 
+  /** Whether one bound holds, and no other is to. */
+  get isSteady(): boolean {
+    return this.#bounds.length === 1;
+  }
+
   isInChain(name: string): boolean {
     if (name === this.#live) return true;
     const index = Number(name.slice(this.#live.length + 1));
