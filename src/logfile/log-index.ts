@@ -62,6 +62,20 @@ export function addEpoch(index: LogIndex, epoch: IndexedEpoch): LogIndex {
   return { ...index, epochs: [...index.epochs, epoch].slice(-epochsMax) };
 }
 
+/** A live file that was cut to before the newest epoch's begin: the epoch begins there now. */
+export function cutEpoch(
+  index: LogIndex,
+  epoch: string,
+  live: FileOnDisk,
+  liveBase: number,
+): LogIndex {
+  const known = findFile(index, live);
+  const newest = index.epochs.at(-1);
+  if (known === undefined || newest?.epoch !== epoch) return index;
+  const start = Math.min(newest.start, known.base - liveBase);
+  return { ...index, epochs: [...index.epochs.slice(0, -1), { ...newest, start }] };
+}
+
 export function addRange(index: LogIndex, range: IndexedRange): LogIndex {
   // Told again by whoever finishes what was interrupted.
   if (index.ranges.at(-1)?.start === range.start) return index;

@@ -93,7 +93,7 @@ export function resolvePosition(
     return { ...emptyRecord, base: 0 - live.sizeBytes, inode: live.inode };
   }
   if (last.end !== null) return live === undefined ? last : settle(last, live);
-  if (live?.inode === last.inode) return last;
+  if (live?.inode === last.inode) return uncut(last, live.sizeBytes);
   // Somebody has taken the name from our file while nobody looked. Where it ended is known if it is
   // one of the copies; else it did not end behind its limit, and no offset may mean two bytes.
   const size = found.copySize(last.inode) ?? found.limitBytes;
@@ -103,6 +103,11 @@ export function resolvePosition(
   return settle({ ...last, end: end + live.sizeBytes, inserted }, live);
 }
 
+/** Whatever was cut from a file while nobody looked, the stream does not end before its begin. */
+function uncut(record: PositionRecord, sizeBytes: number): PositionRecord {
+  return { ...record, base: Math.max(record.base, 0 - sizeBytes) };
+}
+
 /** The files have changed, and the live file ends where `record.end` says. */
 function settle(
   record: PositionRecord,
@@ -110,7 +115,9 @@ function settle(
 ): PositionRecord {
   if (record.end === null) return record;
   // The file itself still: whatever was cut from it, what is left has its place.
-  if (live.inode === record.inode && live.sizeBytes > 0) return { ...record, end: null };
+  if (live.inode === record.inode && live.sizeBytes > 0) {
+    return uncut({ ...record, end: null }, live.sizeBytes);
+  }
   const base = record.end - live.sizeBytes;
   // A new file is empty, also where it has the inode of the one that was removed for it.
   const rotated = live.sizeBytes === 0 && base > record.base;

@@ -84,6 +84,24 @@ describe("a stream whose limit was raised", () => {
   });
 });
 
+describe("a stream whose bound was raised while it ran", () => {
+  it("is not brought under the old one when its stages are lost", () => {
+    using bench = new PumpBench({ limitBytes: 4096, copies: 0, stageBytes: 4096 });
+    bench.write(12_000);
+    bench.pump((stream) => {
+      // Moves one stage full.
+      stream.nodesGone();
+      stream.nodesBack();
+      bench.rebound(stream, { limitBytes: 8192, copies: 1 });
+    });
+    const sizes = bench.sizes();
+    bench.loseStages();
+    bench.pump();
+    assert.deepEqual(bench.sizes(), sizes);
+    bench.check();
+  });
+});
+
 /** Plays the scenario with kills, and says where they were if it fails. */
 function play(scenario: Scenario, kills: readonly Kill[]): readonly string[] {
   try {

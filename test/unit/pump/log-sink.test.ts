@@ -346,6 +346,26 @@ describe("somebody else's hands on a live log", () => {
     ]);
   });
 
+  it("that cut off all of an epoch, and of the one before it, leave the rest in place", () => {
+    for (const left of [0, 300]) {
+      using bench = new SinkBench();
+      bench.write(lines(0, 50));
+      bench.again({ epoch: "00000000000000bb" });
+      truncateSync(bench.path(), left);
+      bench.again();
+      bench.write(after);
+      assert.equal(bench.sink.offset, after.length);
+      const reader = new LogReader(bench.root, "own/x.log");
+      const read = (epoch: string): string => {
+        const found = reader.read({ epoch: epoch.padStart(16, "0"), offset: 0 }, 4096);
+        return found.kind === "bytes" ? found.bytes.toString() : found.kind;
+      };
+      assert.equal(read("bb"), after);
+      assert.equal(read("aa"), left === 0 ? "beyondEpoch" : lines(0, 50).slice(0, left));
+      reader.close();
+    }
+  });
+
   it("on the side file leave nothing to be known by position, and are no error", () => {
     using bench = new SinkBench();
     bench.write(before);
