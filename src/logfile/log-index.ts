@@ -71,7 +71,8 @@ export function cutEpoch(
 ): LogIndex {
   const known = findFile(index, live);
   const newest = index.epochs.at(-1);
-  if (known === undefined || newest?.epoch !== epoch) return index;
+  const isCut = live.sizeBytes > 0 && liveBase + live.sizeBytes === 0;
+  if (known === undefined || newest?.epoch !== epoch || !isCut) return index;
   const start = Math.min(newest.start, known.base - liveBase);
   return { ...index, epochs: [...index.epochs.slice(0, -1), { ...newest, start }] };
 }

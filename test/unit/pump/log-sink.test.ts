@@ -361,7 +361,7 @@ describe("somebody else's hands on a live log", () => {
         return found.kind === "bytes" ? found.bytes.toString() : found.kind;
       };
       assert.equal(read("bb"), after);
-      assert.equal(read("aa"), left === 0 ? "beyondEpoch" : lines(0, 50).slice(0, left));
+      assert.equal(read("aa"), left === 0 ? "rotatedAway" : lines(0, 50).slice(0, left));
       reader.close();
     }
   });
