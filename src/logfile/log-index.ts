@@ -55,6 +55,8 @@ export const emptyIndex: LogIndex = { epochs: [], files: [], ranges: [], times: 
 // What is above these is forgotten, the oldest first: an index has a fixed size on disk.
 const epochsMax = 24;
 const filesMax = 48;
+/** Files that somebody has taken are no copies: those that are must not be forgotten for them. */
+const takenMax = 8;
 const rangesMax = 64;
 const timesMax = 96;
 
@@ -115,7 +117,7 @@ export function rotateFiles(
   live: IndexedFile,
   copies: number,
 ): readonly IndexedFile[] {
-  return [live, ...files].slice(0, Math.min(copies + 1, filesMax));
+  return [live, ...files].slice(0, Math.min(copies + 1 + takenMax, filesMax));
 }
 
 /** A smaller index that says less about the past; for one that does not fit its room. */

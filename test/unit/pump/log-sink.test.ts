@@ -366,6 +366,16 @@ describe("somebody else's hands on a live log", () => {
     }
   });
 
+  it("that took the live file leave the place of the copies", () => {
+    using bench = new SinkBench({ copies: 1 });
+    bench.write(lines(0, 500));
+    renameSync(bench.path(), bench.path("old"));
+    assert.equal(bench.sink.look(), undefined);
+    bench.write(after);
+    rmSync(bench.path("old"), { force: true });
+    assert.equal(bench.check(), bench.bytesOnDisk);
+  });
+
   it("on the side file leave nothing to be known by position, and are no error", () => {
     using bench = new SinkBench();
     bench.write(before);
