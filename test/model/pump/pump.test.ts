@@ -6,10 +6,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { type Product, PumpBench, wrongProduct } from "../../support/crash/bench.ts";
+import { type Act, type Product, PumpBench, wrongProduct } from "../../support/crash/bench.ts";
 import type { LogBound } from "../../support/crash/chain-watch.ts";
 import type { Kill } from "../../support/crash/crash-points.ts";
 import { flawsUnderKills } from "../../support/crash/flaws.ts";
+import { type Meddling, meddlings } from "../../support/crash/meddler.ts";
 
 const runs = Number(process.env["XENLOGD_TEST_RUNS"] ?? 250);
 
@@ -31,6 +32,17 @@ class Model {
 
   write(bytes: number): void {
     this.#unpumped += bytes;
+  }
+
+  /** What waits may come to a counter instead of the log. */
+  mayDrop(bytes: number): void {
+    this.#unpumped -= Math.min(bytes, this.#unpumped);
+  }
+
+  /** Somebody has taken what was there. */
+  taken(): void {
+    this.#sizes = [];
+    this.#unpumped = 0;
   }
 
   reconfigure(bound: LogBound): void {
@@ -64,9 +76,9 @@ function sum(sizes: readonly number[]): number {
   return sizes.reduce((total, size) => total + size, 0);
 }
 
-/** A file is full when the next line may not fit: within an eighth of its limit. */
+/** A file is full when the next line may not fit: within an eighth of its limit, or one of ours. */
 function fullBytes(limitBytes: number): number {
-  return limitBytes - Math.min(4096, Math.floor(limitBytes / 8));
+  return limitBytes - Math.max(1024, Math.min(4096, Math.floor(limitBytes / 8)));
 }
 
 function trimmedBytes(size: number, limitBytes: number): number {
@@ -90,12 +102,22 @@ const write = fc.record({
   lineCells: fc.constantFrom(0, 1, 3, 50),
 });
 
+const meddle = fc.record({
+  do: fc.constant("meddle" as const),
+  // What is cut while nobody looks has its offsets used again: scenarios alone tell of that.
+  what: fc.constantFrom(...meddlings.filter((what) => what !== "empty" && what !== "shorten")),
+  /** While a pump has the files open, and whether that is told to look. */
+  whom: fc.constantFrom("nobody", "told", "untold"),
+});
+
 const step = fc.oneof(
   { weight: 6, arbitrary: write },
   { weight: 3, arbitrary: fc.record({ do: fc.constant("pump" as const), check: fc.boolean() }) },
   { weight: 6, arbitrary: fc.record({ do: fc.constant("kill" as const), kill }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant("newEpoch" as const) }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant("reconfigure" as const), bound }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom("newEpoch", "succeed", "look") }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom("reconfigure", "rebound"), bound }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constantFrom("mark", "lose") }) },
+  { weight: 1, arbitrary: meddle },
 );
 type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
 
@@ -106,6 +128,11 @@ class Life {
   readonly #bench: PumpBench;
   readonly #model: Model;
   #waiting = 0;
+  #marks = 0;
+  /** Whether a pump has served the present epoch. */
+  #isBegun: boolean = true;
+  /** What the next pump does with its stream before it moves anything. */
+  #act: Act | undefined;
 
   constructor(bench: PumpBench, bound: LogBound) {
     this.#bench = bench;
@@ -122,23 +149,77 @@ class Life {
         break;
       case "pump":
         this.#pump();
-        if (step.check) this.#bench.check();
+        if (!step.check) break;
+        this.#settle();
+        this.#bench.check();
         break;
       case "kill":
         this.#pump(step.kill);
         break;
       case "newEpoch":
+        this.#settle();
+        this.#isBegun = false;
         this.#bench.newEpoch();
         break;
       case "reconfigure":
         this.#bench.reconfigure(step.bound);
         this.#model.reconfigure(step.bound);
         break;
+      case "rebound":
+        this.#model.reconfigure(step.bound);
+        this.#act = (stream) => this.#bench.rebound(stream, step.bound);
+        break;
+      case "look":
+        this.#act = (stream) => stream.lookAtFiles();
+        break;
+      case "mark":
+        this.#settle();
+        this.#marks += 1;
+        this.#bench.mark(`[line ${this.#marks} of ours]`);
+        break;
+      case "lose":
+        // What an earlier epoch has lost is told of at its end.
+        if (!this.#isBegun) this.#pump();
+        this.#settle();
+        this.#model.mayDrop(this.#bench.loseStages());
+        break;
+      case "succeed":
+        this.#settle();
+        this.#model.mayDrop(waitingBytesMax);
+        this.#bench.succeed();
+        this.#waiting = 0;
+        break;
+      case "meddle":
+        this.#settle();
+        this.#meddle(step.what, step.whom);
+        break;
     }
   }
 
+  #meddle(what: Meddling, whom: "nobody" | "told" | "untold"): void {
+    const meddle = (): void => {
+      this.#bench.meddle(what);
+      this.#model.taken();
+    };
+    let isDone = whom === "nobody";
+    if (isDone) meddle();
+    if (isDone) return;
+    this.#act = (stream) => {
+      if (!isDone) meddle();
+      isDone = true;
+      if (whom === "told") stream.lookAtFiles();
+    };
+  }
+
+  /** Until nothing is under way but bytes. */
+  #settle(): void {
+    while (this.#act !== undefined || !this.#bench.isSettled) this.#pump();
+  }
+
   #pump(kill?: Kill): void {
-    if (this.#bench.pumpOnce(kill).outcome === "killed") return;
+    if (this.#bench.pumpOnce(kill, this.#act).outcome === "killed") return;
+    this.#act = undefined;
+    this.#isBegun = true;
     this.#model.pumped(this.#bench.sizes());
     this.#waiting = 0;
   }

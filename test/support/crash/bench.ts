@@ -299,7 +299,7 @@ export class PumpBench implements Disposable {
     if (what === "replace" && this.#readRecord()?.end !== null) return;
     const waiting = this.#stagedBytes() + kernel.bytesReadable(this.#mainFd);
     const end = this.#witness.end - waiting;
-    if (this.#meddler.meddle(what, end, this.#record.copies)) this.#watch.disturb();
+    if (this.#meddler.meddle(what, end, this.#record)) this.#watch.disturb();
   }
 
   /** Whether nothing is under way but bytes. */
@@ -473,7 +473,7 @@ export class PumpBench implements Disposable {
     const offset = this.#offset();
     // A pump that has not noticed yet goes on writing into a file that has no name any more.
     if (offset === undefined) return "unnoticed";
-    this.#meddler.settle(offset - rangeBytes, foreignIs, this.#record.limitBytes);
+    this.#meddler.settle(offset - rangeBytes, foreignIs);
     for (const { offset, bytes, kind } of ranges) {
       this.#rangesEnd = offset + bytes;
       const at = this.#witness.epoch.start + offset;
@@ -509,7 +509,14 @@ export class PumpBench implements Disposable {
       assert.equal(text.length, bytes, line);
       return text;
     }
-    if (found === undefined) return Buffer.alloc(bytes, 0xff);
+    if (found === undefined) {
+      // Rotated away before anybody could read what it said.
+      const counted = this.#readRecord()?.dropped["crash"] ?? 0;
+      const more = counted - this.#crashBytes;
+      assert.ok(more === 0 || more === line.lostBytes, `${more} bytes are counted as lost`);
+      this.#crashBytes = counted;
+      return Buffer.alloc(bytes, 0xff);
+    }
     const said = /^\n?\[xenlogd: (up to )?(\d+) bytes lost, [^\n]*\]\n$/.exec(found.toString());
     assert.ok(said !== null, `${found} says what was lost`);
     const [, upTo, amount] = said;

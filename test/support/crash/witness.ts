@@ -121,6 +121,12 @@ export class Witness {
     return this.#bytes.subarray(start, start + bytes);
   }
 
+  /** Where these bytes were last, at `before` at the latest. */
+  find(bytes: Buffer, before: number): number {
+    const found = this.#bytes.lastIndexOf(bytes, before);
+    return found < 0 ? before : found;
+  }
+
   /** Each file is a piece of the log, in order, newest first, without a gap, up to the last byte. */
   check(files: readonly FoundFile[]): readonly Piece[] {
     let end = this.end;
