@@ -116,6 +116,19 @@ export const flawsUnderKills: readonly Flaw[] = [
       edits: [["this.#note(entry.base);\n    this.#write();", "this.#note(entry.base);"]],
     },
   },
+  {
+    why: "since it adds to what was dropped instead of setting it",
+    scenario: "a next owner of its file",
+    mutation: {
+      file: "/pump/recovery.ts",
+      edits: [
+        [
+          "sink.drop(intent.reason, fill.at + taken)",
+          "sink.drop(intent.reason, sink.dropped(intent.reason) + taken)",
+        ],
+      ],
+    },
+  },
 ];
 
 /** These products are wrong while nobody kills them. */
@@ -138,19 +151,6 @@ export const flawsAtOnce: readonly Flaw[] = [
     mutation: {
       file: "/logfile/cut.ts",
       edits: [["sizeBytes >= limitBytes)", "sizeBytes >= limitBytes / 2)"]],
-    },
-  },
-  {
-    why: "since it adds to what was dropped instead of setting it",
-    scenario: "a next owner of its file",
-    mutation: {
-      file: "/pump/recovery.ts",
-      edits: [
-        [
-          "sink.drop(intent.reason, fill.at + taken)",
-          "sink.drop(intent.reason, sink.dropped(intent.reason) + taken)",
-        ],
-      ],
     },
   },
   {
