@@ -12,6 +12,7 @@ import {
   addRange,
   addTime,
   beforeTrim,
+  cutEpoch,
   emptyIndex,
   type LogIndex,
   placeFiles,
@@ -52,7 +53,9 @@ export class IndexKeeper {
     if (known === undefined) {
       this.#beginEpoch([live, ...older], liveBase);
     } else {
-      this.#epochStart = known.start;
+      this.#index = cutEpoch(this.#index, this.#epoch, live, liveBase);
+      const { epochs } = this.#index;
+      this.#epochStart = epochs.find(({ epoch }) => epoch === this.#epoch)?.start ?? known.start;
     }
     const files = placeFiles(live, older, this.#epochStart + liveBase, this.#index);
     this.#index = withFiles(this.#index, files);

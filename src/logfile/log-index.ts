@@ -55,11 +55,28 @@ export const emptyIndex: LogIndex = { epochs: [], files: [], ranges: [], times: 
 // What is above these is forgotten, the oldest first: an index has a fixed size on disk.
 const epochsMax = 24;
 const filesMax = 48;
+/** Files that somebody has taken are no copies: those that are must not be forgotten for them. */
+const takenMax = 8;
 const rangesMax = 64;
 const timesMax = 96;
 
 export function addEpoch(index: LogIndex, epoch: IndexedEpoch): LogIndex {
   return { ...index, epochs: [...index.epochs, epoch].slice(-epochsMax) };
+}
+
+/** A live file that was cut to before the newest epoch's begin: the epoch begins there now. */
+export function cutEpoch(
+  index: LogIndex,
+  epoch: string,
+  live: FileOnDisk,
+  liveBase: number,
+): LogIndex {
+  const known = findFile(index, live);
+  const newest = index.epochs.at(-1);
+  const isCut = live.sizeBytes > 0 && liveBase + live.sizeBytes === 0;
+  if (known === undefined || newest?.epoch !== epoch || !isCut) return index;
+  const start = Math.min(newest.start, known.base - liveBase);
+  return { ...index, epochs: [...index.epochs.slice(0, -1), { ...newest, start }] };
 }
 
 export function addRange(index: LogIndex, range: IndexedRange): LogIndex {
@@ -100,7 +117,7 @@ export function rotateFiles(
   live: IndexedFile,
   copies: number,
 ): readonly IndexedFile[] {
-  return [live, ...files].slice(0, Math.min(copies + 1, filesMax));
+  return [live, ...files].slice(0, Math.min(copies + 1 + takenMax, filesMax));
 }
 
 /** A smaller index that says less about the past; for one that does not fit its room. */

@@ -3,7 +3,7 @@
 // are on disk, at any instant: room is made before a byte is written. What the file system refuses
 // stays in the pipe. What others do to the files is noticed and mended; see `#look`.
 
-import { closeSync, fstatSync, readSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, ftruncateSync, readSync, writeSync } from "node:fs";
 import { constants } from "node:os";
 import {
   KernelError,
@@ -164,6 +164,13 @@ export class RotatingFile {
     } finally {
       live.sizeBytes = seekToEnd(live.fd);
     }
+  }
+
+  /** Takes back what an interrupted `insert` wrote from that place on. */
+  cutBack(position: number): void {
+    const live = this.#live();
+    if (live.sizeBytes > position) ftruncateSync(live.fd, position);
+    live.sizeBytes = seekToEnd(live.fd);
   }
 
   /** Applies another bound. Throws LogfileError or KernelError; the next append tries again then. */

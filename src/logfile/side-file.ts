@@ -77,7 +77,7 @@ export function readIndex(directoryFd: number, live: string): LogIndex | undefin
   const flags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
   const fd = openBeneath(directoryFd, sideFileName(live), flags);
   try {
-    return newestSlot(fd)?.index;
+    return fstatSync(fd).isFile() ? newestSlot(fd)?.index : undefined;
   } finally {
     closeSync(fd);
   }

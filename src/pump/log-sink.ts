@@ -211,6 +211,11 @@ export class LogSink {
       const { limitBytes, copies } = target;
       const file = new RotatingFile({ directory, observer, limitBytes, copies }, live);
       if (file.live !== undefined) keeper.take(file.live, this.#positions.record.base, copies);
+      const { foreignBytes } = this.#positions;
+      if (foreignBytes > 0) {
+        const end = this.#positions.endAt(file.live?.sizeBytes ?? 0);
+        keeper.mark("foreign", end - foreignBytes, foreignBytes);
+      }
       durability.renamed({ directoryFd: directory.fd, fds: presentOf(keeper.fd) });
       return { directory, file, keeper };
     } catch (error) {
@@ -221,16 +226,11 @@ export class LogSink {
 
   #observer(directory: LogDirectory, keeper: IndexKeeper): ChainObserver {
     const { durability, onInterference } = this.#options;
-    const mark = (end: number, foreignBytes: number): void => {
-      if (foreignBytes <= 0) return;
-      this.#positions.inserted(foreignBytes);
-      keeper.mark("foreign", end, foreignBytes);
-    };
     return {
       changing: (live, foreignBytes) => {
         const end = this.#positions.endAt(live.sizeBytes);
-        this.#positions.changing(end + foreignBytes);
-        mark(end, foreignBytes);
+        this.#positions.changing(end + foreignBytes, foreignBytes);
+        if (foreignBytes > 0) keeper.mark("foreign", end, foreignBytes);
       },
       trimming: (live) => keeper.trimming(live),
       changed: (live, copy) => {
@@ -243,7 +243,8 @@ export class LogSink {
         durability.renamed({ directoryFd: directory.fd, fds: presentOf(keeper.fd) });
       },
       extended: (live, foreignBytes) => {
-        mark(this.#positions.endAt(live.sizeBytes) - foreignBytes, foreignBytes);
+        this.#positions.inserted(foreignBytes);
+        keeper.mark("foreign", this.#positions.endAt(live.sizeBytes) - foreignBytes, foreignBytes);
       },
       interfered: (kind) => {
         if (kind === "directory") keeper.moved();
@@ -280,6 +281,12 @@ export class LogSink {
       return;
     }
     const end = place.position + place.bytes;
+    if (live.sizeBytes < end && end > file.bound.limitBytes) {
+      // The limit was lowered before it was written: it needs another place.
+      file.cutBack(place.position);
+      this.#positions.placeMarker(null);
+      return;
+    }
     const whole = place.bytes === Buffer.byteLength(text) + 1;
     if (live.sizeBytes < end) file.writeAt(place.position, lineOf(text, whole ? "whole" : "cut"));
     keeper.mark("marker", this.#positions.record.base + place.position, place.bytes);

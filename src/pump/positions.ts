@@ -93,7 +93,7 @@ export function resolvePosition(
     return { ...emptyRecord, base: 0 - live.sizeBytes, inode: live.inode };
   }
   if (last.end !== null) return live === undefined ? last : settle(last, live);
-  if (live?.inode === last.inode) return last;
+  if (live?.inode === last.inode) return uncut(last, live.sizeBytes);
   // Somebody has taken the name from our file while nobody looked. Where it ended is known if it is
   // one of the copies; else it did not end behind its limit, and no offset may mean two bytes.
   const size = found.copySize(last.inode) ?? found.limitBytes;
@@ -103,12 +103,21 @@ export function resolvePosition(
   return settle({ ...last, end: end + live.sizeBytes, inserted }, live);
 }
 
+/** Whatever was cut from a file while nobody looked, the stream does not end before its begin. */
+function uncut(record: PositionRecord, sizeBytes: number): PositionRecord {
+  return { ...record, base: Math.max(record.base, 0 - sizeBytes) };
+}
+
 /** The files have changed, and the live file ends where `record.end` says. */
 function settle(
   record: PositionRecord,
   live: { readonly inode: number; readonly sizeBytes: number },
 ): PositionRecord {
   if (record.end === null) return record;
+  // The file itself still: whatever was cut from it, what is left has its place.
+  if (live.inode === record.inode && live.sizeBytes > 0) {
+    return uncut({ ...record, end: null }, live.sizeBytes);
+  }
   const base = record.end - live.sizeBytes;
   // A new file is empty, also where it has the inode of the one that was removed for it.
   const rotated = live.sizeBytes === 0 && base > record.base;
@@ -130,16 +139,21 @@ export interface StreamPosition {
 export class Positions {
   readonly #fd: number;
   #record: PositionRecord;
+  /** Bytes of somebody else's that were found where our file had been. */
+  readonly foreignBytes: number;
 
-  private constructor(fd: number, record: PositionRecord) {
+  private constructor(fd: number, record: PositionRecord, foreignBytes: number) {
     this.#fd = fd;
     this.#record = record;
+    this.foreignBytes = foreignBytes;
   }
 
   static open(path: string, found: FoundFiles): Positions {
     const fd = openPath(path, constants.O_RDWR | constants.O_CREAT, 0o600);
     try {
-      const positions = new Positions(fd, resolvePosition(readRecord(fd), found));
+      const last = readRecord(fd);
+      const record = resolvePosition(last, found);
+      const positions = new Positions(fd, record, record.inserted - (last?.inserted ?? 0));
       positions.#write();
       return positions;
     } catch (error) {
@@ -153,7 +167,7 @@ export class Positions {
     if (!existsSync(path)) return undefined;
     const fd = openPath(path, constants.O_RDWR);
     const record = readRecord(fd);
-    if (record?.superseded === true) return new Positions(fd, record);
+    if (record?.superseded === true) return new Positions(fd, record, 0);
     closeSync(fd);
     return undefined;
   }
@@ -176,9 +190,9 @@ export class Positions {
     return this.#record.end ?? this.#record.base + liveBytes;
   }
 
-  /** The files are about to change; the live file will end at `end`. */
-  changing(end: number): void {
-    this.#update({ end });
+  /** The files are about to change; the live file will end at `end`, behind what others put there. */
+  changing(end: number, foreignBytes: number): void {
+    this.#update({ end, inserted: this.#record.inserted + foreignBytes });
   }
 
   changed(live: { readonly inode: number; readonly sizeBytes: number }): void {

@@ -45,9 +45,13 @@ function settle(found: FoundStage, options: RecoveryOptions): Leftover | undefin
   if (note?.intent.kind === "discard") {
     discard(found, note, options);
     if (bytes > 0) pool.give(stage);
+    else pool.emptied(stage);
     return undefined;
   }
-  if (bytes === 0) return undefined;
+  if (bytes === 0) {
+    pool.emptied(stage);
+    return undefined;
+  }
   if (note === undefined) {
     // Notes are written before a stage is filled: without one the bytes are not from us.
     splice(stage.fd, options.nullFd, bytes);

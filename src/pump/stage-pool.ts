@@ -120,9 +120,15 @@ export class StagePool {
     return this.#free.length > 0;
   }
 
-  /** Gives an emptied stage back. */
+  /** Gives an emptied stage back; what its bytes were to become, they are. */
   give(stage: Stage): void {
+    this.emptied(stage);
     this.#free.push(stage);
+  }
+
+  /** Nothing of the stage is left to be done, and its note's bound may be an old one soon. */
+  emptied(stage: Stage): void {
+    this.#notes.setFill(stage.index, { kind: "empty" });
   }
 
   close(): void {

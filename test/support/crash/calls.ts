@@ -64,6 +64,8 @@ export class Calls {
         };
       case "libcSyscallPidfdOpen":
         return { point: () => undefined, opens: opened };
+      case "libcMmap":
+        return { point: () => undefined };
       case "libcPipe2":
         return { point: () => undefined, opens: (_, [fds]) => fds as readonly number[] };
       case "libcSplice":

@@ -8,6 +8,7 @@
 // module keeps from one process to the next. The pipe that a rotating file looks into is emptied.
 
 import * as fs from "node:fs";
+import koffi from "koffi";
 import * as library from "../../../src/kernel/library.ts";
 import { type Call, Calls, type KnownCall, type NameOf } from "./calls.ts";
 import { replaceSystemCalls } from "./hooks.ts";
@@ -39,6 +40,8 @@ export interface Run {
 /** Told of each crash point before the call is made; what it throws fails the run. */
 export type Watch = (point: string) => void;
 
+const munmap = koffi.load(null).func("int munmap(void *address, size_t length)");
+
 /** One process, from its start to its end. */
 interface Process {
   readonly kill: Kill | undefined;
@@ -46,6 +49,8 @@ interface Process {
   readonly points: string[];
   readonly descriptors: Set<number>;
   readonly timers: (() => void)[];
+  /** Memory that it shares with files: what of it the kernel would take back. */
+  readonly mappings: { readonly pointer: unknown; readonly bytes: unknown }[];
   life:
     | { readonly kind: "running" }
     | { readonly kind: "killed" }
@@ -78,6 +83,7 @@ export class CrashPoints {
       points: [],
       descriptors: new Set(),
       timers: [],
+      mappings: [],
       life: { kind: "running" },
     };
     const restoreTimers = collectTimers(process.timers);
@@ -145,6 +151,7 @@ export class CrashPoints {
 
   #make(process: Process, call: Call, known: KnownCall, args: readonly unknown[]): unknown {
     const result = call(...args);
+    if (call === library.libcMmap) process.mappings.push({ pointer: result, bytes: args[1] });
     const opened = known.opens?.(result, args) ?? [];
     if (call === library.libcPipe2) {
       const [readFd, writeFd] = opened as [number, number];
@@ -193,6 +200,7 @@ export class CrashPoints {
     for (const fd of process.descriptors) {
       fs.closeSync(fd);
     }
+    for (const { pointer, bytes } of process.mappings) munmap(pointer, bytes);
     for (const fd of this.#scratch) drain(fd);
   }
 }

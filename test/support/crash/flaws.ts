@@ -7,6 +7,8 @@ import type { Mutation } from "./hooks.ts";
 interface Flaw {
   /** Ends the sentence "a pump that is wrong". */
   readonly why: string;
+  /** The scenario that finds it out; any of the rotations without it. */
+  readonly scenario?: string;
   readonly mutation: Mutation;
 }
 
@@ -32,14 +34,14 @@ export const flawsUnderKills: readonly Flaw[] = [
     why: "since it fills stages without a note",
     mutation: {
       file: "/pump/stage-pool.ts",
-      edits: [[/writeNote\([^;]*\);/, ""]],
+      edits: [[/( {2}#write\(stage[\s\S]*?)this\.#notes\.write\([^;]*\);/, "$1"]],
     },
   },
   {
     why: "since it does not look into the stages of its predecessor",
     mutation: {
       file: "/pump/recovery.ts",
-      edits: [["options.pool.takeFilled()", "[] as FilledStage[]"]],
+      edits: [["options.pool.findAll()", "[] as FoundStage[]"]],
     },
   },
   {
@@ -67,14 +69,69 @@ export const flawsUnderKills: readonly Flaw[] = [
   },
   {
     why: "since it notes a rotation only when that is over",
+    scenario: "rotation with 0 copies of 4096 bytes",
     mutation: {
-      file: "/pump/positions.ts",
-      edits: [[/(rotating\(live: LiveFile\): void \{[^}]*\};)\s*this\.#write\(\);/, "$1"]],
+      file: "/logfile/rotating-file.ts",
+      edits: [
+        [
+          'this.#observer.changing(live, 0);\n    this.#state = { kind: "rotating"',
+          'this.#state = { kind: "rotating"',
+        ],
+      ],
+    },
+  },
+  {
+    why: "since it writes a line of ours before it notes where",
+    scenario: "lines of ours",
+    mutation: {
+      file: "/pump/log-sink.ts",
+      edits: [
+        [
+          "this.#positions.placeMarker({ inode",
+          "file.writeAt(position, bytes);\n        this.#positions.placeMarker({ inode",
+        ],
+        ["return bytes;\n", "return Buffer.alloc(0);\n"],
+      ],
+    },
+  },
+  {
+    why: "since it notes where the log ends only when that was shortened",
+    scenario: "a lower bound, and a higher one",
+    mutation: {
+      file: "/logfile/rotating-file.ts",
+      edits: [
+        ["if (live !== undefined && live.sizeBytes > limitBytes) observer.changing(live, 0);", ""],
+        [
+          "this.#trim(Number.POSITIVE_INFINITY);",
+          `this.#trim(Number.POSITIVE_INFINITY);
+    if (live !== undefined && live.sizeBytes > limitBytes) observer.changing(live, 0);`,
+        ],
+      ],
+    },
+  },
+  {
+    why: "since the side file is told of a new live file when that has bytes",
+    mutation: {
+      file: "/logfile/index-keeper.ts",
+      edits: [["this.#note(entry.base);\n    this.#write();", "this.#note(entry.base);"]],
+    },
+  },
+  {
+    why: "since it adds to what was dropped instead of setting it",
+    scenario: "a next owner of its file",
+    mutation: {
+      file: "/pump/recovery.ts",
+      edits: [
+        [
+          "sink.drop(intent.reason, fill.at + taken)",
+          "sink.drop(intent.reason, sink.dropped(intent.reason) + taken)",
+        ],
+      ],
     },
   },
 ];
 
-/** Between two calls these products are above their bound. */
+/** These products are wrong while nobody kills them. */
 export const flawsAtOnce: readonly Flaw[] = [
   {
     why: "since it makes room after the rotation",
@@ -94,6 +151,14 @@ export const flawsAtOnce: readonly Flaw[] = [
     mutation: {
       file: "/logfile/cut.ts",
       edits: [["sizeBytes >= limitBytes)", "sizeBytes >= limitBytes / 2)"]],
+    },
+  },
+  {
+    why: "since it renames a file that is not its own",
+    scenario: "somebody's hands on the files it has open: replace",
+    mutation: {
+      file: "/logfile/rotating-file.ts",
+      edits: [['if (!this.#hasName(this.#live())) this.#takeName("replaced");', ""]],
     },
   },
 ];

@@ -4,9 +4,11 @@
 import assert from "node:assert/strict";
 import {
   appendFileSync,
+  closeSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -21,6 +23,8 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { makePipe, resizePipe } from "../../../src/kernel/index.ts";
 import { Durability, LogReader } from "../../../src/logfile/index.ts";
+import type { LogIndex } from "../../../src/logfile/log-index.ts";
+import { readIndex } from "../../../src/logfile/side-file.ts";
 import { LogSink } from "../../../src/pump/log-sink.ts";
 
 const pipe = makePipe();
@@ -87,6 +91,14 @@ class SinkBench implements Disposable {
     const witness = this.#witness.get(this.#options.epoch) ?? new Map<number, number>();
     this.#witness.set(this.#options.epoch, witness);
     for (const [position, byte] of bytes.entries()) witness.set(start + position, byte);
+  }
+
+  index(): LogIndex {
+    const directoryFd = openSync(join(this.root, "own"), "r");
+    const index = readIndex(directoryFd, "x.log");
+    closeSync(directoryFd);
+    assert.ok(index !== undefined);
+    return index;
   }
 
   /** As after SIGKILL, or with another bound or epoch: nothing is closed in order. */
@@ -318,6 +330,61 @@ describe("somebody else's hands on a live log", () => {
     assert.ok(bench.contents().endsWith(after));
     assert.ok(bench.bytesOnDisk <= 4 * 4096);
     bench.check();
+  });
+
+  it("are told of in the index, also when they were there while nobody looked", () => {
+    using bench = new SinkBench();
+    bench.write(before);
+    writeFileSync(bench.path("new"), "a new one\n");
+    renameSync(bench.path("new"), bench.path());
+    bench.again();
+    bench.write(after);
+    const { ranges, epochs } = bench.index();
+    const end = bench.sink.offset - after.length;
+    assert.deepEqual(ranges, [
+      { kind: "foreign", start: (epochs[0]?.start ?? 0) + end - 10, bytes: 10 },
+    ]);
+  });
+
+  it("that cut off all of an epoch, and of the one before it, leave the rest in place", () => {
+    for (const left of [0, 300]) {
+      using bench = new SinkBench();
+      bench.write(lines(0, 50));
+      bench.again({ epoch: "00000000000000bb" });
+      truncateSync(bench.path(), left);
+      bench.again();
+      bench.write(after);
+      assert.equal(bench.sink.offset, after.length);
+      const reader = new LogReader(bench.root, "own/x.log");
+      const read = (epoch: string): string => {
+        const found = reader.read({ epoch: epoch.padStart(16, "0"), offset: 0 }, 4096);
+        return found.kind === "bytes" ? found.bytes.toString() : found.kind;
+      };
+      assert.equal(read("bb"), after);
+      assert.equal(read("aa"), left === 0 ? "rotatedAway" : lines(0, 50).slice(0, left));
+      reader.close();
+    }
+  });
+
+  it("that took the live file leave the place of the copies", () => {
+    using bench = new SinkBench({ copies: 1 });
+    bench.write(lines(0, 500));
+    renameSync(bench.path(), bench.path("old"));
+    assert.equal(bench.sink.look(), undefined);
+    bench.write(after);
+    rmSync(bench.path("old"), { force: true });
+    assert.equal(bench.check(), bench.bytesOnDisk);
+  });
+
+  it("on the side file leave nothing to be known by position, and are no error", () => {
+    using bench = new SinkBench();
+    bench.write(before);
+    rmSync(bench.path(".x.log.xenlogd"));
+    mkdirSync(bench.path(".x.log.xenlogd"));
+    const reader = new LogReader(bench.root, "own/x.log");
+    const position = { epoch: "00000000000000aa", offset: 0 };
+    assert.deepEqual(reader.read(position, 1), { kind: "unknownEpoch" });
+    reader.close();
   });
 
   it("in the middle of the chain is no reason to take one byte for another", () => {

@@ -48,6 +48,12 @@ const cases: readonly Case[] = [
     expected: steady,
   },
   {
+    name: "stays when the file was cut short before it was rotated",
+    last: changing,
+    live: { inode: 7, sizeBytes: 200 },
+    expected: steady,
+  },
+  {
     name: "moves on when the live file is a new one",
     last: changing,
     live: { inode: 8, sizeBytes: 0 },
