@@ -258,7 +258,10 @@ export class LogSink {
     const { limitBytes, copies } = this.#target;
     const { bound } = file;
     if (limitBytes === bound.limitBytes && copies === bound.copies) return;
+    // Noted before the file may grow to it, and until it has shrunk to it.
+    if (limitBytes > bound.limitBytes) this.#positions.limit(limitBytes);
     file.rebound({ limitBytes, copies });
+    this.#positions.limit(limitBytes);
   }
 
   /** Its place is noted before it is written, so that it stands there once whatever happens. */

@@ -27,6 +27,8 @@ export interface PositionRecord {
   readonly base: number;
   /** Inode of the live file that `base` is about. */
   readonly inode: number;
+  /** That file is never larger. */
+  readonly limitBytes: number;
   /** Set while the files change: the offset at which the live file ends, whichever it is. */
   readonly end: number | null;
   readonly rotations: number;
@@ -46,6 +48,7 @@ const recordSchema: v.GenericSchema<unknown, PositionRecord> = v.object({
   version: v.literal(2),
   base: v.number(),
   inode: v.number(),
+  limitBytes: v.number(),
   end: v.nullable(v.number()),
   rotations: v.number(),
   inserted: v.number(),
@@ -64,6 +67,7 @@ const emptyRecord: PositionRecord = {
   version: 2,
   base: 0,
   inode: 0,
+  limitBytes: 0,
   end: null,
   rotations: 0,
   inserted: 0,
@@ -78,7 +82,7 @@ export interface FoundFiles {
   readonly live: { readonly inode: number; readonly sizeBytes: number } | undefined;
   /** Size of the file with that inode among the copies. */
   readonly copySize: (inode: number) => number | undefined;
-  /** A live file is never larger. */
+  /** The limit from now on. */
   readonly limitBytes: number;
 }
 
@@ -87,6 +91,11 @@ export function resolvePosition(
   last: PositionRecord | undefined,
   found: FoundFiles,
 ): PositionRecord {
+  const { limitBytes } = found;
+  return { ...resolveFiles(last, found), limitBytes };
+}
+
+function resolveFiles(last: PositionRecord | undefined, found: FoundFiles): PositionRecord {
   const { live } = found;
   if (last === undefined) {
     if (live === undefined) return { ...emptyRecord, end: 0 };
@@ -96,7 +105,7 @@ export function resolvePosition(
   if (live?.inode === last.inode) return uncut(last, live.sizeBytes);
   // Somebody has taken the name from our file while nobody looked. Where it ended is known if it is
   // one of the copies; else it did not end behind its limit, and no offset may mean two bytes.
-  const size = found.copySize(last.inode) ?? found.limitBytes;
+  const size = found.copySize(last.inode) ?? last.limitBytes;
   const end = last.base + size;
   if (live === undefined) return { ...last, end };
   const inserted = last.inserted + live.sizeBytes;
@@ -188,6 +197,11 @@ export class Positions {
   endAt(liveBytes: number): number {
     // Between two steps of a change there is no live file, but its end is known.
     return this.#record.end ?? this.#record.base + liveBytes;
+  }
+
+  /** Another limit holds from now on. */
+  limit(limitBytes: number): void {
+    this.#update({ limitBytes });
   }
 
   /** The files are about to change; the live file will end at `end`, behind what others put there. */

@@ -7,6 +7,7 @@ const steady: PositionRecord = {
   version: 2,
   base: 1000,
   inode: 7,
+  limitBytes: 4096,
   end: null,
   rotations: 2,
   inserted: 0,
@@ -95,6 +96,12 @@ const cases: readonly Case[] = [
     last: steady,
     live: { inode: 8, sizeBytes: 0 },
     expected: { ...steady, base: 1000 + 4096, inode: 8, rotations: 3 },
+  },
+  {
+    name: "as many as its own limit allowed, which may have been a higher one",
+    last: { ...steady, limitBytes: 8192 },
+    live: { inode: 8, sizeBytes: 0 },
+    expected: { ...steady, base: 1000 + 8192, inode: 8, rotations: 3 },
   },
   { name: "and so when no file is there", last: steady, expected: { ...steady, end: 5096 } },
 ];
