@@ -34,6 +34,8 @@ export class IndexKeeper {
   #side: SideFile | undefined;
   #index: LogIndex = emptyIndex;
   #epochStart = 0;
+  /** Whether an index that knows nothing may take the copies for one piece of the log. */
+  #copiesLie: "in a row" | "apart" = "in a row";
   #timedAtMs = 0;
   #writtenAtMs = 0;
 
@@ -49,7 +51,10 @@ export class IndexKeeper {
    */
   take(live: FileOnDisk, liveBase: number, copies: number): void {
     const known = this.#index.epochs.find(({ epoch }) => epoch === this.#epoch);
-    const older = findCopies(this.#directory).filter(({ index }) => index <= copies);
+    const older = findCopies(this.#directory).filter(
+      ({ index }) => index <= copies && this.#copiesLie === "in a row",
+    );
+    this.#copiesLie = "in a row";
     if (known === undefined) {
       this.#beginEpoch([live, ...older], liveBase);
     } else {
@@ -63,8 +68,14 @@ export class IndexKeeper {
   }
 
   /** Files are about to be shortened: their ends stay where they are. */
-  trimming(live: FileOnDisk): void {
-    this.#index = beforeTrim(this.#index, live, findCopies(this.#directory));
+  trimming(live: FileOnDisk | undefined, limitBytes: number): void {
+    const copies = findCopies(this.#directory);
+    const isNew = this.#index.files.length === 0;
+    const isAbove = [...copies, ...(live === undefined ? [] : [live])].some(
+      ({ sizeBytes }) => sizeBytes > limitBytes,
+    );
+    if (isNew && isAbove) this.#copiesLie = "apart";
+    this.#index = beforeTrim(this.#index, copies);
     this.#write();
   }
 

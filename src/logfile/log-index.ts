@@ -98,16 +98,12 @@ export function withFiles(index: LogIndex, files: readonly IndexedFile[]): LogIn
   return { ...index, files: kept, ends: [] };
 }
 
-/** Notes where the copies end, for they are about to be shortened. */
-export function beforeTrim(
-  index: LogIndex,
-  live: FileOnDisk,
-  copies: readonly CopyOnDisk[],
-): LogIndex {
-  const known = findFile(index, live);
-  if (known === undefined) return index;
-  const [, ...placed] = placeFiles(live, copies, known.base, index);
-  const ends = placed.map(({ base, sizeBytes, copy }) => ({ copy, end: base + sizeBytes }));
+/** Notes where the copies end, as far as that is known, for they are about to be shortened. */
+export function beforeTrim(index: LogIndex, copies: readonly CopyOnDisk[]): LogIndex {
+  const ends = copies.flatMap((copy) => {
+    const known = findFile(index, copy);
+    return known === undefined ? [] : [{ copy: copy.index, end: known.base + copy.sizeBytes }];
+  });
   return { ...index, ends: ends.slice(0, filesMax) };
 }
 

@@ -50,8 +50,8 @@ export type Interference =
 export interface ChainObserver {
   /** `foreignBytes` is what somebody else has put behind the end of `live`. */
   changing(live: FileOnDisk, foreignBytes: number): void;
-  /** Before files are shortened to their last lines; `live` is the live file as it is. */
-  trimming(live: FileOnDisk): void;
+  /** Before files above the limit are shortened to their last lines; `live` is the live file as it is. */
+  trimming(live: FileOnDisk | undefined, limitBytes: number): void;
   /** `copy` is what became of the live file before, if it was finished. */
   changed(live: FileOnDisk, copy: FileOnDisk | undefined): void;
   /** Somebody else has appended to the live file. */
@@ -107,7 +107,7 @@ export class RotatingFile {
     this.#observer = observer;
     this.#directory = directory;
     this.#bound = { limitBytes, copies };
-    if (live !== undefined) observer.trimming(live);
+    observer.trimming(live, limitBytes);
     if (live !== undefined && live.sizeBytes > limitBytes) observer.changing(live, 0);
     this.#trim(Number.POSITIVE_INFINITY);
     const opened = this.#openLive();
@@ -180,7 +180,7 @@ export class RotatingFile {
     const lowered = bound.limitBytes < before.limitBytes || bound.copies < before.copies;
     this.#bound = bound;
     if (!lowered) return;
-    this.#observer.trimming(live);
+    this.#observer.trimming(live, bound.limitBytes);
     this.#observer.changing(live, 0);
     this.#state = { kind: "trimming", allowedBytes: boundBytes(before) };
     closeSync(live.fd);
@@ -270,7 +270,7 @@ export class RotatingFile {
     const known = { ...live };
     if (sizeBytes > this.#bound.limitBytes) {
       this.#observer.interfered("extended");
-      this.#observer.trimming(known);
+      this.#observer.trimming(known, this.#bound.limitBytes);
       this.#observer.changing(known, sizeBytes - known.sizeBytes);
       this.#state = { kind: "trimming", allowedBytes: boundBytes(this.#bound) };
       closeSync(live.fd);

@@ -232,7 +232,7 @@ export class LogSink {
         this.#positions.changing(end + foreignBytes, foreignBytes);
         if (foreignBytes > 0) keeper.mark("foreign", end, foreignBytes);
       },
-      trimming: (live) => keeper.trimming(live),
+      trimming: (live, limitBytes) => keeper.trimming(live, limitBytes),
       changed: (live, copy) => {
         this.#positions.changed(live);
         const { base } = this.#positions.record;
@@ -272,27 +272,31 @@ export class LogSink {
     if (place === null) {
       file.insert(markerBytesMax, (live, lineIs) => {
         const bytes = lineOf(text, lineIs);
-        const { inode, sizeBytes: position } = live;
-        this.#positions.placeMarker({ inode, position, bytes: bytes.length });
+        const offset = this.#positions.endAt(live.sizeBytes);
+        this.#positions.placeMarker({ offset, bytes: bytes.length });
         return bytes;
       });
       return;
     }
-    const live = file.settled();
-    if (live.inode !== place.inode || live.sizeBytes < place.position) {
-      this.#positions.marked(0);
-      return;
+    const { sizeBytes } = file.settled();
+    const position = place.offset - this.#positions.record.base;
+    const missingBytes = position + place.bytes - sizeBytes;
+    if (missingBytes > 0) {
+      // Somebody has taken the file from under it.
+      if (position < 0 || sizeBytes < position) {
+        this.#positions.marked(0);
+        return;
+      }
+      if (position + place.bytes > file.bound.limitBytes) {
+        // The limit was lowered before it was written: it needs another place.
+        file.cutBack(position);
+        this.#positions.placeMarker(null);
+        return;
+      }
+      const whole = place.bytes === Buffer.byteLength(text) + 1;
+      file.writeAt(position, lineOf(text, whole ? "whole" : "cut"));
     }
-    const end = place.position + place.bytes;
-    if (live.sizeBytes < end && end > file.bound.limitBytes) {
-      // The limit was lowered before it was written: it needs another place.
-      file.cutBack(place.position);
-      this.#positions.placeMarker(null);
-      return;
-    }
-    const whole = place.bytes === Buffer.byteLength(text) + 1;
-    if (live.sizeBytes < end) file.writeAt(place.position, lineOf(text, whole ? "whole" : "cut"));
-    keeper.mark("marker", this.#positions.record.base + place.position, place.bytes);
+    keeper.mark("marker", place.offset, place.bytes);
     this.#positions.marked(place.bytes);
   }
 

@@ -13,12 +13,8 @@ const recordBytes = 2048;
 /** A line of ours that is to stand in the log exactly once. */
 export interface PendingMarker {
   readonly text: string;
-  /** Where it stands, or will: null until its place is chosen. */
-  readonly place: {
-    readonly inode: number;
-    readonly position: number;
-    readonly bytes: number;
-  } | null;
+  /** Where it stands, or will, in the stream; null until its place is chosen. */
+  readonly place: { readonly offset: number; readonly bytes: number } | null;
 }
 
 export interface PositionRecord {
@@ -56,7 +52,7 @@ const recordSchema: v.GenericSchema<unknown, PositionRecord> = v.object({
   markers: v.array(
     v.object({
       text: v.string(),
-      place: v.nullable(v.object({ inode: v.number(), position: v.number(), bytes: v.number() })),
+      place: v.nullable(v.object({ offset: v.number(), bytes: v.number() })),
     }),
   ),
   superseded: v.boolean(),

@@ -51,6 +51,8 @@ interface Gap {
   readonly certainty: "exact" | "atMost";
   /** Bytes of the flood that are missing: those, or, where they are a bound, what is seen. */
   readonly missing: number;
+  /** Whether a bound has been replaced by what is seen. */
+  readonly isSeen: boolean;
 }
 
 export interface Checked {
@@ -157,6 +159,7 @@ export class Flooded implements AsyncDisposable {
       from = gap.offset + gap.bytes;
     }
     const sent = this.#verifyPiece(from, end, begin, at, where);
+    this.#settleBound(sent, end);
     const behind = sent - this.accepted;
     assert.ok(behind >= 0 && behind <= writeBytes, `${where}: ${this.name} is ${behind} off`);
     assert.equal(sent, this.#floodOffset(end), `${where}: ${this.name} by its gaps`);
@@ -270,21 +273,33 @@ export class Flooded implements AsyncDisposable {
         const amount = certainty === "exact" ? `${said}` : `up to ${said}`;
         assert.match(line, new RegExp(`^\\n?\\[xenlogd: ${amount} bytes lost, [^\n]*\\]\\n$`));
       }
-      this.#gaps.set(offset, { offset, bytes: range.bytes, said, missing: said, certainty });
+      const gap = { offset, bytes: range.bytes, said, missing: said, certainty, isSeen: false };
+      this.#gaps.set(offset, gap as Gap);
     }
   }
 
   /** What is missing at a gap: what was said, or, where that is a bound, what is seen. */
   #missingAt(gap: Gap, begin: number, where: string): number {
-    if (gap.certainty === "exact") return gap.missing;
+    if (gap.certainty === "exact" || gap.isSeen) return gap.missing;
     const next =
       this.gaps.find(({ offset }) => offset > gap.offset)?.offset ?? begin + this.#sizeBytes();
     const from = gap.offset + gap.bytes;
     const before = this.#floodOffset(gap.offset);
     const seen = this.#verify(from - begin, next - from, where).start - before;
     assert.ok(seen >= 0 && seen <= gap.said, `${where}: ${seen} of at most ${gap.said}`);
-    this.#gaps.set(gap.offset, { ...gap, missing: seen });
+    this.#gaps.set(gap.offset, { ...gap, missing: seen, isSeen: true });
     return seen;
+  }
+
+  /** A bound whose line has been rotated away is the one thing that the rest does not say. */
+  #settleBound(sent: number, end: number): void {
+    const [open, ...others] = this.gaps.filter(
+      ({ certainty, isSeen }) => certainty === "atMost" && !isSeen,
+    );
+    if (open === undefined || others.length > 0) return;
+    const missing = open.missing + sent - this.#floodOffset(end);
+    assert.ok(missing >= 0 && missing <= open.said, `${missing} of at most ${open.said}`);
+    this.#gaps.set(open.offset, { ...open, missing, isSeen: true });
   }
 
   /** The flood's offset behind a piece of the log between two gaps. */
