@@ -22,7 +22,7 @@ export interface Call {
   readonly payload: Uint8Array;
   /** Events to send before the reply, as C xenstored does for what a request causes. */
   readonly eventsBefore: Event[];
-  /** Events to send after it: the first one of a new watch. */
+  /** Events to send after it: the first one of a new watch, and those of a release. */
   readonly eventsAfter: Event[];
 }
 
@@ -104,7 +104,9 @@ export function findNode(call: Call, path: string, access: Access): TreeNode | W
   if (node !== undefined)
     return mayAccess(call.subject, node.permissions, access) ? node : "EACCES";
   for (let above = path; node === undefined; node = getNode(root, above)) above = parentPath(above);
-  return mayAccess(call.subject, node.permissions, access) ? "ENOENT" : "EACCES";
+  // Who may change what is there may know what is missing (errno_from_parents).
+  const needed = access === "own" ? "write" : access;
+  return mayAccess(call.subject, node.permissions, needed) ? "ENOENT" : "EACCES";
 }
 
 /** makeChange(call, made) changes the transaction's tree, or the store's and tells the watches. */
@@ -124,16 +126,29 @@ export function changeStore(call: Call, made: Change): void {
   store.generation += 1;
   const before = store.root;
   store.root = applyChange(before, made, store.generation);
-  tellWatches(call, before, changedPaths(before, made));
+  // C xenstored tells of a removed subtree from below, while what is above is still there.
+  const above = made.kind === "remove" ? before : store.root;
+  tellWatches(call, before, changedPaths(before, made), above);
 }
 
-/** tellWatches(call, before, changed) queues the events; `before` is the tree before the change. */
-export function tellWatches(call: Call, before: TreeNode, changed: Iterable<ChangedPath>): void {
+/** tellWatches(call, before, changed, above) queues the events; `before` is the tree before the
+ * change, `above` the one that has the nodes above what changed. */
+export function tellWatches(
+  call: Call,
+  before: TreeNode,
+  changed: Iterable<ChangedPath>,
+  above: TreeNode = call.store.root,
+): void {
   const { store } = call;
   if (store.watches.byPath.size === 0) return;
   for (const place of changed) {
     for (const watch of matchWatches(store.watches, place)) {
-      if (!maySee(store, before, watch.owner, place.path)) continue;
+      const nodes = [
+        getNode(before, place.path),
+        getNode(store.root, place.path),
+        getNode(above, parentPath(place.path)),
+      ];
+      if (!maySeeOne(subjectOf(store, watch.owner), nodes)) continue;
       const path = eventPath(watch, place.path);
       call.eventsBefore.push({ session: watch.owner, path, token: watch.token, mergeable: true });
     }
@@ -142,14 +157,7 @@ export function tellWatches(call: Call, before: TreeNode, changed: Iterable<Chan
 
 /** Who may read a node or the one above, or could before the change, is told (watch_permitted of
  * xenstored_watch.c). */
-function maySee(store: Store, before: TreeNode, session: Session, path: string): boolean {
-  const watcher = subjectOf(store, session);
-  if (isPrivileged(watcher)) return true;
-  const nodes = [
-    getNode(before, path),
-    getNode(store.root, path),
-    getNode(store.root, parentPath(path)),
-  ];
+function maySeeOne(watcher: Subject, nodes: readonly (TreeNode | undefined)[]): boolean {
   return nodes.some((node) => node !== undefined && mayAccess(watcher, node.permissions, "read"));
 }
 

@@ -49,6 +49,8 @@ export function release(call: Call): Outcome {
   for (const path of ownedBy(store.root, domid)) changeStore(call, { kind: "remove", path });
   store.root = withoutEntries(store.root, domid);
   tellSpecial(call, "@releaseDomain", domid);
+  // Of all that a request causes, C xenstored sends this alone after the reply (4.17, observed).
+  call.eventsAfter.push(...call.eventsBefore.splice(0));
   return ok;
 }
 

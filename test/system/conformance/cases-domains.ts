@@ -82,6 +82,7 @@ export const domains: readonly Case[] = [
       ["d5 WRITE /open/mine|x", "d5< OK"],
       ["a GET_PERMS /open/mine|", "a< b5|", otherwise("owner-is-inherited", "a< b0|")],
       ["d5 READ /open/nope|", "d5< !ENOENT"],
+      ["d5 SET_PERMS /open/nope|n5|", "d5< !ENOENT"],
       ["d5 WRITE own|x", "d5< OK"],
       ["a READ /local/domain/5/own|", "a< x"],
       ["a GET_PERMS /local/domain/5/own|", "a< n5|"],
@@ -113,6 +114,16 @@ export const domains: readonly Case[] = [
       ["a WRITE /x|w", "a< OK", "d5* /x t"],
       ["a SET_PERMS /x|n0|", "a< OK", "d5* /x t"],
       ["a WRITE /x|v", "a< OK"],
+    ],
+  },
+  {
+    name: "a domain is told of a removed node that it could list",
+    rows: [
+      ...hello,
+      ["d5 WATCH /w/x/y|t|", "d5< OK", "d5* /w/x/y t"],
+      ["a WRITE /w/x/y|v", "a< OK"],
+      ["a SET_PERMS /w/x|n5|", "a< OK"],
+      ["a RM /w|", "a< OK", "d5* /w/x/y t"],
     ],
   },
   {
@@ -151,6 +162,45 @@ export const domains: readonly Case[] = [
       ...hello,
       ["d5 READ /a|", "d5< !EACCES", otherwise("entries-outlive-domains", "d5< v")],
       ["a GET_PERMS /a|", "a< n0|r5|"],
+    ],
+  },
+  {
+    name: "nor does one for a domain that was released",
+    rows: [
+      ...hello,
+      ["a WRITE /a|v", "a< OK"],
+      ["a SET_PERMS /a|n0|r5|", "a< OK"],
+      ["d5 READ /a|", "d5< v"],
+      ["d5 CLOSE"],
+      // C tells the two domains apart by what was written between.
+      ["a WRITE /b|", "a< OK"],
+      ["a RELEASE 5|", "a< OK"],
+      ["a INTRODUCE 5|5|2005|", "a< OK"],
+      ["d5 READ /a|", "d5< !EACCES"],
+    ],
+  },
+  {
+    name: "an introduction is told before its reply, a release after it",
+    rows: [
+      ["xen START 5"],
+      ["a WATCH @introduceDomain|i|", "a< OK", "a* @introduceDomain i"],
+      ["a WATCH @releaseDomain|r|", "a< OK", "a* @releaseDomain r"],
+      ["a WATCH /local|l|", "a< OK", "a* /local l"],
+      [
+        "a INTRODUCE 5|5|2005|",
+        "a* @introduceDomain i",
+        "a< OK",
+        otherwise("special-events-precede-the-reply", "a* @introduceDomain i", "a< OK"),
+      ],
+      ["a WRITE /local/domain/5/x/y|", "a* /local/domain/5/x/y l", "a< OK"],
+      ["a SET_PERMS /local/domain/5/x|n5|", "a* /local/domain/5/x l", "a< OK"],
+      [
+        "a RELEASE 5|",
+        "a< OK",
+        "a* /local/domain/5/x l",
+        "a* @releaseDomain r",
+        otherwise("special-events-precede-the-reply", "a* @releaseDomain r", "a< OK"),
+      ],
     ],
   },
   {

@@ -41,6 +41,17 @@ export const nodes: readonly Case[] = [
     ],
   },
   {
+    name: "a listing is in the order in which the nodes were made",
+    rows: [
+      ["a WRITE /d/b|", "a< OK"],
+      ["a WRITE /d/a|", "a< OK"],
+      ["a WRITE /d/c|", "a< OK"],
+      ["a RM /d/b|", "a< OK"],
+      ["a WRITE /d/b|", "a< OK"],
+      ["a DIRECTORY /d|", "a< a|c|b|", otherwise("children-are-sorted", "a< a|b|c|")],
+    ],
+  },
+  {
     name: "a relative path is below /local/domain/0",
     rows: [
       ["a WRITE rel/x|v", "a< OK"],

@@ -37,6 +37,11 @@ export const differences: Readonly<Record<DifferenceName, Difference>> = {
     what: "a domain that does not exist may own a node",
     source: "observed",
   },
+  "children-are-sorted": {
+    servers: ["embedded", "ocaml"],
+    what: "a listing is sorted, and not in the order in which the nodes were made",
+    source: "xenstore.txt promises no order",
+  },
   "claims-are-clamped": {
     servers: ["ocaml"],
     what: "a frame that claims more than 4096 bytes is cut, and the connection is out of step",
@@ -146,6 +151,11 @@ export const differences: Readonly<Record<DifferenceName, Difference>> = {
     servers: ["ocaml"],
     what: "@x is taken for a node's path, and RM of it for that of /",
     source: "observed; what changes the store is not played",
+  },
+  "special-events-precede-the-reply": {
+    servers: ["ocaml"],
+    what: "events of INTRODUCE and RELEASE precede the reply, though others follow it",
+    source: "observed",
   },
   "unknown-transaction-is-eio": {
     servers: ["ocaml"],

@@ -95,9 +95,9 @@ test("a special watch names the domain for who asks, and may be of one domain", 
     ["a WATCH @releaseDomain/6|six|", "a< OK", "a* @releaseDomain/6 six"],
     ["a WATCH @releaseDomain|t|0|", "a< !EINVAL"],
     ["b INTRODUCE 5|1|2|", "a* @introduceDomain/5 any", "b< OK"],
-    ["b RELEASE 5|", "a* @releaseDomain plain", "b< OK"],
+    ["b RELEASE 5|", "b< OK", "a* @releaseDomain plain"],
     ["b INTRODUCE 6|1|2|", "a* @introduceDomain/6 any", "b< OK"],
-    ["b RELEASE 6|", "a* @releaseDomain plain", "a* @releaseDomain/6 six", "b< OK"],
+    ["b RELEASE 6|", "b< OK", "a* @releaseDomain plain", "a* @releaseDomain/6 six"],
   ]);
 });
 

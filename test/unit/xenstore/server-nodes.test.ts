@@ -167,7 +167,7 @@ test("domains come and go by word alone, and what they do not own stays", () => 
     ["b IS_DOMAIN_INTRODUCED 5|", "b< T|"],
     ["b RESUME 5|", "b< OK"],
     ["b WRITE /local/domain/5/x|v", "b< OK"],
-    ["b RELEASE 5|", "a* @releaseDomain r", "b< OK"],
+    ["b RELEASE 5|", "b< OK", "a* @releaseDomain r"],
     ["b IS_DOMAIN_INTRODUCED 5|", "b< F|"],
     ["b READ /local/domain/5/x|", "b< v"],
     ["b GET_DOMAIN_PATH 7|", "b< /local/domain/7|"],
