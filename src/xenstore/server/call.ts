@@ -143,12 +143,15 @@ export function tellWatches(
   if (store.watches.byPath.size === 0) return;
   for (const place of changed) {
     for (const watch of matchWatches(store.watches, place)) {
-      const nodes = [
-        getNode(before, place.path),
-        getNode(store.root, place.path),
-        getNode(above, parentPath(place.path)),
-      ];
-      if (!maySeeOne(subjectOf(store, watch.owner), nodes)) continue;
+      const watcher = subjectOf(store, watch.owner);
+      const isTold =
+        isPrivileged(watcher) ||
+        mayReadAny(watcher, [
+          getNode(before, place.path),
+          getNode(store.root, place.path),
+          getNode(above, parentPath(place.path)),
+        ]);
+      if (!isTold) continue;
       const path = eventPath(watch, place.path);
       call.eventsBefore.push({ session: watch.owner, path, token: watch.token, mergeable: true });
     }
@@ -157,7 +160,7 @@ export function tellWatches(
 
 /** Who may read a node or the one above, or could before the change, is told (watch_permitted of
  * xenstored_watch.c). */
-function maySeeOne(watcher: Subject, nodes: readonly (TreeNode | undefined)[]): boolean {
+function mayReadAny(watcher: Subject, nodes: readonly (TreeNode | undefined)[]): boolean {
   return nodes.some((node) => node !== undefined && mayAccess(watcher, node.permissions, "read"));
 }
 

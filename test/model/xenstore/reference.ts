@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an xenstored is, in sixty lines: no tree, no socket, no queue, and every question answered by
+// What an xenstored is, on one page: no tree, no socket, no queue, and every question answered by
 // looking at everything. A node is a path with a value and the time of its last change, a
 // transaction what it saw and what it would do, a watch a client and a path.
 
