@@ -7,8 +7,9 @@ import type { WireErrorCode } from "../errors.ts";
 import { decodeStrings, decodeText } from "../message.ts";
 import { type Access, isPrivileged, mayAccess, type Subject } from "./access.ts";
 import { applyChange, type Change, type ChangedPath, changedPaths } from "./change.ts";
-import { resolvePath } from "./names.ts";
-import type { Session, Store } from "./store.ts";
+import { resolvePath, resolveWatchPath } from "./names.ts";
+import { limitOf, type QuotaName } from "./quota.ts";
+import { quotasOf, type Session, type Store } from "./store.ts";
 import { change, type Transaction, touch } from "./transaction.ts";
 import { getNode, parentPath, type TreeNode } from "./tree.ts";
 import { eventPath, matchWatches } from "./watches.ts";
@@ -21,7 +22,7 @@ export interface Call {
   readonly payload: Uint8Array;
   /** Events to send before the reply, as C xenstored does for what a request causes. */
   readonly eventsBefore: Event[];
-  /** Events to send after it: the first one of a new watch. */
+  /** Events to send after it: the first one of a new watch, and those of a release. */
   readonly eventsAfter: Event[];
 }
 
@@ -55,11 +56,31 @@ export function strings(call: Call): string[] | undefined {
 /** onePath(call) is the payload's only string as an absolute path. */
 export function onePath(call: Call): string | undefined {
   const text = oneString(call);
-  return text === undefined ? undefined : resolvePath(text, call.session.domid);
+  return text === undefined ? undefined : nodePath(call, text);
+}
+
+/** C xenstored 4.17 bounds dom0's paths too. */
+const pathBytesMax = 2048;
+
+/** nodePath(call, text) is the absolute path of a node, undefined where `text` is none. */
+export function nodePath(call: Call, text: string): string | undefined {
+  return resolvePath(text, call.session.domid, Math.min(pathBytesMax, quota(call, "path-max")));
+}
+
+/** watchPath(call, text) is what a watch may name. */
+export function watchPath(call: Call, text: string): string | undefined {
+  const bytesMax = Math.min(pathBytesMax, quota(call, "path-max"));
+  return resolveWatchPath(text, call.session.domid, bytesMax);
+}
+
+/** quota(call, name) is what the client may use. */
+export function quota(call: Call, name: QuotaName): number {
+  if (isPrivileged(call.subject)) return Number.POSITIVE_INFINITY;
+  return limitOf(quotasOf(call.store, call.session.domid), name);
 }
 
 /** currentRoot(call) is the tree that the request is about. */
-function currentRoot(call: Call): TreeNode {
+export function currentRoot(call: Call): TreeNode {
   const { store, transaction } = call;
   return transaction === undefined ? store.root : transaction.view.root;
 }
@@ -67,49 +88,93 @@ function currentRoot(call: Call): TreeNode {
 /** findNode(call, path, access) is the node, if there is one and the client may do that with
  * it. Whether a node exists is told only to who may do the same above it. */
 export function findNode(call: Call, path: string, access: Access): TreeNode | WireErrorCode {
-  if (call.transaction !== undefined) touch(call.transaction, call.store.root, path);
+  const { transaction } = call;
+  if (transaction !== undefined) {
+    if (
+      transaction.touched.size >= quota(call, "transaction-nodes") &&
+      !transaction.touched.has(path)
+    ) {
+      transaction.hasFailed = true;
+      return "ENOSPC";
+    }
+    touch(transaction, call.store.root, path);
+  }
   const root = currentRoot(call);
   let node = getNode(root, path);
   if (node !== undefined)
     return mayAccess(call.subject, node.permissions, access) ? node : "EACCES";
   for (let above = path; node === undefined; node = getNode(root, above)) above = parentPath(above);
-  return mayAccess(call.subject, node.permissions, access) ? "ENOENT" : "EACCES";
+  // Who may change what is there may know what is missing (errno_from_parents).
+  const needed = access === "own" ? "write" : access;
+  return mayAccess(call.subject, node.permissions, needed) ? "ENOENT" : "EACCES";
 }
 
 /** makeChange(call, made) changes the transaction's tree, or the store's and tells the watches. */
 export function makeChange(call: Call, made: Change): void {
   const { store, transaction } = call;
-  store.generation += 1;
-  if (transaction !== undefined) {
-    change(transaction, store.root, made, store.generation);
+  if (transaction === undefined) {
+    changeStore(call, made);
     return;
   }
-  const before = store.root;
-  store.root = applyChange(before, made, store.generation);
-  tellWatches(call, before, changedPaths(before, made));
+  store.generation += 1;
+  change(transaction, store.root, made, store.generation);
 }
 
-/** tellWatches(call, before, changed) queues the events; `before` is the tree before the change. */
-export function tellWatches(call: Call, before: TreeNode, changed: Iterable<ChangedPath>): void {
+/** changeStore(call, made) changes the store's tree at once, and tells the watches. */
+export function changeStore(call: Call, made: Change): void {
+  const { store } = call;
+  store.generation += 1;
+  const before = store.root;
+  store.root = applyChange(before, made, store.generation);
+  // C xenstored tells of a removed subtree from below, while what is above is still there.
+  const above = made.kind === "remove" ? before : store.root;
+  tellWatches(call, before, changedPaths(before, made), above);
+}
+
+/** tellWatches(call, before, changed, above) queues the events; `before` is the tree before the
+ * change, `above` the one that has the nodes above what changed. */
+export function tellWatches(
+  call: Call,
+  before: TreeNode,
+  changed: Iterable<ChangedPath>,
+  above: TreeNode = call.store.root,
+): void {
   const { store } = call;
   if (store.watches.byPath.size === 0) return;
   for (const place of changed) {
     for (const watch of matchWatches(store.watches, place)) {
-      const node = getNode(store.root, place.path) ?? getNode(before, place.path);
       const watcher = subjectOf(store, watch.owner);
-      if (node === undefined || !mayAccess(watcher, node.permissions, "read")) continue;
+      const isTold =
+        isPrivileged(watcher) ||
+        mayReadAny(watcher, [
+          getNode(before, place.path),
+          getNode(store.root, place.path),
+          getNode(above, parentPath(place.path)),
+        ]);
+      if (!isTold) continue;
       const path = eventPath(watch, place.path);
       call.eventsBefore.push({ session: watch.owner, path, token: watch.token, mergeable: true });
     }
   }
 }
 
-/** tellSpecial(call, path) queues the events of `@introduceDomain` or `@releaseDomain`. C
- * xenstored does not merge them. */
-export function tellSpecial(call: Call, path: string): void {
+/** Who may read a node or the one above, or could before the change, is told (watch_permitted of
+ * xenstored_watch.c). */
+function mayReadAny(watcher: Subject, nodes: readonly (TreeNode | undefined)[]): boolean {
+  return nodes.some((node) => node !== undefined && mayAccess(watcher, node.permissions, "read"));
+}
+
+/** tellSpecial(call, path, domid) queues the events of `@introduceDomain` or `@releaseDomain`,
+ * with the domain's number for who asked for it. C xenstored does not merge them. */
+export function tellSpecial(call: Call, special: string, domid: number): void {
   const { store } = call;
-  const permissions = store.specialPermissions.get(path);
-  for (const { owner: session, token } of matchWatches(store.watches, { path, exact: true })) {
+  const permissions = store.specialPermissions.get(special);
+  const named = `${special}/${domid}`;
+  const watches = [special, named].flatMap((path) =>
+    matchWatches(store.watches, { path, exact: true }),
+  );
+  for (const { owner: session, token, path: watched, depth } of watches) {
+    const path = watched === special && depth === undefined ? special : named;
     const watcher = subjectOf(store, session);
     const allowed =
       isPrivileged(watcher) ||

@@ -23,6 +23,8 @@ export interface ClientConnection {
 }
 
 export interface ClientHandlers {
+  /** How many replies may wait for the client to read before it is not read from any more. */
+  repliesMax(): number;
   /** Handles a request; what it sends to anybody is flushed by onIdle. */
   onRequest(message: XenstoreMessage): void;
   /** Called when the requests that could be handled were handled. */
@@ -37,10 +39,14 @@ export function serveClient(socket: Socket, handlers: ClientHandlers): ClientCon
   /** What to do once all is handled and sent: nothing, or close. */
   let after: "stay" | "close" = "stay";
 
+  /** Whether the client has to read before anything more is done for it. */
+  const isBehind = (): boolean =>
+    outbox.queuedBytes > pauseBytes || outbox.queuedReplies >= handlers.repliesMax();
+
   const handleInbox = (): void => {
     let handled = 0;
     for (const message of inbox) {
-      if (outbox.queuedBytes > pauseBytes) break;
+      if (isBehind()) break;
       handlers.onRequest(message);
       handled += 1;
     }
@@ -62,7 +68,7 @@ export function serveClient(socket: Socket, handlers: ClientHandlers): ClientCon
   /** Called when a batch has left: goes on with what had to wait for it. */
   function proceed(): void {
     flush();
-    if (inbox.length === 0 || outbox.queuedBytes > pauseBytes) return;
+    if (inbox.length === 0 || isBehind()) return;
     handleInbox();
     flush();
     if (inbox.length === 0 && after === "stay") socket.resume();

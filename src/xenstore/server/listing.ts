@@ -18,6 +18,11 @@ export function childNames(node: TreeNode): Buffer {
   return bytes;
 }
 
+/** childNamesBytes(node) is the length of childNames(node). */
+export function childNamesBytes(node: TreeNode): number {
+  return node.children.count === 0 ? 0 : childNames(node).byteLength;
+}
+
 /**
  * directoryPart(node, offset) is a reply to DIRECTORY_PART: the node's generation, then whole
  * names from byte `offset` on, as many as fit. The last part ends in an empty string, which is

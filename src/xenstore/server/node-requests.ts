@@ -6,18 +6,23 @@ import { formatPermission, parsePermission } from "../permission.ts";
 import { isPrivileged } from "./access.ts";
 import {
   type Call,
+  currentRoot,
   findNode,
   leadingNumber,
   makeChange,
+  nodePath,
   type Outcome,
   ok,
   onePath,
+  quota,
   strings,
 } from "./call.ts";
+import { noChildren } from "./children.ts";
 import { childNames, directoryPart } from "./listing.ts";
-import { isSpecialPath, resolvePath } from "./names.ts";
+import { isSpecialPath } from "./names.ts";
+import { countNodes, nodeSize } from "./quota.ts";
 import { domainExists } from "./store.ts";
-import { type NodePermission, parentPath } from "./tree.ts";
+import { getNode, type NodePermission, parentPath, type TreeNode } from "./tree.ts";
 
 export function read(call: Call): Outcome {
   const path = onePath(call);
@@ -38,7 +43,7 @@ export function directory(call: Call): Outcome {
 export function directoryPartOf(call: Call): Outcome {
   const [text, offset, ...rest] = strings(call) ?? [];
   if (text === undefined || offset === undefined || rest.length > 0) return "EINVAL";
-  const path = resolvePath(text, call.session.domid);
+  const path = nodePath(call, text);
   if (path === undefined) return "EINVAL";
   const node = findNode(call, path, "read");
   return typeof node === "string" ? node : directoryPart(node, leadingNumber(offset));
@@ -47,11 +52,12 @@ export function directoryPartOf(call: Call): Outcome {
 export function write(call: Call): Outcome {
   const end = call.payload.indexOf(0);
   if (end === -1) return "EINVAL";
-  const path = resolvePath(decodeText(call.payload.subarray(0, end)), call.session.domid);
+  const path = nodePath(call, decodeText(call.payload.subarray(0, end)));
   if (path === undefined) return "EINVAL";
   const node = findNode(call, path, "write");
   if (typeof node === "string" && node !== "ENOENT") return node;
   const value = call.payload.subarray(end + 1);
+  if (!isWithinQuota(call, path, value)) return "ENOSPC";
   makeChange(call, { kind: "write", path, value, creator: creatorOf(call) });
   return ok;
 }
@@ -61,6 +67,7 @@ export function mkdir(call: Call): Outcome {
   if (path === undefined) return "EINVAL";
   const node = findNode(call, path, "write");
   if (node === "ENOENT") {
+    if (!isWithinQuota(call, path, new Uint8Array(0))) return "ENOSPC";
     makeChange(call, { kind: "write", path, value: undefined, creator: creatorOf(call) });
     return ok;
   }
@@ -92,19 +99,43 @@ export function getPermissions(call: Call): Outcome {
 export function setPermissions(call: Call): Outcome {
   const [text, ...entries] = strings(call) ?? [];
   if (text === undefined || entries.length === 0) return "EINVAL";
+  if (entries.length > quota(call, "node-permissions")) return "ENOSPC";
   const permissions = parsePermissions(call, entries);
   if (permissions === undefined) return "EINVAL";
   const [owner] = permissions;
   if (owner === undefined || !domainExists(call.store, owner.domid)) return "ENOENT";
   if (isSpecialPath(text)) return setSpecialPermissions(call, text, permissions);
 
-  const path = resolvePath(text, call.session.domid);
+  const path = nodePath(call, text);
   if (path === undefined) return "EINVAL";
   const node = findNode(call, path, "own");
   if (typeof node === "string") return node;
   if (!isPrivileged(call.subject) && owner.domid !== node.permissions[0]?.domid) return "EPERM";
+  if (nodeSize(node, { permissions }) >= quota(call, "node-size")) return "ENOSPC";
   makeChange(call, { kind: "permit", path, permissions });
   return ok;
+}
+
+/** Whether the client may write `value` there, and make what is missing on the way. */
+function isWithinQuota(call: Call, path: string, value: Uint8Array): boolean {
+  if (isPrivileged(call.subject)) return true;
+  const root = currentRoot(call);
+  const sizeMax = quota(call, "node-size");
+  const existing = getNode(root, path);
+  if (existing !== undefined) return nodeSize(existing, { value }) < sizeMax;
+  let missing = 1;
+  let child = path;
+  let parent: TreeNode | undefined = getNode(root, parentPath(path));
+  for (; parent === undefined; missing += 1) {
+    child = parentPath(child);
+    parent = getNode(root, parentPath(child));
+  }
+  const name = child.slice(child.lastIndexOf("/") + 1);
+  const isSizeRight =
+    nodeSize(parent, {}, name) < sizeMax &&
+    nodeSize({ ...parent, children: noChildren() }, { value }) < sizeMax;
+  const owned = countNodes(root).get(call.session.domid) ?? 0;
+  return isSizeRight && owned + missing <= quota(call, "nodes");
 }
 
 const specialPaths: readonly string[] = ["@introduceDomain", "@releaseDomain"];

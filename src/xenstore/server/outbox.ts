@@ -7,6 +7,7 @@ import { encodeMessage, encodeStrings, messageType, type XenstoreMessage } from 
 
 export interface Outbox {
   readonly queuedBytes: number;
+  readonly queuedReplies: number;
   addReply(message: XenstoreMessage): void;
   addEvent(path: string, token: string, mergeable: boolean): void;
   /** take() removes the next frames, up to about `batchBytesMax`; undefined when there are none. */
@@ -18,6 +19,7 @@ const batchBytesMax = 64 * 1024;
 
 interface Item {
   readonly frame: Buffer;
+  readonly kind: "reply" | "event";
   /** What to find an equal event by. */
   readonly key: string | undefined;
 }
@@ -25,10 +27,12 @@ interface Item {
 export function createOutbox(): Outbox {
   let items: Item[] = [];
   let queuedBytes = 0;
+  let queuedReplies = 0;
   const keys = new Set<string>();
 
-  const add = (frame: Buffer, key: string | undefined): void => {
-    items.push({ frame, key });
+  const add = ({ kind, frame, key }: Item): void => {
+    items.push({ kind, frame, key });
+    if (kind === "reply") queuedReplies += 1;
     queuedBytes += frame.byteLength;
   };
 
@@ -36,19 +40,28 @@ export function createOutbox(): Outbox {
     get queuedBytes() {
       return queuedBytes;
     },
-    addReply: (message) => add(encodeMessage(message), undefined),
+    get queuedReplies() {
+      return queuedReplies;
+    },
+    addReply: (message) => {
+      add({ kind: "reply", frame: encodeMessage(message), key: undefined });
+    },
     addEvent: (path, token, mergeable) => {
       const key = mergeable ? `${path}\0${token}` : undefined;
       if (key !== undefined && keys.has(key)) return;
       if (key !== undefined) keys.add(key);
       const payload = encodeStrings(path, token);
-      add(encodeMessage({ type: messageType("WATCH_EVENT"), reqId: 0, txId: 0, payload }), key);
+      const message = { type: messageType("WATCH_EVENT"), reqId: 0, txId: 0, payload };
+      add({ kind: "event", frame: encodeMessage(message), key });
     },
     take: () => {
       const taken = takeBatch(items);
       if (taken.length === 0) return undefined;
       items = taken.length === items.length ? [] : items.slice(taken.length);
-      for (const { key } of taken) if (key !== undefined) keys.delete(key);
+      for (const { kind, key } of taken) {
+        if (kind === "reply") queuedReplies -= 1;
+        if (key !== undefined) keys.delete(key);
+      }
       const batch = Buffer.concat(taken.map(({ frame }) => frame));
       queuedBytes -= batch.byteLength;
       return batch;

@@ -12,6 +12,7 @@ import {
 import { type Call, type Event, type Outcome, subjectOf } from "./call.ts";
 import { control } from "./control.ts";
 import * as domains from "./domain-requests.ts";
+import * as limits from "./limit-requests.ts";
 import * as nodes from "./node-requests.ts";
 import * as sessions from "./session-requests.ts";
 import type { Session, Store } from "./store.ts";
@@ -26,7 +27,9 @@ const handlers: Partial<Record<MessageName, (call: Call) => Outcome>> = {
   DIRECTORY: nodes.directory,
   DIRECTORY_PART: nodes.directoryPartOf,
   GET_DOMAIN_PATH: domains.getDomainPath,
+  GET_FEATURE: limits.getFeature,
   GET_PERMS: nodes.getPermissions,
+  GET_QUOTA: limits.getQuota,
   INTRODUCE: domains.introduce,
   IS_DOMAIN_INTRODUCED: domains.isIntroduced,
   MKDIR: nodes.mkdir,
@@ -35,7 +38,9 @@ const handlers: Partial<Record<MessageName, (call: Call) => Outcome>> = {
   RESET_WATCHES: sessions.resetWatches,
   RESUME: domains.resume,
   RM: nodes.remove,
+  SET_FEATURE: limits.setFeature,
   SET_PERMS: nodes.setPermissions,
+  SET_QUOTA: limits.setQuota,
   SET_TARGET: domains.setTarget,
   TRANSACTION_END: sessions.endTransaction,
   TRANSACTION_START: sessions.startTransaction,

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// An xenstored in this process: one store, one socket. Every client is dom0, as with Xen's own
-// servers: whoever may open the socket may do everything.
+// An xenstored in this process: one store, one socket. Every client of it is dom0, as with Xen's
+// own servers: whoever may open the socket may do everything. A domain may have a socket too, in
+// the place of its ring.
 
-import { createServer, type Socket } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
 import { type ClientConnection, serveClient } from "./connection.ts";
+import { limitOf } from "./quota.ts";
 import { handleRequest } from "./requests.ts";
 import { listenOnSocket } from "./socket-file.ts";
 import { openStateFile } from "./state-file.ts";
-import { openSession, resetSession, type Session } from "./store.ts";
+import { domainExists, openSession, quotasOf, resetSession, type Session } from "./store.ts";
 
 export interface XenstoreServerOptions {
   /** At most 107 bytes. Made with mode 0600; its directory must exist. */
@@ -21,7 +23,13 @@ export interface XenstoreServerOptions {
 
 export interface XenstoreServer extends AsyncDisposable {
   readonly socketPath: string;
-  /** Disconnects all clients, removes the socket and finishes the state file. */
+  /**
+   * Makes a socket whose client is domain `domid`, with that domain's rights and quotas. As with a
+   * ring there is one client at a time, the latest, and none before the domain's introduction; its
+   * release ends it. Rejects with XenstoreServerError.
+   */
+  serveDomain(domid: number, socketPath: string): Promise<void>;
+  /** Disconnects all clients, removes the sockets and finishes the state file. */
   close(): Promise<void>;
 }
 
@@ -33,11 +41,20 @@ export async function startXenstoreServer(options: XenstoreServerOptions): Promi
   const { store } = state;
   const clients = new Map<Session, ClientConnection>();
 
-  const accept = (socket: Socket): void => {
-    const session = openSession(0);
+  const endReleased = (): void => {
+    for (const [{ domid }, client] of clients) {
+      if (!domainExists(store, domid)) client.end();
+    }
+  };
+
+  const accept = (socket: Socket, domid: number): void => {
+    const session = openSession(domid);
     const touched = new Set<ClientConnection>();
     const client = serveClient(socket, {
+      repliesMax: () =>
+        domid === 0 ? Number.POSITIVE_INFINITY : limitOf(quotasOf(store, domid), "outstanding"),
       onRequest: (message) => {
+        const { domains } = store;
         for (const delivery of handleRequest(store, session, message)) {
           if (delivery.kind === "reply") {
             client.sendReply(delivery.message);
@@ -48,6 +65,7 @@ export async function startXenstoreServer(options: XenstoreServerOptions): Promi
           target?.sendEvent(path, token, mergeable);
           if (target !== undefined) touched.add(target);
         }
+        if (store.domains !== domains) endReleased();
       },
       onIdle: () => {
         state.noteChanges();
@@ -62,19 +80,36 @@ export async function startXenstoreServer(options: XenstoreServerOptions): Promi
     clients.set(session, client);
   };
 
-  const server = createServer({ allowHalfOpen: true }, accept);
-  await listenOnSocket(server, socketPath);
-  server.on("error", onError);
+  const servers: Server[] = [];
+  const listen = async (path: string, onConnection: (socket: Socket) => void): Promise<void> => {
+    const server = createServer({ allowHalfOpen: true }, onConnection);
+    await listenOnSocket(server, path);
+    server.on("error", onError);
+    servers.push(server);
+  };
+  await listen(socketPath, (socket) => accept(socket, 0));
+
+  const serveDomain = (domid: number, path: string): Promise<void> =>
+    listen(path, (socket) => {
+      if (!domainExists(store, domid)) {
+        socket.destroy();
+        return;
+      }
+      for (const [session, client] of clients) if (session.domid === domid) client.end();
+      accept(socket, domid);
+    });
 
   let closed: Promise<void> | undefined;
   const close = (): Promise<void> => {
     closed ??= (async () => {
-      const stopped = new Promise<void>((resolve) => server.close(() => resolve()));
+      const stopped = servers.map(
+        (server) => new Promise<void>((resolve) => server.close(() => resolve())),
+      );
       for (const client of clients.values()) client.end();
-      await stopped;
+      await Promise.all(stopped);
       await state.close();
     })();
     return closed;
   };
-  return { socketPath, close, [Symbol.asyncDispose]: close };
+  return { socketPath, serveDomain, close, [Symbol.asyncDispose]: close };
 }

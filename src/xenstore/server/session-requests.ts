@@ -3,32 +3,54 @@
 // transaction.
 
 import { encodeStrings } from "../message.ts";
-import { type Call, type Outcome, ok, oneString, strings, tellWatches } from "./call.ts";
-import { domainPath, isSpecialPath, resolveWatchPath } from "./names.ts";
+import {
+  type Call,
+  type Outcome,
+  ok,
+  oneString,
+  quota,
+  strings,
+  tellWatches,
+  watchPath,
+} from "./call.ts";
+import { domainPath, isSpecialPath } from "./names.ts";
 import { resetSession } from "./store.ts";
 import { commit, createTransaction } from "./transaction.ts";
 import { addWatch, eventPath, findWatch, removeWatch } from "./watches.ts";
 
 export function watch(call: Call): Outcome {
   const { store, session } = call;
-  const [text, token, ...rest] = strings(call) ?? [];
+  const [text, token, depthText, ...rest] = strings(call) ?? [];
   if (text === undefined || token === undefined || rest.length > 0) return "EINVAL";
-  const path = resolveWatchPath(text, session.domid);
+  const path = watchPath(call, text);
   if (path === undefined) return "EINVAL";
+  const depth = depthText === undefined ? undefined : parseDepth(depthText, path);
+  if (depth === "EINVAL") return depth;
+  if (findWatch(store.watches, session, path, token) !== undefined) return "EEXIST";
+  // As in C xenstored, which asks before it counts the new one.
+  if (session.watches.size > quota(call, "watches")) return "E2BIG";
   const relative = !text.startsWith("/") && !isSpecialPath(text);
   const prefixLength = relative ? domainPath(session.domid).length + 1 : 0;
-  const added = addWatch(store.watches, session, path, token, prefixLength);
+  const added = addWatch(store.watches, session, path, token, { prefixLength, depth });
   if (added === undefined) return "EEXIST";
   session.watches.add(added);
   call.eventsAfter.push({ session, path: eventPath(added, path), token, mergeable: true });
   return ok;
 }
 
+/** A decimal number; with a special path only 1, which asks for the domain's number
+ * (xenstore.txt of 4.22). */
+function parseDepth(text: string, path: string): number | "EINVAL" {
+  if (!/^\d{1,9}$/.test(text)) return "EINVAL";
+  const depth = Number(text);
+  return isSpecialPath(path) && depth !== 1 ? "EINVAL" : depth;
+}
+
 export function unwatch(call: Call): Outcome {
   const { store, session } = call;
   const [text, token, ...rest] = strings(call) ?? [];
   if (text === undefined || token === undefined || rest.length > 0) return "EINVAL";
-  const path = resolveWatchPath(text, session.domid);
+  const path = watchPath(call, text);
   if (path === undefined) return "EINVAL";
   const found = findWatch(store.watches, session, path, token);
   if (found === undefined) return "ENOENT";
@@ -45,6 +67,8 @@ export function resetWatches(call: Call): Outcome {
 export function startTransaction(call: Call): Outcome {
   const { session } = call;
   if (call.transaction !== undefined) return "EBUSY";
+  // As in C xenstored, which asks before it counts the new one.
+  if (session.transactions.size > quota(call, "transactions")) return "ENOSPC";
   do session.lastTransactionId = (session.lastTransactionId % 0xffffffff) + 1;
   while (session.transactions.has(session.lastTransactionId));
   const transaction = createTransaction(session.lastTransactionId, call.store.root);
@@ -59,6 +83,7 @@ export function endTransaction(call: Call): Outcome {
   if (transaction === undefined) return "ENOENT";
   session.transactions.delete(transaction.id);
   if (verdict === "F") return ok;
+  if (transaction.hasFailed) return "ENOMEM";
   const done = commit(transaction, store.root);
   if (done === undefined) return "EAGAIN";
   const before = store.root;

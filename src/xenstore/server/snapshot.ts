@@ -4,10 +4,14 @@
 
 import { formatPermission, parsePermission } from "../permission.ts";
 import { type Children, entriesOf, noChildren, setChild } from "./children.ts";
+import { type Quotas, quotaDefaults } from "./quota.ts";
 import { createStore, type Domain, type Store } from "./store.ts";
 import type { NodePermission, TreeNode } from "./tree.ts";
 
 const version = 1;
+
+/** As an earlier version may have written it, without quotas. */
+type StoredDomain = Omit<Domain, "quotas"> & { readonly quotas?: Quotas };
 
 interface NodeText {
   readonly value?: string;
@@ -22,6 +26,7 @@ export function formatSnapshot(store: Store): string {
     version,
     domains: [...store.domains],
     special: [...store.specialPermissions].map(([path, list]) => [path, list.map(permissionText)]),
+    quotas: store.quotas,
     root: nodeText(store.root, undefined),
   });
 }
@@ -30,13 +35,20 @@ export function formatSnapshot(store: Store): string {
 export function parseSnapshot(text: string): Store {
   const snapshot = JSON.parse(text) as {
     readonly version: number;
-    readonly domains: readonly [number, Domain][];
+    readonly domains: readonly [number, StoredDomain][];
+    readonly quotas?: Quotas;
     readonly special: readonly [string, readonly string[]][];
     readonly root: NodeText;
   };
   if (snapshot.version !== version) throw new Error(`unknown version ${snapshot.version}`);
   const store = createStore();
-  store.domains = new Map(snapshot.domains);
+  store.quotas = { ...quotaDefaults, ...snapshot.quotas };
+  store.domains = new Map(
+    snapshot.domains.map(([domid, domain]) => [
+      domid,
+      { ...domain, quotas: { ...store.quotas, ...domain.quotas } },
+    ]),
+  );
   store.specialPermissions = new Map(
     snapshot.special.map(([path, list]) => [path, list.map(readPermission)]),
   );

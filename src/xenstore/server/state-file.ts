@@ -71,17 +71,18 @@ export async function openStateFile(
 }
 
 /** All that is kept; each part is replaced when it changes. */
-type Kept = Pick<Store, "root" | "domains" | "specialPermissions">;
+type Kept = Pick<Store, "root" | "domains" | "specialPermissions" | "quotas">;
 
-function keptOf({ root, domains, specialPermissions }: Store): Kept {
-  return { root, domains, specialPermissions };
+function keptOf({ root, domains, specialPermissions, quotas }: Store): Kept {
+  return { root, domains, specialPermissions, quotas };
 }
 
 function isSame(one: Kept, other: Kept): boolean {
   return (
     one.root === other.root &&
     one.domains === other.domains &&
-    one.specialPermissions === other.specialPermissions
+    one.specialPermissions === other.specialPermissions &&
+    one.quotas === other.quotas
   );
 }
 

@@ -2,6 +2,7 @@
 // Everything the server knows, in memory: the tree, the domains, the watches and who is
 // connected. One request is one step; nothing here waits, and nothing here does I/O.
 
+import { type Quotas, quotaDefaults } from "./quota.ts";
 import type { Transaction } from "./transaction.ts";
 import { emptyNode, type NodePermission, putNode, type TreeNode } from "./tree.ts";
 import { createWatchIndex, removeWatch, type Watch, type WatchIndex } from "./watches.ts";
@@ -15,6 +16,8 @@ export interface Store {
   readonly watches: WatchIndex<Session>;
   /** Who else may watch `@introduceDomain` and `@releaseDomain`. */
   specialPermissions: ReadonlyMap<string, readonly NodePermission[]>;
+  /** Those of domains to come. */
+  quotas: Quotas;
 }
 
 /** An introduced domain. There is no hypervisor: it exists because a client said so. */
@@ -23,6 +26,7 @@ export interface Domain {
   readonly eventChannel: string;
   /** The domain on whose behalf this one may act. */
   readonly targetDomid: number | undefined;
+  readonly quotas: Quotas;
 }
 
 /** One connection. */
@@ -46,6 +50,7 @@ export function createStore(): Store {
     domains: new Map(),
     watches: createWatchIndex(),
     specialPermissions: new Map(),
+    quotas: quotaDefaults,
   };
 }
 
@@ -58,6 +63,11 @@ export function resetSession(store: Store, session: Session): void {
   for (const watch of session.watches) removeWatch(store.watches, watch);
   session.watches.clear();
   session.transactions.clear();
+}
+
+/** quotasOf(store, domid) are a domain's own, for dom0 those of domains to come. */
+export function quotasOf(store: Store, domid: number): Quotas {
+  return store.domains.get(domid)?.quotas ?? store.quotas;
 }
 
 /** domainExists(store, domid): dom0 always does. */

@@ -17,6 +17,8 @@ export interface Transaction {
   readonly changes: MadeChange[];
   /** Path → exact, as in ChangedPath. */
   readonly changedPaths: Map<string, boolean>;
+  /** It touched more nodes than its domain may: it cannot be committed. */
+  hasFailed: boolean;
 }
 
 interface MadeChange {
@@ -26,7 +28,7 @@ interface MadeChange {
 
 export function createTransaction(id: number, live: TreeNode): Transaction {
   const view = { base: live, root: live };
-  return { id, view, touched: new Map(), changes: [], changedPaths: new Map() };
+  return { id, view, touched: new Map(), changes: [], changedPaths: new Map(), hasFailed: false };
 }
 
 /** touch(transaction, live, path) makes the outcome depend on the node at `path`, and where it

@@ -95,6 +95,36 @@ export function* walkTree(path: string, node: TreeNode): Generator<[string, Tree
   yield [path, node];
 }
 
+/** ownedBy(root, domid) lists what a domain owns, without what is below such a node. */
+export function ownedBy(root: TreeNode, domid: number): string[] {
+  const found: string[] = [];
+  const look = (path: string, node: TreeNode): void => {
+    if (node.permissions[0]?.domid === domid && path !== "/") found.push(path);
+    else for (const { name, value } of entriesOf(node.children)) look(childPath(path, name), value);
+  };
+  look("/", root);
+  return found;
+}
+
+/** withoutEntries(node, domid) has all entries for the domain marked as ignored, so that they do
+ * not serve the next one of its number. This is no change of a node that anybody could see. */
+export function withoutEntries(node: TreeNode, domid: number): TreeNode {
+  let { children } = node;
+  for (const { name, value } of entriesOf(node.children)) {
+    const without = withoutEntries(value, domid);
+    if (without !== value) children = setChild(children, name, without);
+  }
+  const isMeant = ({ domid: meant, ignored }: NodePermission): boolean =>
+    meant === domid && ignored !== true;
+  const permissions = node.permissions.some(isMeant)
+    ? node.permissions.map((entry) =>
+        isMeant(entry) ? { ...entry, ignored: true as const } : entry,
+      )
+    : node.permissions;
+  if (children === node.children && permissions === node.permissions) return node;
+  return { ...node, children, permissions };
+}
+
 function namesOf(path: string): string[] {
   return path === "/" ? [] : path.slice(1).split("/");
 }

@@ -12,6 +12,9 @@ export interface Watch<Owner> {
   readonly token: string;
   /** How much of an absolute path is left out in events: the watch was set with a relative one. */
   readonly prefixLength: number;
+  /** How many levels below the path count; undefined: all. For a special path 1 asks for the
+   * number of the domain. */
+  readonly depth: number | undefined;
   /** Order of setting; events of one cause come in this order. */
   readonly serial: number;
 }
@@ -31,11 +34,11 @@ export function addWatch<Owner>(
   owner: Owner,
   path: string,
   token: string,
-  prefixLength: number,
+  { prefixLength, depth }: Pick<Watch<Owner>, "prefixLength" | "depth">,
 ): Watch<Owner> | undefined {
   if (findWatch(index, owner, path, token) !== undefined) return undefined;
   index.lastSerial += 1;
-  const watch = { owner, path, token, prefixLength, serial: index.lastSerial };
+  const watch = { owner, path, token, prefixLength, depth, serial: index.lastSerial };
   const watches = index.byPath.get(path);
   if (watches === undefined) index.byPath.set(path, new Set([watch]));
   else watches.add(watch);
@@ -68,9 +71,11 @@ export function matchWatches<Owner>(
 ): Watch<Owner>[] {
   const matches = [...(index.byPath.get(changed.path) ?? [])];
   if (!changed.exact && changed.path.startsWith("/")) {
-    for (let path = changed.path; path !== "/"; ) {
+    for (let path = changed.path, levels = 1; path !== "/"; levels += 1) {
       path = parentPath(path);
-      matches.push(...(index.byPath.get(path) ?? []));
+      for (const watch of index.byPath.get(path) ?? []) {
+        if (watch.depth === undefined || levels <= watch.depth) matches.push(watch);
+      }
     }
   }
   return matches.sort((one, other) => one.serial - other.serial);

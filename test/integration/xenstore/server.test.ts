@@ -98,6 +98,39 @@ test("a killed server's socket is taken over, its nodes come from the state file
   assert.equal(await store.isDomainIntroduced(5), true);
 });
 
+test("a server killed in the midst of writing has a state that is whole", async (t) => {
+  const { client, socketPath, folder } = await fixture(t);
+  const stateFile = join(folder, "state");
+  const bulk = "x".repeat(2000);
+  let last = 0;
+  for (const writesBeforeKill of [20, 50, 110]) {
+    const server = await startProcess(socketPath, stateFile);
+    t.after(() => server.kill("SIGKILL"));
+    const store = await client();
+    const kept = Number((await store.readIfExists("/pair/one")) ?? 0);
+    assert.equal(Number((await store.readIfExists("/pair/two")) ?? 0), kept, "of one commit");
+    assert.ok(kept >= last, "not older than what was kept before");
+    last = kept;
+    for (let number = kept + 1; number <= kept + writesBeforeKill; number += 1) {
+      await store.write(`/bulk/${number}`, bulk);
+      await store.transaction(async (inside) => {
+        await inside.write("/pair/one", String(number));
+        await inside.write("/pair/two", String(number));
+      });
+    }
+    // At once: the last changes are on their way to the file.
+    server.kill("SIGKILL");
+    await once(server, "exit");
+    await store.close();
+  }
+  const survivor = await startProcess(socketPath, stateFile);
+  t.after(() => survivor.kill("SIGKILL"));
+  const store = await client();
+  const one = Number((await store.readIfExists("/pair/one")) ?? 0);
+  assert.equal(Number((await store.readIfExists("/pair/two")) ?? 0), one);
+  assert.ok(one >= last);
+});
+
 test("a state file survives an ordinary stop to the last change", async (t) => {
   const { start, client, folder } = await fixture(t);
   const stateFile = join(folder, "state");

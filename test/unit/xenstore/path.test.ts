@@ -65,8 +65,8 @@ test("the server puts a relative path below the domain and counts as C xenstored
     [`/local/domain/9/pp${long}`, undefined],
     [`p${long}`, `/local/domain/3/p${long}`],
   ];
-  for (const [text, path] of cases) assert.equal(resolvePath(text, 3), path);
-  assert.equal(resolveWatchPath("@x", 3), "@x");
+  for (const [text, path] of cases) assert.equal(resolvePath(text, 3, 2048), path);
+  assert.equal(resolveWatchPath("@x", 3, 2048), "@x");
 });
 
 test("permissions are a letter and a domid both ways", () => {

@@ -72,7 +72,7 @@ test("a string without its NUL, or one too many, is EINVAL as in Xen's master", 
     ["a WRITE |", "a< !EINVAL"],
     ["a WATCH /tool|t", "a< !EINVAL"],
     ["a WATCH /tool|", "a< !EINVAL"],
-    ["a WATCH /tool|t|0|", "a< !EINVAL"],
+    ["a WATCH /tool|t|0|0|", "a< !EINVAL"],
     ["a SET_PERMS /tool|n0", "a< !EINVAL"],
     ["a DIRECTORY_PART /tool|", "a< !EINVAL"],
     ["a TRANSACTION_END T", "a< !EINVAL"],
@@ -80,9 +80,7 @@ test("a string without its NUL, or one too many, is EINVAL as in Xen's master", 
 });
 
 test("what no client may ask for is ENOSYS", () => {
-  playTable(
-    [15, 16, 20, 23, 24, 25, 26, 27, 99, 65535].map((type) => [`a ${type} /tool|`, "a< !ENOSYS"]),
-  );
+  playTable([15, 16, 20, 27, 99, 65535].map((type) => [`a ${type} /tool|`, "a< !ENOSYS"]));
 });
 
 test("a relative path is below /local/domain/0", () => {
@@ -151,7 +149,7 @@ test("an entry for a domain that did not exist does not serve a later one of tha
   assert.deepEqual(play("a GET_PERMS /a|"), ["a< n0|r5|"]);
 });
 
-test("domains come and go by word alone, and their nodes stay", () => {
+test("domains come and go by word alone, and what they do not own stays", () => {
   playTable([
     ["a IS_DOMAIN_INTRODUCED 0|", "a< T|"],
     ["a IS_DOMAIN_INTRODUCED 5|", "a< F|"],
@@ -169,7 +167,7 @@ test("domains come and go by word alone, and their nodes stay", () => {
     ["b IS_DOMAIN_INTRODUCED 5|", "b< T|"],
     ["b RESUME 5|", "b< OK"],
     ["b WRITE /local/domain/5/x|v", "b< OK"],
-    ["b RELEASE 5|", "a* @releaseDomain r", "b< OK"],
+    ["b RELEASE 5|", "b< OK", "a* @releaseDomain r"],
     ["b IS_DOMAIN_INTRODUCED 5|", "b< F|"],
     ["b READ /local/domain/5/x|", "b< v"],
     ["b GET_DOMAIN_PATH 7|", "b< /local/domain/7|"],

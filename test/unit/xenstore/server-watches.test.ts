@@ -101,5 +101,5 @@ test("an unprivileged domain is told only of what it may read", () => {
   arrange("a INTRODUCE 6|1|2|");
   assert.deepEqual(play("a RELEASE 6|"), ["a< OK"]);
   arrange("a INTRODUCE 6|1|2|", "a SET_PERMS @releaseDomain|n0|r5|");
-  assert.deepEqual(play("a RELEASE 6|"), ["d5* @releaseDomain r", "a< OK"]);
+  assert.deepEqual(play("a RELEASE 6|"), ["a< OK", "d5* @releaseDomain r"]);
 });

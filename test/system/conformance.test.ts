@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One suite on four servers: the embedded one, Debian's xenstored and oxenstored, and what Debian's
+// xenstored once said, so that the suite is played even where its program is not to be had. To
+// record that again: XENLOGD_RECORD_TRANSCRIPT=1 npm test -- conformance
+
+import assert from "node:assert/strict";
+import { readFile, writeFile } from "node:fs/promises";
+import { after, test } from "node:test";
+import { xenstoredParts } from "../support/xenstored.ts";
+import type { Case, Otherwise, Row } from "./conformance/case-language.ts";
+import { groups } from "./conformance/cases.ts";
+import {
+  type Difference,
+  type DifferenceName,
+  differences,
+  eventsAfterReply,
+} from "./conformance/differences.ts";
+import { createPlayer } from "./conformance/player.ts";
+import { startDebian, startEmbedded } from "./conformance/targets.ts";
+import { recorded, replayed } from "./conformance/transcript.ts";
+import type { ServerName, Target } from "./conformance/wire.ts";
+
+const transcriptFile = new URL("conformance/xenstored-4.17.transcript", import.meta.url);
+const isRecording = process.env["XENLOGD_RECORD_TRANSCRIPT"] === "1";
+const parts = await xenstoredParts();
+const skip = parts.found ? false : parts.reason;
+const recording: string[] = [];
+
+const servers: Readonly<Record<ServerName, () => Promise<Target>>> = {
+  c: async () => {
+    const target = await debian("c");
+    return isRecording ? recorded(target, recording) : target;
+  },
+  transcript: async () => {
+    if (isRecording) await writeFile(transcriptFile, `${transcriptHead}${recording.join("\n")}\n`);
+    return replayed(await readFile(transcriptFile, "utf8"));
+  },
+  embedded: startEmbedded,
+  ocaml: () => debian("ocaml"),
+};
+
+const transcriptHead = "# Debian's xenstored 4.17, recorded by test/system/conformance.test.ts\n";
+
+/** Differences that a case met, and on which server. */
+const met = new Set<string>();
+
+for (const [name, start] of Object.entries(servers) as [ServerName, () => Promise<Target>][]) {
+  const isDebian = name === "c" || name === "ocaml";
+  let target: Promise<Target> | undefined;
+  after(async () => (await target)?.[Symbol.asyncDispose]());
+  for (const [group, cases] of Object.entries(groups)) {
+    test(`${name}: ${group}, ${cases.length} cases`, { skip: isDebian && skip }, async () => {
+      target ??= start();
+      for (const each of cases) await playCase(await target, group, each);
+    });
+  }
+}
+
+test("each known difference is met, and these are all", { skip }, (t) => {
+  for (const [name, { servers: known, what, source }] of Object.entries(differences)) {
+    for (const server of known)
+      assert.ok(met.has(`${name} ${server}`), `${name}: not on ${server}`);
+    t.diagnostic(`${known.join(", ")}: ${what} [${source}]`);
+  }
+  const { servers: known, what, source } = eventsAfterReply;
+  t.diagnostic(`${known.join(", ")}: ${what} [${source}]`);
+});
+
+async function playCase(target: Target, group: string, { name, rows }: Case): Promise<void> {
+  await target.begin(`${group}: ${name}`);
+  const player = createPlayer(target);
+  const domids = rows.flatMap(([step]) => /^xen START (\d+)$/.exec(step)?.[1] ?? []).map(Number);
+  try {
+    for (const row of rows) {
+      const expected = expectedOf(row, target.name);
+      if (expected === "not played") continue;
+      const lines = await player.play(row[0]);
+      if (expected === "anything") continue;
+      const at = `${target.name}: ${group}: ${name}: ${row[0].slice(0, 200)}`;
+      assert.deepEqual(byClient(lines.map(hideChance(expected))), byClient(expected), at);
+    }
+  } finally {
+    player.close();
+    await target.end(domids);
+  }
+}
+
+function debian(kind: "c" | "ocaml"): Promise<Target> {
+  assert.ok(parts.found);
+  return startDebian(kind, parts);
+}
+
+/** A transcript is of C. */
+const playedOf = (server: ServerName): Difference["servers"][number] =>
+  server === "transcript" ? "c" : server;
+
+function expectedOf(
+  [step, ...expected]: Row,
+  server: ServerName,
+): readonly string[] | "anything" | "not played" {
+  const known = expected
+    .filter((each): each is Otherwise => typeof each === "object" && "difference" in each)
+    .find(({ difference }) => concerns(difference, server));
+  if (known !== undefined) {
+    met.add(`${known.difference} ${playedOf(server)}`);
+    return known.lines ?? "not played";
+  }
+  if (expected.some((each) => typeof each === "object" && "anything" in each)) return "anything";
+  const lines = expected.filter((each) => typeof each === "string");
+  const late = eventsAfterReply.servers.includes(playedOf(server));
+  return late && !step.includes("TRANSACTION_END") ? eventsLast(lines) : lines;
+}
+
+function concerns(difference: DifferenceName, server: ServerName): boolean {
+  const known = differences[difference];
+  assert.ok(known, `no difference is called ${difference}`);
+  return known.servers.includes(playedOf(server));
+}
+
+function eventsLast(lines: readonly string[]): readonly string[] {
+  const isEvent = (line: string): boolean => /^\w+\* /.test(line);
+  return [...lines.filter((line) => !isEvent(line)), ...lines.filter(isEvent)];
+}
+
+/** In an expectation `!<error>` stands for any error, and `<n>` for the number before a NUL. */
+function hideChance(expected: readonly string[]): (line: string) => string {
+  const [anyError, anyNumber] = ["!<error>", "<n>|"].map((word) =>
+    expected.some((line) => line.includes(word)),
+  );
+  return (line) => {
+    const shown = anyError ? line.replace(/!E\w+$/, "!<error>") : line;
+    return anyNumber ? shown.replace(/^(\w+< )\d+\|/, "$1<n>|") : shown;
+  };
+}
+
+/** Clients are told apart: there is no order between what two of them get. */
+function byClient(lines: readonly string[]): Record<string, string[]> {
+  const told: Record<string, string[]> = {};
+  for (const line of lines) {
+    const client = /^\w+/.exec(line)?.[0] ?? "";
+    told[client] = [...(told[client] ?? []), line];
+  }
+  return told;
+}
