@@ -28,17 +28,17 @@ const longs: readonly Long[] = [
   },
   {
     file: "test/integration/pump/bound.test.ts",
-    environment: { XENLOGD_TORTURE_LOOKS: "1000000" },
+    environment: { XENLOGD_TORTURE_LOOKS: "300000" },
     shows: "never above the bound",
   },
   {
     file: "test/integration/pump/crash-points.test.ts",
-    environment: { XENLOGD_TEST_KILLS: "1", XENLOGD_TEST_PAIRS: "400" },
+    environment: { XENLOGD_TEST_KILLS: "1", XENLOGD_TEST_PAIRS: "1000" },
     shows: "every system call of the pump, killed before and after it, and its successor too",
   },
   {
     file: "test/model/pump/pump.test.ts",
-    environment: { XENLOGD_TEST_RUNS: "5000" },
+    environment: { XENLOGD_TEST_RUNS: "2000" },
     shows: "random lives against the model",
   },
   {
