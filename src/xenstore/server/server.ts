@@ -62,7 +62,7 @@ export async function startXenstoreServer(options: XenstoreServerOptions): Promi
     clients.set(session, client);
   };
 
-  const server = createServer({ allowHalfOpen: true }, accept);
+  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, accept);
   await listenOnSocket(server, socketPath);
   server.on("error", onError);
 
