@@ -49,7 +49,11 @@ export function createOutbox(): Outbox {
       if (taken.length === 0) return undefined;
       items = taken.length === items.length ? [] : items.slice(taken.length);
       for (const { key } of taken) if (key !== undefined) keys.delete(key);
-      const batch = Buffer.concat(taken.map(({ frame }) => frame));
+      const [first] = taken;
+      const batch =
+        taken.length === 1 && first !== undefined
+          ? first.frame
+          : Buffer.concat(taken.map(({ frame }) => frame));
       queuedBytes -= batch.byteLength;
       return batch;
     },

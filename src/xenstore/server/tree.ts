@@ -95,6 +95,15 @@ export function* walkTree(path: string, node: TreeNode): Generator<[string, Tree
   yield [path, node];
 }
 
-function namesOf(path: string): string[] {
-  return path === "/" ? [] : path.slice(1).split("/");
+/** A request asks for the same few paths again and again: its own and those above. */
+const knownNames = new Map<string, readonly string[]>();
+const knownNamesMax = 1024;
+
+function namesOf(path: string): readonly string[] {
+  const known = knownNames.get(path);
+  if (known !== undefined) return known;
+  if (knownNames.size >= knownNamesMax) knownNames.clear();
+  const names = path === "/" ? [] : path.slice(1).split("/");
+  knownNames.set(path, names);
+  return names;
 }
