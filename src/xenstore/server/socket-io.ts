@@ -5,7 +5,7 @@
 // where they are missing the streams do the same, slower.
 
 import { writeSync } from "node:fs";
-import { Socket } from "node:net";
+import { Socket, type SocketConstructorOpts } from "node:net";
 
 /** What is read at once; taken by its reader before the next read of anybody. */
 const readBuffer = Buffer.allocUnsafe(64 * 1024);
@@ -42,7 +42,7 @@ export function openSocketIo(accepted: Socket, onData: (bytes: Uint8Array) => vo
     },
   };
   const options = { handle, onread, allowHalfOpen: true };
-  const socket = new Socket(options as ConstructorParameters<typeof Socket>[0]);
+  const socket = new Socket(options as unknown as SocketConstructorOpts);
   return { socket, write: (bytes) => writeNow(handle, bytes) };
 }
 
