@@ -40,7 +40,7 @@ type Work = (server: Server) => Promise<Measured>;
 const { values } = parseArgs({
   options: {
     rounds: { type: "string", default: "5" },
-    iterations: { type: "string", default: "3000" },
+    iterations: { type: "string", default: "10000" },
     test: { type: "string", default: "" },
     only: { type: "string", default: "" },
     write: { type: "boolean", default: false },
@@ -51,6 +51,7 @@ process.env["XENLOGD_TEST_NODE"] ??= process.env["npm_node_execpath"] ?? process
 
 /** A writer that gets no further is waited for that long. */
 const stuckMs = 15_000;
+const warmUpRequests = 10_000;
 const execute = promisify(execFile);
 const [testXenstore, parts] = await Promise.all([debianProgram("test-xenstore"), xenstoredParts()]);
 const found = { testXenstore: required(testXenstore), parts: required(parts) };
@@ -108,7 +109,9 @@ async function measure(name: string, work: Work): Promise<Measured> {
   if (start === undefined) throw new Error(`no server ${name}`);
   await using server = await start(dir);
   const warm = await connectXenstore({ socketPath: server.socketPath });
-  await flood(2000, (n) => warm.write(`/warm/${n % 10}`, "x"));
+  // A server that has just started compiles while it answers; one that has run does not.
+  await flood(warmUpRequests, (n) => warm.write(`/warm/${n % 10}`, "x"));
+  await flood(warmUpRequests, (n) => warm.read(`/warm/${n % 10}`));
   await warm.rm("/warm");
   await warm.close();
   const before = cpuSecondsOf(server.pid);
