@@ -32,5 +32,5 @@ export {
   signalProcess,
   watchProcess,
 } from "./processes.ts";
-export { type Readiness, watchReadable } from "./readiness.ts";
+export { type Readiness, requirePollable, watchReadable } from "./readiness.ts";
 export { mapShared } from "./shared-memory.ts";

@@ -50,6 +50,11 @@ export const libcSyscallPidfdGetfd: Call = declare(
   "long syscall(long number, int pidfd, int fd, unsigned int flags)",
 );
 
+export const libcEpollCreate: Call = declare("int epoll_create1(int flags)");
+export const libcEpollCtl: Call = declare(
+  "int epoll_ctl(int epoll, int operation, int fd, void *event)",
+);
+
 export const libcSocket: Call = declare("int socket(int family, int type, int protocol)");
 koffi.struct("iovec", { base: "void *", length: "size_t" });
 koffi.struct("msghdr", {

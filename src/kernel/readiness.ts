@@ -2,7 +2,15 @@
 // Descriptors in Node's event loop (uv_poll, level-triggered), for FIFOs that Node's own streams
 // would pin a thread for.
 
-import { type PollHandle, pollReadable } from "./library.ts";
+import { closeSync } from "node:fs";
+import { KernelError } from "./errors.ts";
+import {
+  lastErrno,
+  libcEpollCreate,
+  libcEpollCtl,
+  type PollHandle,
+  pollReadable,
+} from "./library.ts";
 
 /** A descriptor being polled. `close` before closing the descriptor itself. */
 export interface Readiness {
@@ -35,4 +43,26 @@ export function watchReadable(fd: number, onReadable: () => void): Readiness {
       handle.close();
     },
   };
+}
+
+// include/uapi/linux/eventpoll.h
+const EPOLL_CLOEXEC = 0o2000000;
+const EPOLL_CTL_ADD = 1;
+const EPOLLIN = 1;
+/** struct epoll_event is 12 bytes on x86-64, where it is packed, and 16 elsewhere. */
+const epollEventBytes = 16;
+
+/**
+ * Throws KernelError for a descriptor that cannot be polled: EPERM for a plain file, /dev/null and
+ * the like. Ask before watchReadable about what may be anything: koffi ends the process there.
+ */
+export function requirePollable(fd: number): void {
+  const epoll = libcEpollCreate(EPOLL_CLOEXEC);
+  if (epoll < 0) throw new KernelError("epoll_create1", lastErrno());
+  const event = Buffer.alloc(epollEventBytes);
+  event.writeUInt32LE(EPOLLIN, 0);
+  const failed = libcEpollCtl(epoll, EPOLL_CTL_ADD, fd, event) < 0;
+  const errno = lastErrno();
+  closeSync(epoll);
+  if (failed) throw new KernelError("epoll_ctl", errno);
 }

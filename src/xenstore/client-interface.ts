@@ -42,6 +42,7 @@ export interface XenstoreTransactionOptions {
 }
 
 export interface XenstoreClient extends XenstoreOperations, AsyncDisposable {
+  /** The socket or device that was connected to. */
   readonly socketPath: string;
   /**
    * transaction(body) runs `body` and commits what it did, all or nothing. On a conflict the
@@ -70,7 +71,11 @@ export interface XenstoreClient extends XenstoreOperations, AsyncDisposable {
 export type XenstoreConnectionState = { kind: "connected" } | { kind: "lost"; cause: Error };
 
 export interface XenstoreConnectOptions {
-  /** Default: findXenstoreSocket(process.env). */
+  /**
+   * A socket, or the kernel's device. Default: what libxenstore finds, by `XENSTORED_PATH` or
+   * `XENSTORED_RUNDIR`, the usual sockets, /dev/xen/xenbus, /proc/xen/xenbus. The first that takes
+   * a connection is the only one from then on.
+   */
   readonly socketPath?: string;
   /**
    * How long the first connection may be tried, default 5000; 0 = one try. A server that is not

@@ -6,14 +6,12 @@ import type { XenstoreClient, XenstoreConnectOptions } from "./client-interface.
 import type { Connection } from "./connection.ts";
 import { wireErrorCodes, XenstoreError } from "./errors.ts";
 import { type Link, openLink } from "./link.ts";
-import { findXenstoreSocket } from "./locate.ts";
+import { placeOf, type XenstorePlace, xenstorePlaces } from "./locate.ts";
 import { decodeStrings, decodeText, encodeStrings, type MessageName } from "./message.ts";
 import { createOperations, type Send } from "./operations.ts";
 import { parseWatchPath } from "./path.ts";
 import { checkDomid } from "./permission.ts";
-import { socketTransport } from "./socket.ts";
 import { runTransaction } from "./transaction.ts";
-import type { OpenTransport } from "./transport.ts";
 import { createWatchQueue, type WatchQueue, type XenstoreWatch } from "./watch.ts";
 
 /**
@@ -23,19 +21,20 @@ import { createWatchQueue, type WatchQueue, type XenstoreWatch } from "./watch.t
 export async function connectXenstore(
   options: XenstoreConnectOptions = {},
 ): Promise<XenstoreClient> {
-  const socketPath = options.socketPath ?? findXenstoreSocket(process.env);
-  return connectOver(socketTransport(socketPath), socketPath, options);
+  const { socketPath } = options;
+  const paths = socketPath === undefined ? xenstorePlaces(process.env) : [socketPath];
+  return connectOver(placeOf(paths), options);
 }
 
-async function connectOver(
-  open: OpenTransport,
-  socketPath: string,
+/** connectOver(place, options) is connectXenstore to a given place. */
+export async function connectOver(
+  place: XenstorePlace,
   options: XenstoreConnectOptions,
 ): Promise<XenstoreClient> {
   const watches = new Map<string, WatchQueue>();
   let watchCount = 0;
 
-  const link: Link = await openLink(open, socketPath, options, {
+  const link: Link = await openLink(place, options, {
     onEvent: (path, token) => watches.get(token)?.push(path),
     onConnected: (connection) => {
       for (const watch of watches.values()) void setAgain(connection, watch);
@@ -82,7 +81,7 @@ async function connectOver(
 
   return {
     ...createOperations(send),
-    socketPath,
+    socketPath: place.path(),
     transaction: async (body, transactionOptions = {}) =>
       runTransaction(link.connection(), body, transactionOptions),
     watch,

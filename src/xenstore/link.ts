@@ -6,7 +6,7 @@ import { type Backoff, waitToRetry } from "./backoff.ts";
 import type { XenstoreConnectOptions } from "./client-interface.ts";
 import { type Connection, openConnection } from "./connection.ts";
 import { XenstoreError } from "./errors.ts";
-import type { OpenTransport } from "./transport.ts";
+import type { XenstorePlace } from "./locate.ts";
 
 export interface Link {
   /** The live connection. Throws UNREACHABLE, LOST or CLOSED when there is none. */
@@ -40,11 +40,10 @@ const reconnectBackoff: Backoff = { firstMs: 40, maxMs: 1000 };
 /** Not there yet, nobody listens yet, or no room in the listen backlog. */
 const passingErrors: readonly unknown[] = ["ENOENT", "ECONNREFUSED", "EAGAIN"];
 
-/** openLink(open, socketPath, options, handlers) resolves with the first connection made.
+/** openLink(place, options, handlers) resolves with the first connection made.
  * Rejects with UNREACHABLE, or the reason of `options.signal`. */
 export async function openLink(
-  open: OpenTransport,
-  socketPath: string,
+  place: XenstorePlace,
   options: XenstoreConnectOptions,
   handlers: LinkHandlers,
 ): Promise<Link> {
@@ -59,7 +58,7 @@ export async function openLink(
   async function connectOnce(): Promise<Connection> {
     await options.beforeConnect?.();
     const { onEvent } = handlers;
-    return openConnection(open, { onEvent, onLost: lose }, requestTimeoutMs);
+    return openConnection(place.open, { onEvent, onLost: lose }, requestTimeoutMs);
   }
 
   async function connectFirst(): Promise<Connection> {
@@ -70,7 +69,7 @@ export async function openLink(
         return await connectOnce();
       } catch (cause) {
         const passing = passingErrors.includes((cause as NodeJS.ErrnoException).code);
-        if (!passing || performance.now() >= deadlineMs) throw unreachable(socketPath, cause);
+        if (!passing || performance.now() >= deadlineMs) throw unreachable(place.path(), cause);
       }
       await waitToRetry(firstBackoff, retry, options.signal);
     }
@@ -134,11 +133,11 @@ export async function openLink(
   function absent(without: Absence): XenstoreError {
     switch (without.kind) {
       case "away":
-        return unreachable(socketPath, without.cause);
+        return unreachable(place.path(), without.cause);
       case "lost":
-        return new XenstoreError("LOST", `connection to ${socketPath} was lost`, without);
+        return new XenstoreError("LOST", `connection to ${place.path()} was lost`, without);
       case "closed":
-        return new XenstoreError("CLOSED", `client of ${socketPath} was closed`);
+        return new XenstoreError("CLOSED", `client of ${place.path()} was closed`);
     }
   }
 }

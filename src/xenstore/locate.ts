@@ -1,21 +1,83 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which socket is the host's xenstored, in libxenstore's order (tools/libs/store/xs.c,
-// xs_daemon_socket). Looks at the file system, connects to nothing.
+// Where the host's xenstored is, in libxenstore's order (tools/libs/store/xs.c, xs_open): the
+// socket, and when that cannot be connected to, the kernel's device.
 
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
+import { deviceTransport } from "./device.ts";
+import { socketTransport } from "./socket.ts";
+import type { OpenTransport } from "./transport.ts";
+
+type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Where distributions put it: upstream's default, and the one compiled into Debian's. */
 const usualSockets = ["/run/xenstored/socket", "/var/run/xenstored/socket"] as const;
+
+/** Today's, and where xenfs has it. */
+const usualDevices = ["/dev/xen/xenbus", "/proc/xen/xenbus"] as const;
 
 /**
  * findXenstoreSocket(environment) is `XENSTORED_PATH`, else `XENSTORED_RUNDIR`/socket, else the
  * first usual place that exists, else the first usual place. An empty variable counts as unset.
  */
-export function findXenstoreSocket(
-  environment: Readonly<Record<string, string | undefined>>,
-): string {
+export function findXenstoreSocket(environment: Environment): string {
+  const [named] = namedPlaces(environment);
+  return named ?? usualSockets.find((socket) => existsSync(socket)) ?? usualSockets[0];
+}
+
+/** xenstorePlaces(environment) lists what libxenstore tries: `XENSTORED_PATH` alone where it is
+ * set, else the sockets and then the devices. */
+export function xenstorePlaces(environment: Environment): readonly string[] {
+  const { XENSTORED_PATH: path } = environment;
+  const named = namedPlaces(environment);
+  if (path !== undefined && path !== "") return named;
+  return [...(named.length > 0 ? named : usualSockets), ...usualDevices];
+}
+
+function namedPlaces(environment: Environment): readonly string[] {
   const { XENSTORED_PATH: path, XENSTORED_RUNDIR: directory } = environment;
-  if (path !== undefined && path !== "") return path;
-  if (directory !== undefined && directory !== "") return `${directory}/socket`;
-  return usualSockets.find((socket) => existsSync(socket)) ?? usualSockets[0];
+  if (path !== undefined && path !== "") return [path];
+  return directory === undefined || directory === "" ? [] : [`${directory}/socket`];
+}
+
+/** A way to the server: the first of several paths that took a connection, and then only that. */
+export interface XenstorePlace {
+  readonly open: OpenTransport;
+  /** The path that is or was connected to, before that the first. */
+  path(): string;
+}
+
+/**
+ * placeOf(paths) tries them in order. A full listen backlog is a server: no further path is
+ * tried. When all have failed, the first path's error is the one that is told.
+ */
+export function placeOf(
+  paths: readonly string[],
+  openPath: (path: string) => OpenTransport = transportTo,
+): XenstorePlace {
+  let candidates = paths;
+  const open: OpenTransport = async (handlers) => {
+    const errors: unknown[] = [];
+    for (const path of candidates) {
+      try {
+        const transport = await openPath(path)(handlers);
+        candidates = [path];
+        return transport;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === "EAGAIN") throw error;
+        errors.push(error);
+      }
+    }
+    throw errors[0];
+  };
+  return { open, path: () => candidates[0] ?? "" };
+}
+
+/** As libxenstore, it takes what is there and is no socket for the device; xenfs shows it as a
+ * plain file. */
+function transportTo(path: string): OpenTransport {
+  return async (handlers) => {
+    const found = statSync(path);
+    const isDevice = found.isCharacterDevice() || found.isFile();
+    return (isDevice ? deviceTransport(path) : socketTransport(path))(handlers);
+  };
 }

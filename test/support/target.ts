@@ -4,10 +4,12 @@
 
 import { fileURLToPath } from "node:url";
 
-const fromDist = process.env["XENLOGD_TEST_TARGET"] === "dist";
+// Asked for at each call: a bench sets it after its imports.
+const isFromDist = (): boolean => process.env["XENLOGD_TEST_TARGET"] === "dist";
 
 /** Command and first arguments of one of our programs. */
 export function ourProgram(name: "xenlog" | "xenlogd" | "pump"): readonly [string, string] {
+  const fromDist = isFromDist();
   const path = fromDist ? `../../dist/bin/${name}.js` : `../../src/bin/${name}.ts`;
   const node = fromDist ? (process.env["XENLOGD_TEST_NODE"] ?? "node") : process.execPath;
   return [node, fileURLToPath(new URL(path, import.meta.url))];

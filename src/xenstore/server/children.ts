@@ -40,13 +40,16 @@ export function setChild<Value>(
   const index = findChunk(children, name);
   const chunk = children.chunks[index] ?? [];
   const position = lowerBound(chunk, name);
-  const replaced = chunk[position]?.name === name;
-  const grown = chunk.toSpliced(position, replaced ? 1 : 0, { name, value });
+  if (chunk[position]?.name === name) {
+    const changed = chunk.with(position, { name, value });
+    return { count: children.count, chunks: children.chunks.with(index, changed) };
+  }
+  const grown = chunk.toSpliced(position, 0, { name, value });
   const half = grown.length >> 1;
   const pieces =
     grown.length > chunkEntriesMax ? [grown.slice(0, half), grown.slice(half)] : [grown];
   return {
-    count: children.count + (replaced ? 0 : 1),
+    count: children.count + 1,
     chunks: children.chunks.toSpliced(index, 1, ...pieces),
   };
 }

@@ -7,6 +7,7 @@ import type { Socket } from "node:net";
 import { createDecoder } from "../decoder.ts";
 import { payloadBytesMax, type XenstoreMessage } from "../message.ts";
 import { createOutbox } from "./outbox.ts";
+import { openSocketIo } from "./socket-io.ts";
 
 /** Above this much unsent, no further request of the client is handled. */
 const pauseBytes = 256 * 1024;
@@ -32,7 +33,7 @@ export interface ClientHandlers {
   onClosed(): void;
 }
 
-export function serveClient(socket: Socket, handlers: ClientHandlers): ClientConnection {
+export function serveClient(accepted: Socket, handlers: ClientHandlers): ClientConnection {
   const decoder = createDecoder(payloadBytesMax);
   const outbox = createOutbox();
   let inbox: readonly XenstoreMessage[] = [];
@@ -60,29 +61,40 @@ export function serveClient(socket: Socket, handlers: ClientHandlers): ClientCon
       return;
     }
     if (socket.destroyed || socket.writableLength > 0) return;
-    const batch = outbox.take();
-    if (batch !== undefined) socket.write(batch, proceed);
-    else if (inbox.length === 0 && after === "close") socket.destroySoon();
+    for (let batch = outbox.take(); batch !== undefined; batch = outbox.take()) {
+      const rest = io.write(batch);
+      if (rest.byteLength === 0) continue;
+      socket.write(rest, proceed);
+      return;
+    }
+    if (inbox.length === 0 && after === "close") socket.destroySoon();
+  };
+
+  /** Handles what can be handled; the rest waits for the client to read. */
+  const work = (): void => {
+    do {
+      handleInbox();
+      flush();
+    } while (inbox.length > 0 && socket.writableLength === 0 && !socket.destroyed);
   };
 
   /** Called when a batch has left: goes on with what had to wait for it. */
   function proceed(): void {
     flush();
     if (inbox.length === 0 || isBehind()) return;
-    handleInbox();
-    flush();
+    work();
     if (inbox.length === 0 && after === "stay") socket.resume();
   }
 
-  socket.on("data", (chunk) => {
+  const io = openSocketIo(accepted, (chunk) => {
     const { messages, fault } = decoder.push(chunk);
     inbox = inbox.length === 0 ? messages : [...inbox, ...messages];
     // As C xenstored does: after a claim of too many bytes nothing has a known meaning.
     if (fault !== undefined) after = "close";
-    handleInbox();
+    work();
     if (inbox.length > 0 || fault !== undefined) socket.pause();
-    flush();
   });
+  const { socket } = io;
   // A client may shut its side down and still wait for its replies.
   socket.on("end", () => {
     after = "close";

@@ -62,7 +62,11 @@ export function createOutbox(): Outbox {
         if (kind === "reply") queuedReplies -= 1;
         if (key !== undefined) keys.delete(key);
       }
-      const batch = Buffer.concat(taken.map(({ frame }) => frame));
+      const [first] = taken;
+      const batch =
+        taken.length === 1 && first !== undefined
+          ? first.frame
+          : Buffer.concat(taken.map(({ frame }) => frame));
       queuedBytes -= batch.byteLength;
       return batch;
     },

@@ -82,7 +82,7 @@ export async function startXenstoreServer(options: XenstoreServerOptions): Promi
 
   const servers: Server[] = [];
   const listen = async (path: string, onConnection: (socket: Socket) => void): Promise<void> => {
-    const server = createServer({ allowHalfOpen: true }, onConnection);
+    const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, onConnection);
     await listenOnSocket(server, path);
     server.on("error", onError);
     servers.push(server);

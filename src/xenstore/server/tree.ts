@@ -125,6 +125,15 @@ export function withoutEntries(node: TreeNode, domid: number): TreeNode {
   return { ...node, children, permissions };
 }
 
-function namesOf(path: string): string[] {
-  return path === "/" ? [] : path.slice(1).split("/");
+/** A request asks for the same few paths again and again: its own and those above. */
+const knownNames = new Map<string, readonly string[]>();
+const knownNamesMax = 1024;
+
+function namesOf(path: string): readonly string[] {
+  const known = knownNames.get(path);
+  if (known !== undefined) return known;
+  if (knownNames.size >= knownNamesMax) knownNames.clear();
+  const names = path === "/" ? [] : path.slice(1).split("/");
+  knownNames.set(path, names);
+  return names;
 }
