@@ -376,6 +376,30 @@ describe("somebody else's hands on a live log", () => {
     assert.equal(bench.check(), bench.bytesOnDisk);
   });
 
+  it("that removed the directory are mended by a rotation that is the first to notice", () => {
+    using bench = new SinkBench();
+    bench.write(before);
+    rmSync(join(bench.root, "own"), { recursive: true });
+    bench.write(lines(100, 1000));
+    assert.ok(bench.contents().endsWith("line 1099\n"));
+    bench.check();
+    bench.again();
+    bench.write(lines(1100, 1000));
+    bench.check();
+    assert.ok(bench.bytesOnDisk <= 4 * 4096);
+  });
+
+  it("that removed the directory are mended by a lower limit, too", () => {
+    using bench = new SinkBench({ limitBytes: 8192 });
+    bench.write(before);
+    rmSync(join(bench.root, "own"), { recursive: true });
+    const target = { epoch: "00000000000000aa", logRoot: bench.root, relativeFile: "own/x.log" };
+    assert.equal(bench.sink.rebound({ ...target, limitBytes: 4096, copies: 2 }), undefined);
+    bench.write(after);
+    assert.equal(bench.contents(), after);
+    bench.check();
+  });
+
   it("on the side file leave nothing to be known by position, and are no error", () => {
     using bench = new SinkBench();
     bench.write(before);
