@@ -2,7 +2,16 @@
 // The pump by its messages, in this process, with stages of its own.
 
 import assert from "node:assert/strict";
-import { closeSync, fstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import {
+  closeSync,
+  fstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
@@ -100,5 +109,17 @@ describe("a pump", () => {
     pump.tell({ type: "nodesGone", epoch: record.epoch });
     await pump.heard("closed");
     assert.equal(readFileSync(record.file, "utf8"), "");
+  });
+
+  it("closes a stream whose FIFO's directory is none any more", async () => {
+    await using pump = new PumpInProcess();
+    await pump.heard("started");
+    const record = pump.record("00000000000000aa");
+    pump.tell({ type: "open", record });
+    await pump.heard("opened");
+    renameSync(record.runRoot, join(pump.directory, "moved"));
+    writeFileSync(record.runRoot, "");
+    pump.tell({ type: "nodesGone", epoch: record.epoch });
+    await pump.heard("closed");
   });
 });
