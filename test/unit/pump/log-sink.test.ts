@@ -424,6 +424,26 @@ describe("somebody else's hands on a live log", () => {
   });
 });
 
+describe("a log that cannot be opened", () => {
+  it("leaves no descriptor behind", () => {
+    using bench = new SinkBench();
+    const open = (): void => {
+      // Its copies' names are too long for a look at them, the last thing to be done.
+      const relativeFile = "y".repeat(254);
+      const target = { epoch: "00000000000000cc", logRoot: bench.root, relativeFile };
+      new LogSink({
+        target: { ...target, limitBytes: 4096, copies: 1 },
+        positionsDirectory: join(bench.directory, "positions"),
+        durability: new Durability({ kind: "none" }),
+        onInterference: () => {},
+      });
+    };
+    const descriptors = readdirSync("/proc/self/fd").length;
+    assert.throws(open, { code: "ENAMETOOLONG" });
+    assert.equal(readdirSync("/proc/self/fd").length, descriptors);
+  });
+});
+
 describe("a line of ours", () => {
   it("stands in place, on lines of its own, and is told from what a guest writes", () => {
     using bench = new SinkBench();
