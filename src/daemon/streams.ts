@@ -31,6 +31,7 @@ export interface LiveStream {
   error: string | undefined;
   /** Why it could not be opened the last time; said once, however often it is tried. */
   refusal: string | undefined;
+  retry: NodeJS.Timeout | undefined;
 }
 
 /** How often a stream is tried again whose log cannot be opened. */
@@ -255,6 +256,7 @@ export class Streams {
       report: undefined,
       error: undefined,
       refusal: undefined,
+      retry: undefined,
     };
     this.#options.fifoKeeper.keep(record);
     this.#live.set(record.epoch, stream);
@@ -278,6 +280,7 @@ export class Streams {
     const first = stream.phase === "opening";
     stream.phase = "open";
     stream.refusal = undefined;
+    clearTimeout(stream.retry);
     this.#answer(epoch, { kind: "opened" });
     if (!first) return;
     const { key, file } = stream.record;
@@ -303,7 +306,9 @@ export class Streams {
       this.#answer(epoch, refused(reason));
       return;
     }
-    setTimeout(() => {
+    // One attempt at a time, also when a pump that is started anew has been told meanwhile.
+    clearTimeout(stream.retry);
+    stream.retry = setTimeout(() => {
       if (this.#live.has(epoch)) this.#tell(stream);
     }, reopenDelayMs).unref();
   }

@@ -4,6 +4,7 @@
 
 import { closeSync, constants, fdatasync, fdatasyncSync, fsync } from "node:fs";
 import { openBeneath, openPath } from "../kernel/index.ts";
+import { refusalOf } from "./errors.ts";
 
 export type FsyncPolicy =
   /** The kernel writes when it likes: after about 30 s, by default. */
@@ -22,12 +23,17 @@ export interface Syncable {
 
 /** Each of them keeps a thread of the pool busy, and a file open. */
 const inFlightMax = 8;
+/** Logs that an interval syncs at once: the threads that libuv has. */
+const dueInFlightMax = 4;
 
 export class Durability {
   #policy: FsyncPolicy;
   #inFlight = 0;
   /** What has grown since the last interval, by whose it is. */
   readonly #grown: Map<object, () => Syncable> = new Map();
+  /** Of those, what the interval has made due; beside the event loop, however many they are. */
+  readonly #due: Map<object, () => Syncable> = new Map();
+  #dueInFlight = 0;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(policy: FsyncPolicy) {
@@ -38,6 +44,7 @@ export class Durability {
     this.#policy = policy;
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    if (policy.kind !== "interval") this.#due.clear();
     if (this.#grown.size > 0) this.#arm();
   }
 
@@ -71,6 +78,7 @@ export class Durability {
 
   forget(owner: object): void {
     this.#grown.delete(owner);
+    this.#due.delete(owner);
   }
 
   close(): void {
@@ -81,10 +89,31 @@ export class Durability {
     if (this.#policy.kind !== "interval") return;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
-      const due = [...this.#grown.values()];
+      for (const [owner, files] of this.#grown) this.#due.set(owner, files);
       this.#grown.clear();
-      for (const files of due) this.#sync(files());
+      this.#syncDue();
     }, this.#policy.intervalMs);
+  }
+
+  #syncDue(): void {
+    for (const [owner, files] of this.#due) {
+      if (this.#dueInFlight >= dueInFlightMax) return;
+      this.#due.delete(owner);
+      let opened: readonly number[];
+      try {
+        opened = openAgain(files());
+      } catch (error) {
+        refusalOf(error);
+        // Too many open files, perhaps: at the next interval then.
+        this.grown(owner, files);
+        continue;
+      }
+      this.#dueInFlight += 1;
+      syncEach(opened, () => {
+        this.#dueInFlight -= 1;
+        this.#syncDue();
+      });
+    }
   }
 
   #sync({ directoryFd, fds }: Syncable): void {
@@ -102,6 +131,32 @@ export class Durability {
       closeSync(fd);
     });
   }
+}
+
+/** Descriptors of our own: the stream may close its ones meanwhile. */
+function openAgain({ directoryFd, fds }: Syncable): readonly number[] {
+  const opened: number[] = [];
+  try {
+    for (const fd of fds) opened.push(openPath(`/proc/self/fd/${fd}`, constants.O_RDONLY));
+    opened.push(openBeneath(directoryFd, ".", constants.O_RDONLY | constants.O_DIRECTORY));
+    return opened;
+  } catch (error) {
+    for (const fd of opened) closeSync(fd);
+    throw error;
+  }
+}
+
+/** One after the other, the directory last; closes them. */
+function syncEach([fd, ...others]: readonly number[], onEnd: () => void): void {
+  if (fd === undefined) {
+    onEnd();
+    return;
+  }
+  const sync = others.length === 0 ? fsync : fdatasync;
+  sync(fd, () => {
+    closeSync(fd);
+    syncEach(others, onEnd);
+  });
 }
 
 function syncNow(fd: number): void {

@@ -78,15 +78,16 @@ interface Live extends FileOnDisk {
   sizeBytes: number;
 }
 
-type State =
-  | Live
+/** A change of the files that was refused half-way. */
+type Unfinished =
   /** A rotation was refused half-way: the next append goes on with it. `copy` is now the newest. */
   | { readonly kind: "rotating"; readonly copy: FileOnDisk }
   /** The files are to be brought under a lower bound, with no more than that on the way. */
-  | { readonly kind: "trimming"; readonly allowedBytes: number }
+  | { readonly kind: "trimming"; readonly allowedBytes: number; readonly live: FileOnDisk }
   /** Somebody took the name from the file `copy`; its end was at `live`'s. */
-  | { readonly kind: "replaced"; readonly live: FileOnDisk; readonly copy: FileOnDisk }
-  | { readonly kind: "closed" };
+  | { readonly kind: "replaced"; readonly live: FileOnDisk; readonly copy: FileOnDisk };
+
+type State = Live | Unfinished | { readonly kind: "closed" };
 
 /** How long a renamed or removed log may go on growing before it is noticed. */
 const lookIntervalMs = 500;
@@ -182,7 +183,7 @@ export class RotatingFile {
     if (!lowered) return;
     this.#observer.trimming(live, bound.limitBytes);
     this.#observer.changing(live, 0);
-    this.#state = { kind: "trimming", allowedBytes: boundBytes(before) };
+    this.#state = { kind: "trimming", allowedBytes: boundBytes(before), live: { ...live } };
     closeSync(live.fd);
     this.#live();
   }
@@ -232,28 +233,47 @@ export class RotatingFile {
   #live(): Live {
     for (;;) {
       const state = this.#state;
-      switch (state.kind) {
-        case "closed":
-          throw new Error("append to a closed log");
-        case "rotating":
-          this.#performRotation();
-          this.#adopt(state.copy, state.copy);
-          break;
-        case "trimming":
-          this.#trim(state.allowedBytes);
-          this.#state = this.#openLive();
-          this.#observer.changed(this.#state, undefined);
-          break;
-        case "replaced":
-          this.#trim(boundBytes(this.#bound));
-          this.#adopt(state.live, state.copy);
-          break;
-        case "open": {
-          const sizeBytes = seekToEnd(state.fd);
-          if (sizeBytes === state.sizeBytes) return state;
-          this.#resized(state, sizeBytes);
-        }
+      if (state.kind === "closed") throw new Error("append to a closed log");
+      if (state.kind === "open") {
+        const sizeBytes = seekToEnd(state.fd);
+        if (sizeBytes === state.sizeBytes) return state;
+        this.#resized(state, sizeBytes);
+      } else {
+        this.#goOn(state);
       }
+    }
+  }
+
+  /** What is refused may be refused because the directory is not the one that has the name now. */
+  #goOn(state: Unfinished): void {
+    try {
+      this.#finish(state);
+    } catch (error) {
+      const refusal = refusalOf(error);
+      if (this.#directory.reopen() === "same") throw refusal;
+      this.#observer.interfered("directory");
+      // Its files went with it, and the log goes on behind their end.
+      if (state.kind === "replaced") return;
+      const before = state.kind === "rotating" ? state.copy : state.live;
+      this.#state = { kind: "replaced", live: before, copy: before };
+    }
+  }
+
+  #finish(state: Unfinished): void {
+    switch (state.kind) {
+      case "rotating":
+        this.#performRotation();
+        this.#adopt(state.copy, state.copy);
+        break;
+      case "trimming":
+        this.#trim(state.allowedBytes);
+        this.#state = this.#openLive();
+        this.#observer.changed(this.#state, undefined);
+        break;
+      case "replaced":
+        this.#trim(boundBytes(this.#bound));
+        this.#adopt(state.live, state.copy);
+        break;
     }
   }
 
@@ -272,7 +292,7 @@ export class RotatingFile {
       this.#observer.interfered("extended");
       this.#observer.trimming(known, this.#bound.limitBytes);
       this.#observer.changing(known, sizeBytes - known.sizeBytes);
-      this.#state = { kind: "trimming", allowedBytes: boundBytes(this.#bound) };
+      this.#state = { kind: "trimming", allowedBytes: boundBytes(this.#bound), live: known };
       closeSync(live.fd);
     } else if (sizeBytes > known.sizeBytes) {
       this.#observer.interfered("extended");

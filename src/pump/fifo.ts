@@ -60,7 +60,7 @@ export class Fifo {
     return openPath(`/proc/self/fd/${this.#pathFd}`, constants.O_RDONLY | constants.O_NONBLOCK);
   }
 
-  /** Removes the name, if it still is this FIFO's. */
+  /** Removes the name, if it still is this FIFO's. One that cannot be removed is collected later. */
   unlink(): void {
     const mine = fstatSync(this.#pathFd, { bigint: true });
     try {
@@ -73,8 +73,8 @@ export class Fifo {
         closeSync(rootFd);
       }
     } catch (error) {
-      // Gone already: the toolstack is free to remove it.
-      if (errnoNameOf(error) !== "ENOENT") throw error;
+      // Gone already, or in a place that is another one now: no reason not to close the stream.
+      if (errnoNameOf(error) === undefined) throw error;
     }
   }
 

@@ -206,10 +206,11 @@ export class LogSink {
   #open(directory: LogDirectory, live: FileOnDisk | undefined): Log {
     const { target, durability } = this.#options;
     const keeper = new IndexKeeper(directory, target.epoch);
+    let file: RotatingFile | undefined;
     try {
       const observer = this.#observer(directory, keeper);
       const { limitBytes, copies } = target;
-      const file = new RotatingFile({ directory, observer, limitBytes, copies }, live);
+      file = new RotatingFile({ directory, observer, limitBytes, copies }, live);
       if (file.live !== undefined) keeper.take(file.live, this.#positions.record.base, copies);
       const { foreignBytes } = this.#positions;
       if (foreignBytes > 0) {
@@ -219,6 +220,7 @@ export class LogSink {
       durability.renamed({ directoryFd: directory.fd, fds: presentOf(keeper.fd) });
       return { directory, file, keeper };
     } catch (error) {
+      file?.close();
       keeper.leave();
       throw error;
     }

@@ -130,12 +130,7 @@ class Pump {
       case "start":
         throw new Error("start came twice");
       case "open":
-        this.#pending.set(message.record.epoch, {
-          record: message.record,
-          nodes: "present",
-          deadlineMs: performance.now() + successionWaitMs,
-        });
-        this.#settlePending();
+        this.#open(message.record);
         return "running";
       case "nodesGone":
         this.#nodes(message.epoch, "gone");
@@ -166,6 +161,18 @@ class Pump {
         this.#stop();
         return "stopped";
     }
+  }
+
+  #open(record: StreamRecord): void {
+    const { epoch } = record;
+    if (this.#streams.has(epoch)) {
+      // Asked for twice, by two attempts that crossed: not a next epoch of its FIFO.
+      this.#channel.send({ type: "opened", epoch });
+      return;
+    }
+    const deadlineMs = performance.now() + successionWaitMs;
+    this.#pending.set(epoch, { record, nodes: "present", deadlineMs });
+    this.#settlePending();
   }
 
   #replaceHolder(stateFile: string): void {

@@ -252,7 +252,7 @@ export class PumpedStream {
       this.#dispatch({ kind: "refused" });
       return;
     }
-    this.#options.onResumed();
+    if (this.#state.kind === "stalled") this.#options.onResumed();
     this.#dispatch({ kind: "accepted" });
   }
 

@@ -93,7 +93,13 @@ function whileDiscarding(state: StreamState, event: StreamEvent): Transition {
       // Taken up again after a crash: nobody has looked yet whether there is a writer.
       return { state, effects: [{ kind: "moveNow" }] };
     case "refused":
+      // No stage is free: a FIFO that is polled meanwhile would wake us up all the time.
+      return {
+        state,
+        effects: [{ kind: "stopPolling" }, { kind: "retryAfter", delayMs: retryDelayMsMin }],
+      };
     case "accepted":
+      return { state, effects: [{ kind: "startPolling" }, { kind: "moveNow" }] };
     case "nodesBack":
     case "superseded":
       return stay(state);

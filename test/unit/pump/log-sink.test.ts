@@ -376,6 +376,30 @@ describe("somebody else's hands on a live log", () => {
     assert.equal(bench.check(), bench.bytesOnDisk);
   });
 
+  it("that removed the directory are mended by a rotation that is the first to notice", () => {
+    using bench = new SinkBench();
+    bench.write(before);
+    rmSync(join(bench.root, "own"), { recursive: true });
+    bench.write(lines(100, 1000));
+    assert.ok(bench.contents().endsWith("line 1099\n"));
+    bench.check();
+    bench.again();
+    bench.write(lines(1100, 1000));
+    bench.check();
+    assert.ok(bench.bytesOnDisk <= 4 * 4096);
+  });
+
+  it("that removed the directory are mended by a lower limit, too", () => {
+    using bench = new SinkBench({ limitBytes: 8192 });
+    bench.write(before);
+    rmSync(join(bench.root, "own"), { recursive: true });
+    const target = { epoch: "00000000000000aa", logRoot: bench.root, relativeFile: "own/x.log" };
+    assert.equal(bench.sink.rebound({ ...target, limitBytes: 4096, copies: 2 }), undefined);
+    bench.write(after);
+    assert.equal(bench.contents(), after);
+    bench.check();
+  });
+
   it("on the side file leave nothing to be known by position, and are no error", () => {
     using bench = new SinkBench();
     bench.write(before);
@@ -397,6 +421,26 @@ describe("somebody else's hands on a live log", () => {
     bench.check();
     bench.write(lines(1520, 500));
     bench.check();
+  });
+});
+
+describe("a log that cannot be opened", () => {
+  it("leaves no descriptor behind", () => {
+    using bench = new SinkBench();
+    const open = (): void => {
+      // Its copies' names are too long for a look at them, the last thing to be done.
+      const relativeFile = "y".repeat(254);
+      const target = { epoch: "00000000000000cc", logRoot: bench.root, relativeFile };
+      new LogSink({
+        target: { ...target, limitBytes: 4096, copies: 1 },
+        positionsDirectory: join(bench.directory, "positions"),
+        durability: new Durability({ kind: "none" }),
+        onInterference: () => {},
+      });
+    };
+    const descriptors = readdirSync("/proc/self/fd").length;
+    assert.throws(open, { code: "ENAMETOOLONG" });
+    assert.equal(readdirSync("/proc/self/fd").length, descriptors);
   });
 });
 

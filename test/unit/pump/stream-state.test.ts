@@ -20,6 +20,20 @@ describe("a stream in the pump", () => {
     ["closes after them", lastWords, { kind: "endOfFile" }, { kind: "closed" }, ["close"]],
     ["logs on when its nodes come back", lastWords, { kind: "nodesBack" }, logging, []],
     [
+      "stops reading what it discards when no stage is free",
+      { kind: "discarding" },
+      { kind: "refused" },
+      { kind: "discarding" },
+      ["stopPolling", "retryAfter"],
+    ],
+    [
+      "reads again when one is",
+      { kind: "discarding" },
+      { kind: "accepted" },
+      { kind: "discarding" },
+      ["startPolling", "moveNow"],
+    ],
+    [
       "stops reading when the file system refuses",
       logging,
       { kind: "refused" },

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// The pump by its messages, in this process, with stages of its own.
+
+import assert from "node:assert/strict";
+import {
+  closeSync,
+  fstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { makeFifo, makePipe, openPath } from "../../../src/kernel/index.ts";
+import { type FromPump, runPump, type StreamRecord, type ToPump } from "../../../src/pump/index.ts";
+import { waitFor } from "../../support/wait.ts";
+
+const O_RDWR = 2;
+
+class PumpInProcess implements AsyncDisposable {
+  readonly directory = mkdtempSync(join(tmpdir(), "xenlogd-pump-"));
+  readonly told: FromPump[] = [];
+  readonly #stage = makePipe();
+  #listener: (message: unknown) => void = () => {};
+  readonly #end: Promise<void>;
+
+  constructor() {
+    for (const name of ["run", "log", "positions"]) mkdirSync(join(this.directory, name));
+    this.#end = runPump({
+      send: (message) => this.told.push(message),
+      onMessage: (listener) => {
+        this.#listener = listener;
+      },
+    });
+    const fd = this.#stage.readFd;
+    const inode = fstatSync(fd).ino;
+    this.tell({
+      type: "start",
+      lockFile: join(this.directory, "lock"),
+      notesFile: join(this.directory, "notes"),
+      positionsDirectory: join(this.directory, "positions"),
+      stages: [{ path: `/proc/self/fd/${fd}`, pid: process.pid, fd, inode }],
+      fsync: { kind: "none" },
+    });
+  }
+
+  tell(message: ToPump): void {
+    this.#listener(message);
+  }
+
+  async heard(type: FromPump["type"], times = 1): Promise<void> {
+    await waitFor(type, () => this.told.filter((message) => message.type === type).length >= times);
+  }
+
+  /** A FIFO and the record of a stream that reads it. */
+  record(epoch: string): StreamRecord {
+    makeFifo(join(this.directory, "run/fifo"), 0o600);
+    return {
+      version: 1,
+      epoch,
+      key: "5/1",
+      name: "guest",
+      log: "console",
+      pipe: join(this.directory, "run/fifo"),
+      file: join(this.directory, "log/x.log"),
+      runRoot: join(this.directory, "run"),
+      relativePipe: "fifo",
+      logRoot: join(this.directory, "log"),
+      relativeFile: "x.log",
+      limitBytes: 65_536,
+      copies: 1,
+      overflow: "auto",
+      store: "store",
+      nodes: "present",
+      sequence: 1,
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.tell({ type: "stop" });
+    await this.#end;
+    closeSync(this.#stage.readFd);
+    closeSync(this.#stage.writeFd);
+    rmSync(this.directory, { recursive: true });
+  }
+}
+
+describe("a pump", () => {
+  it("that is asked twice for a stream has it once, and goes on with it", async () => {
+    await using pump = new PumpInProcess();
+    await pump.heard("started");
+    const record = pump.record("00000000000000aa");
+    pump.tell({ type: "open", record });
+    pump.tell({ type: "open", record });
+    await pump.heard("opened", 2);
+    const writer = openPath(record.pipe, O_RDWR);
+    pump.tell({ type: "report", request: 1 });
+    await pump.heard("report");
+    const report = pump.told.find((message) => message.type === "report");
+    assert.deepEqual(report?.type === "report" && report.streams.map(({ epoch }) => epoch), [
+      record.epoch,
+    ]);
+    assert.ok(!pump.told.some(({ type }) => type === "closed"));
+    closeSync(writer);
+    pump.tell({ type: "nodesGone", epoch: record.epoch });
+    await pump.heard("closed");
+    assert.equal(readFileSync(record.file, "utf8"), "");
+  });
+
+  it("closes a stream whose FIFO's directory is none any more", async () => {
+    await using pump = new PumpInProcess();
+    await pump.heard("started");
+    const record = pump.record("00000000000000aa");
+    pump.tell({ type: "open", record });
+    await pump.heard("opened");
+    renameSync(record.runRoot, join(pump.directory, "moved"));
+    writeFileSync(record.runRoot, "");
+    pump.tell({ type: "nodesGone", epoch: record.epoch });
+    await pump.heard("closed");
+  });
+});
