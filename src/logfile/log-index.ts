@@ -153,7 +153,7 @@ export function placeInLog(index: LogIndex, epoch: string, offset: number): Epoc
 }
 
 /** The file with that identity, if the index knows where it begins. */
-function findFile(
+export function findFile(
   index: LogIndex,
   file: Pick<FileOnDisk, "inode" | "bornMs">,
 ): IndexedFile | undefined {

@@ -7,7 +7,7 @@ import { errnoNameOf, openBeneath } from "../kernel/index.ts";
 import { chainName } from "./chain.ts";
 import { type FileOnDisk, fileOf, findCopies, findLive } from "./chain-on-disk.ts";
 import { LogDirectory } from "./directory.ts";
-import { type IndexedFile, type LogIndex, placeFiles, placeInLog } from "./log-index.ts";
+import { findFile, type IndexedFile, type LogIndex, placeFiles, placeInLog } from "./log-index.ts";
 import { readIndex } from "./side-file.ts";
 
 export interface Position {
@@ -78,13 +78,23 @@ export class LogReader {
     }
   }
 
-  /** Newest first, with their names; `undefined` while the live file is not the one of the index. */
+  /**
+   * Newest first, with their names; `undefined` while the live file is not the one of the index.
+   * Without a live file, in a rotation that a full disk holds up, there are the copies.
+   */
   #filesOnDisk(index: LogIndex): readonly NamedFile[] | undefined {
     const live = findLive(this.#directory);
     const [known] = index.files;
-    if (live === undefined || known === undefined || !isFile(live, known)) return undefined;
     const { name } = this.#directory;
     const copies = findCopies(this.#directory);
+    if (live === undefined) {
+      return copies.flatMap((copy) => {
+        const placed = findFile(index, copy);
+        const { sizeBytes } = copy;
+        return placed ? [{ ...placed, sizeBytes, name: chainName(name, copy.index) }] : [];
+      });
+    }
+    if (known === undefined || !isFile(live, known)) return undefined;
     return placeFiles(live, copies, known.base, index).map((file) => ({
       ...file,
       name: chainName(name, file.copy),

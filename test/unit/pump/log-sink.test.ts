@@ -192,6 +192,15 @@ describe("a log's positions", () => {
     assert.equal(bench.check(), bench.bytesOnDisk);
   });
 
+  it("of the copies are known while a rotation is held up and there is no live file", () => {
+    using bench = new SinkBench();
+    bench.write(lines(0, 400));
+    const { length } = bench.contents();
+    renameSync(bench.path(), bench.path("away"));
+    assert.equal(bench.check(), length - statSync(bench.path("away")).size);
+    renameSync(bench.path("away"), bench.path());
+  });
+
   it("that nothing is known of any more are unknown, not wrong", () => {
     using bench = new SinkBench();
     bench.write(lines(0, 100));
