@@ -28,6 +28,9 @@ const timeIntervalMs = 1000;
 /** A log that is written to has its newest time on disk after this; a rotation writes it at once. */
 const writeIntervalMs = 10_000;
 
+/** Files are shortened that no index knows: whoever comes next cannot tell their places either. */
+const withoutPlaces: LogIndex = { ...emptyIndex, ends: [{ copy: 0, end: 0 }] };
+
 export class IndexKeeper {
   readonly #directory: LogDirectory;
   readonly #epoch: string;
@@ -70,12 +73,11 @@ export class IndexKeeper {
   /** Files are about to be shortened: their ends stay where they are. */
   trimming(live: FileOnDisk | undefined, limitBytes: number): void {
     const copies = findCopies(this.#directory);
+    const files = live === undefined ? copies : [live, ...copies];
+    if (files.every(({ sizeBytes }) => sizeBytes <= limitBytes)) return;
     const isNew = this.#index.files.length === 0;
-    const isAbove = [...copies, ...(live === undefined ? [] : [live])].some(
-      ({ sizeBytes }) => sizeBytes > limitBytes,
-    );
-    if (isNew && isAbove) this.#copiesLie = "apart";
-    this.#index = beforeTrim(this.#index, copies);
+    if (isNew) this.#copiesLie = "apart";
+    this.#index = isNew ? withoutPlaces : beforeTrim(this.#index, copies);
     this.#write();
   }
 
@@ -164,6 +166,7 @@ export class IndexKeeper {
       const { file, index } = SideFile.open(this.#directory.fd, this.#directory.name);
       this.#side = file;
       this.#index = index;
+      if (index.files.length === 0 && index.ends.length > 0) this.#copiesLie = "apart";
     } catch (error) {
       if (!(error instanceof LogfileError) && errnoNameOf(error) === undefined) throw error;
     }

@@ -87,8 +87,8 @@ export const flawsUnderKills: readonly Flaw[] = [
       file: "/pump/log-sink.ts",
       edits: [
         [
-          "this.#positions.placeMarker({ inode",
-          "file.writeAt(position, bytes);\n        this.#positions.placeMarker({ inode",
+          "this.#positions.placeMarker({ offset",
+          "file.writeAt(live.sizeBytes, bytes);\n        this.#positions.placeMarker({ offset",
         ],
         ["return bytes;\n", "return Buffer.alloc(0);\n"],
       ],
