@@ -176,7 +176,7 @@ export class RotatingFile {
 
   /** Applies another bound. Throws LogfileError or KernelError; the next append tries again then. */
   rebound(bound: LogBound): void {
-    const live = this.#live();
+    const live = this.#named();
     const before = this.#bound;
     const lowered = bound.limitBytes < before.limitBytes || bound.copies < before.copies;
     this.#bound = bound;
@@ -313,13 +313,17 @@ export class RotatingFile {
   }
 
   #rotate(): void {
-    // Never rename what is not ours.
-    if (!this.#hasName(this.#live())) this.#takeName("replaced");
-    const live = this.#live();
+    const live = this.#named();
     if (live.sizeBytes === 0) return;
     this.#observer.changing(live, 0);
     this.#state = { kind: "rotating", copy: { ...live } };
     this.#observer.finished(live.fd);
+  }
+
+  /** The live file under its name: what somebody else has put there is neither renamed nor shortened. */
+  #named(): Live {
+    if (!this.#hasName(this.#live())) this.#takeName("replaced");
+    return this.#live();
   }
 
   #hasName(live: Live): boolean {

@@ -244,7 +244,9 @@ function lives(product?: Product): fc.IPropertyWithHooks<[LogBound, boolean, Ste
 }
 
 test("whatever happens to a stream and its pumps, every byte is logged once", () => {
-  fc.assert(lives(), { numRuns: runs });
+  // The same lives each time, and others each time in the long version.
+  const seed = process.env["XENLOGD_TEST_RUNS"] === undefined ? 20_261_123 : undefined;
+  fc.assert(lives(), { numRuns: runs, ...(seed !== undefined && { seed }) });
 });
 
 // About hand-over: whoever loses or doubles bytes is found soon. The others need their scenario.
