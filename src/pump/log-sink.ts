@@ -54,7 +54,7 @@ export class LogSink {
   constructor(options: LogSinkOptions) {
     this.#options = options;
     this.#target = options.target;
-    const path = positionsPath(options);
+    const path = positionsPath(options.positionsDirectory, options.target);
     const superseded = Positions.openSuperseded(path);
     if (superseded !== undefined) {
       this.#positions = superseded;
@@ -80,15 +80,15 @@ export class LogSink {
   }
 
   /** Whether another stream has its file. */
-  static isSuperseded(positionsDirectory: string, { epoch }: LogTarget): boolean {
-    const positions = Positions.openSuperseded(`${positionsDirectory}/${epoch}`);
+  static isSuperseded(positionsDirectory: string, target: LogTarget): boolean {
+    const positions = Positions.openSuperseded(positionsPath(positionsDirectory, target));
     positions?.close();
     return positions !== undefined;
   }
 
   /** Whether anything is known of such a stream: without it there is none, or no more. */
-  static isKnown(positionsDirectory: string, { epoch }: LogTarget): boolean {
-    return existsSync(`${positionsDirectory}/${epoch}`);
+  static isKnown(positionsDirectory: string, target: LogTarget): boolean {
+    return existsSync(positionsPath(positionsDirectory, target));
   }
 
   get isSuperseded(): boolean {
@@ -314,8 +314,8 @@ export class LogSink {
   }
 }
 
-function positionsPath({ positionsDirectory, target }: LogSinkOptions): string {
-  return `${positionsDirectory}/${target.epoch}`;
+function positionsPath(positionsDirectory: string, { epoch }: LogTarget): string {
+  return `${positionsDirectory}/${epoch}`;
 }
 
 function filesOf({ directory, file, keeper }: Log): Syncable {

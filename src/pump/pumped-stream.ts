@@ -186,12 +186,12 @@ export class PumpedStream {
     const bytesMax = Math.min(this.#takeBytesMax, stage.capacityBytes);
     const moved = splice(this.#readFd, stage.fd, bytesMax);
     if (moved === bytesMax) this.#takeBytesMax = Math.min(2 * bytesMax, stage.capacityBytes);
-    pool.filled(stage, moved === "wouldBlock" ? 0 : moved);
     if (moved === "wouldBlock" || moved === 0) {
       pool.give(stage);
       if (moved === 0) this.#dispatch({ kind: "endOfFile" });
       return 0;
     }
+    pool.filled(stage, moved);
     this.#filled = { stage, bytes: moved };
     this.#empty(this.#filled);
     this.#dispatch({ kind: "moved" });
