@@ -87,36 +87,42 @@ type Results = ReadonlyMap<string, ReadonlyMap<string, readonly Measured[]>>;
 async function compare(works: Readonly<Record<string, Work>>): Promise<Results> {
   const results = new Map<string, Map<string, Measured[]>>();
   for (let round = 0; round < Number(values.rounds); round += 1) {
+    await using servers = new AsyncDisposableStack();
+    const started: [name: string, server: Server][] = [];
+    for (const [name, start] of Object.entries(starts)) {
+      const server = servers.use(await start(mkdtempSync(join(directory, "s-"))));
+      await warmUp(server);
+      started.push([name, server]);
+    }
     for (const [workName, work] of Object.entries(works)) {
       const ofWork = results.get(workName) ?? new Map<string, Measured[]>();
       results.set(workName, ofWork);
       // Who begins changes, so that no server always follows the same other one.
-      const names = Object.keys(starts);
-      for (let turn = 0; turn < names.length; turn += 1) {
-        const name = names[(turn + round) % names.length] ?? "";
-        const measured = await measure(name, work);
-        ofWork.set(name, [...(ofWork.get(name) ?? []), measured]);
+      for (const [name, server] of rotated(started, round)) {
+        ofWork.set(name, [...(ofWork.get(name) ?? []), await measure(server, work)]);
       }
     }
   }
   return results;
 }
 
-/** A fresh server for each measurement: nothing of what came before is in it. */
-async function measure(name: string, work: Work): Promise<Measured> {
-  const dir = mkdtempSync(join(directory, "s-"));
-  const start = starts[name];
-  if (start === undefined) throw new Error(`no server ${name}`);
-  await using server = await start(dir);
-  const warm = await connectXenstore({ socketPath: server.socketPath });
-  // A server that has just started compiles while it answers; one that has run does not.
-  await flood(warmUpRequests, (n) => warm.write(`/warm/${n % 10}`, "x"));
-  await flood(warmUpRequests, (n) => warm.read(`/warm/${n % 10}`));
-  await warm.rm("/warm");
-  await warm.close();
+async function measure(server: Server, work: Work): Promise<Measured> {
   const before = cpuSecondsOf(server.pid);
   const measured = await work(server);
   return { ...measured, cpuSeconds: cpuSecondsOf(server.pid) - before };
+}
+
+/** A server that has just started compiles while it answers; one that has run does not. */
+async function warmUp({ socketPath }: Server): Promise<void> {
+  await using warm = await connectXenstore({ socketPath });
+  await flood(warmUpRequests, (n) => warm.write(`/warm/${n % 10}`, "x"));
+  await flood(warmUpRequests, (n) => warm.read(`/warm/${n % 10}`));
+  await warm.rm("/warm");
+}
+
+function rotated<T>(items: readonly T[], by: number): readonly T[] {
+  const first = by % items.length;
+  return [...items.slice(first), ...items.slice(0, first)];
 }
 
 function testXenstoreWork(): Readonly<Record<string, Work>> {
