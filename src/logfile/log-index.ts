@@ -98,11 +98,13 @@ export function withFiles(index: LogIndex, files: readonly IndexedFile[]): LogIn
   return { ...index, files: kept, ends: [] };
 }
 
-/** Notes where the copies end, as far as that is known, for they are about to be shortened. */
+/** Notes where the copies end, as far as that is known, for they are about to be shortened; those
+ * that were shortened before an interruption are known by what was noted then. */
 export function beforeTrim(index: LogIndex, copies: readonly CopyOnDisk[]): LogIndex {
   const ends = copies.flatMap((copy) => {
     const known = findFile(index, copy);
-    return known === undefined ? [] : [{ copy: copy.index, end: known.base + copy.sizeBytes }];
+    if (known !== undefined) return [{ copy: copy.index, end: known.base + copy.sizeBytes }];
+    return index.ends.filter(({ copy: noted }) => noted === copy.index);
   });
   return { ...index, ends: ends.slice(0, filesMax) };
 }
@@ -162,18 +164,29 @@ export function findFile(
 
 /**
  * Log offset at which the live file, `files[0]`, begins, from the newest file that the index knows;
- * `undefined` if it knows none of them.
+ * `undefined` if it knows none of them. A live file that it does not know begins behind all that was
+ * there, also where somebody has taken that: an offset means one byte for ever.
  */
 export function placeLive(files: readonly FileOnDisk[], index: LogIndex): number | undefined {
+  const [live] = files;
+  const isNew = live !== undefined && findFile(index, live) === undefined;
   let between = 0;
   for (const [position, file] of files.entries()) {
     const known = findFile(index, file);
     if (known !== undefined && known.sizeBytes <= file.sizeBytes) {
-      return position === 0 ? known.base : known.base + file.sizeBytes + between;
+      if (position === 0) return known.base;
+      const behind = known.base + file.sizeBytes + between;
+      return isNew ? Math.max(behind, knownEnd(index)) : behind;
     }
     if (position > 0) between += file.sizeBytes;
   }
   return undefined;
+}
+
+/** The highest offset that the index knows to have been in use. */
+function knownEnd({ files, ranges }: LogIndex): number {
+  const ends = files.map(({ base, sizeBytes }) => base + sizeBytes);
+  return Math.max(...ends, ...ranges.map(({ start, bytes }) => start + bytes));
 }
 
 export interface PlacedFile extends IndexedFile {

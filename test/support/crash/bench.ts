@@ -130,8 +130,6 @@ export class PumpBench implements Disposable {
   readonly #meddler: Meddler;
   #pointsSinceKill = 0;
   #record: StreamRecord;
-  /** A pump that is killed while it shortens copies may leave them without positions, not with wrong ones. */
-  #wasLowered: boolean = false;
   #before: Predecessor | undefined;
   /** Lines of ours that the next pump is told to write. */
   #marks: string[] = [];
@@ -223,7 +221,6 @@ export class PumpBench implements Disposable {
 
   /** What the next pump is told of the same stream. */
   reconfigure(bound: LogBound): void {
-    if (bound.limitBytes < this.#record.limitBytes) this.#wasLowered = true;
     this.#record = { ...this.#record, ...bound };
     this.#watch.expect(bound);
     this.#witness.mayTrim();
@@ -422,8 +419,7 @@ export class PumpBench implements Disposable {
           const bytes = Math.min(end, piece.start + piece.bytes) - from;
           if (bytes <= 0) continue;
           const found = read(from, bytes);
-          const mustBeThere =
-            next === undefined && this.#readIndex() !== undefined && !this.#wasLowered;
+          const mustBeThere = next === undefined && this.#readIndex() !== undefined;
           if (mustBeThere) assert.equal(found?.length, bytes, `${epoch}:${from - start}`);
         }
         const { positions = positionsMin } = this.#options;
