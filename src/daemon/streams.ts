@@ -290,13 +290,14 @@ export class Streams {
 
   /**
    * Final for a new request. A stream that was open once has a writer that counts on it, so whatever
-   * is in its way is waited for; only when its FIFO is gone there is nothing left to go on with.
+   * is in its way is waited for; only when its FIFO is gone, or has its next epoch, there is nothing
+   * left to go on with.
    */
-  #refused(epoch: string, reason: string, cause: "noFifo" | "other"): void {
+  #refused(epoch: string, reason: string, cause: "noFifo" | "renewed" | "other"): void {
     const stream = this.#live.get(epoch);
     if (stream === undefined) return;
     const { key } = stream.record;
-    const isFinal = cause === "noFifo" || (stream.origin === "new" && stream.phase === "opening");
+    const isFinal = cause !== "other" || (stream.origin === "new" && stream.phase === "opening");
     if (reason !== stream.refusal) {
       this.#options.emit({ kind: "StreamRefused", key, reason, final: isFinal });
     }

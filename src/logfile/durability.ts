@@ -65,6 +65,11 @@ export class Durability {
     }
   }
 
+  /** A file that takes another one's name next: without its bytes on the disk both could be lost. */
+  complete(fd: number): void {
+    if (this.#policy.kind !== "none") syncNow(fd);
+  }
+
   /** Names have changed, and what is said of them in the side file. */
   renamed(files: Syncable): void {
     if (this.#policy.kind !== "none") this.#sync(files);
@@ -123,8 +128,12 @@ export class Durability {
   }
 
   #syncDirectory(directoryFd: number): void {
-    if (this.#inFlight >= inFlightMax) return;
     const fd = openBeneath(directoryFd, ".", constants.O_RDONLY | constants.O_DIRECTORY);
+    if (this.#inFlight >= inFlightMax) {
+      syncNow(fd);
+      closeSync(fd);
+      return;
+    }
     this.#inFlight += 1;
     fsync(fd, () => {
       this.#inFlight -= 1;

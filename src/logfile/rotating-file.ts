@@ -52,6 +52,8 @@ export interface ChainObserver {
   changing(live: FileOnDisk, foreignBytes: number): void;
   /** Before files above the limit are shortened to their last lines; `live` is the live file as it is. */
   trimming(live: FileOnDisk | undefined, limitBytes: number): void;
+  /** What is kept of a file that is too long is in `fd`, and takes its name next. */
+  shortened(fd: number): void;
   /** `copy` is what became of the live file before, if it was finished. */
   changed(live: FileOnDisk, copy: FileOnDisk | undefined): void;
   /** Somebody else has appended to the live file. */
@@ -359,7 +361,13 @@ export class RotatingFile {
 
   /** What was there before we were may need room for a moment; ours never has more than its bound. */
   #trim(allowedBytes: number): void {
-    bringUnderBound(this.#directory.fd, this.#directory.name, this.#bound, allowedBytes);
+    bringUnderBound({
+      directoryFd: this.#directory.fd,
+      live: this.#directory.name,
+      ...this.#bound,
+      allowedBytes,
+      onShortened: (fd) => this.#observer.shortened(fd),
+    });
   }
 
   #openLive(): Live {

@@ -20,17 +20,24 @@ interface Found {
   readonly sizeBytes: number;
 }
 
+export interface TrimOptions {
+  readonly directoryFd: number;
+  /** Name of the live file. */
+  readonly live: string;
+  readonly limitBytes: number;
+  readonly copies: number;
+  readonly allowedBytes: number;
+  /** Is given what is kept of a file before that is renamed to the file's name. */
+  readonly onShortened: (fd: number) => void;
+}
+
 /**
  * Removes the copies above `copies` and shortens every file above `limitBytes` to its last lines. A
  * file that is shortened needs room for what is kept of it: rather than have more than `allowedBytes`
  * on disk for that moment its oldest copies go.
  */
-export function bringUnderBound(
-  directoryFd: number,
-  live: string,
-  { limitBytes, copies }: { readonly limitBytes: number; readonly copies: number },
-  allowedBytes: number,
-): void {
+export function bringUnderBound(options: TrimOptions): void {
+  const { directoryFd, live, limitBytes, copies, allowedBytes } = options;
   const chain = findChain(directoryFd, live);
   let present = chain.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   for (const { name, index, sizeBytes } of chain) {
@@ -40,7 +47,7 @@ export function bringUnderBound(
         removeIfThere(directoryFd, name);
         present -= sizeBytes;
       } else {
-        keepTail(directoryFd, name, limitBytes);
+        keepTail(name, options);
         present -= sizeBytes - limitBytes;
       }
     } catch (error) {
@@ -65,7 +72,7 @@ function findChain(directoryFd: number, live: string): readonly Found[] {
 }
 
 /** Replaces the file by its last lines in one rename, so that an interruption leaves it whole. */
-function keepTail(directoryFd: number, name: string, limitBytes: number): void {
+function keepTail(name: string, { directoryFd, limitBytes, onShortened }: TrimOptions): void {
   const temporary = `.${name}${temporarySuffix}`;
   removeIfThere(directoryFd, temporary);
   const from = openBeneath(directoryFd, name, constants.O_RDONLY);
@@ -74,6 +81,7 @@ function keepTail(directoryFd: number, name: string, limitBytes: number): void {
     const to = openBeneath(directoryFd, temporary, flags, fstatSync(from).mode & 0o777);
     try {
       copyTail(from, to, limitBytes);
+      onShortened(to);
     } finally {
       closeSync(to);
     }

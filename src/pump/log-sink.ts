@@ -125,7 +125,7 @@ export class LogSink {
     const appended = log.file.append(pipeFd, bytes);
     if (appended.movedBytes > 0) {
       log.keeper.grown(this.offset);
-      this.#options.durability.grown(this, () => filesOf(log));
+      this.#grown(log);
     }
     return appended;
   }
@@ -235,6 +235,7 @@ export class LogSink {
         if (foreignBytes > 0) keeper.mark("foreign", end, foreignBytes);
       },
       trimming: (live, limitBytes) => keeper.trimming(live, limitBytes),
+      shortened: (fd) => durability.complete(fd),
       changed: (live, copy) => {
         this.#positions.changed(live);
         const { base } = this.#positions.record;
@@ -267,7 +268,8 @@ export class LogSink {
   }
 
   /** Its place is noted before it is written, so that it stands there once whatever happens. */
-  #writeMarker({ file, keeper }: Log): void {
+  #writeMarker(log: Log): void {
+    const { file, keeper } = log;
     const [marker] = this.#positions.record.markers;
     if (marker === undefined) return;
     const { text, place } = marker;
@@ -300,6 +302,11 @@ export class LogSink {
     }
     keeper.mark("marker", place.offset, place.bytes);
     this.#positions.marked(place.bytes);
+    this.#grown(log);
+  }
+
+  #grown(log: Log): void {
+    this.#options.durability.grown(this, () => filesOf(log));
   }
 
   /** A directory that cannot be looked at is no reason to stop logging: what was seen last counts. */

@@ -72,8 +72,8 @@ export type FromPump =
       readonly type: "refused";
       readonly epoch: string;
       readonly reason: string;
-      /** `noFifo`: there is nothing left to read from. */
-      readonly cause: "noFifo" | "other";
+      /** `noFifo`: there is nothing left to read from; `renewed`: its FIFO has a newer request. */
+      readonly cause: "noFifo" | "renewed" | "other";
     }
   | { readonly type: "closed"; readonly report: StreamReport }
   | {
@@ -153,7 +153,7 @@ const fromPumpSchema: v.GenericSchema<unknown, FromPump> = v.variant("type", [
     type: v.literal("refused"),
     epoch,
     reason: v.string(),
-    cause: v.picklist(["noFifo", "other"]),
+    cause: v.picklist(["noFifo", "renewed", "other"]),
   }),
   v.object({ type: v.literal("closed"), report: reportSchema }),
   v.object({ type: v.literal("report"), request: count, streams: v.array(reportSchema) }),

@@ -19,8 +19,8 @@ import {
   type ToPump,
 } from "./messages.ts";
 import { PumpedStream } from "./pumped-stream.ts";
-import type { StreamRecord } from "./record.ts";
-import { type Leftover, recoverStages } from "./recovery.ts";
+import type { LogTarget, StreamRecord } from "./record.ts";
+import { type Leftover, type RecoveryOptions, recoverStages, writeLeftover } from "./recovery.ts";
 import { StagePool } from "./stage-pool.ts";
 import type { Nodes } from "./stream-state.ts";
 
@@ -36,6 +36,9 @@ const successionWaitMs = 2000;
 
 const lockRetryMs = 5;
 const pendingRetryMs = 20;
+
+/** How often bytes are tried again whose stream is not open. */
+const leftoverRetryMs = 1000;
 
 /**
  * Serves one main process and resolves when that has said stop. Between two turns of the event loop
@@ -87,6 +90,7 @@ interface PendingOpen {
 }
 
 type Reconfigure = Extract<ToPump, { readonly type: "reconfigure" }>;
+type Refused = Extract<FromPump, { readonly type: "refused" }>;
 
 class Pump {
   readonly #channel: PumpChannel;
@@ -101,6 +105,7 @@ class Pump {
   #pendingTimer: NodeJS.Timeout | undefined;
   /** Stages that a predecessor filled and the file system still refuses, by epoch. */
   readonly #leftovers: Map<string, Leftover> = new Map();
+  #leftoverTimer: NodeJS.Timeout | undefined;
   readonly #durability: Durability;
 
   constructor(channel: PumpChannel, start: PumpStart) {
@@ -113,16 +118,33 @@ class Pump {
 
   /** Empties the stages before any FIFO is read: their bytes come first. */
   begin(): void {
-    for (const leftover of recoverStages({
+    for (const leftover of recoverStages(this.#recovery)) {
+      this.#leftovers.set(leftover.target.epoch, leftover);
+    }
+    this.#leftoverTimer = setTimeout(() => this.#retryLeftovers(), leftoverRetryMs);
+    this.#channel.send({ type: "started" });
+  }
+
+  /** Those whose stream is not open now, and may never be. */
+  #retryLeftovers(): void {
+    clearTimeout(this.#leftoverTimer);
+    for (const [epoch, leftover] of this.#leftovers) {
+      const left = writeLeftover(leftover, this.#recovery);
+      if (left === undefined) this.#leftovers.delete(epoch);
+      else this.#leftovers.set(epoch, left);
+    }
+    if (this.#leftovers.size === 0) return;
+    this.#leftoverTimer = setTimeout(() => this.#retryLeftovers(), leftoverRetryMs);
+  }
+
+  get #recovery(): RecoveryOptions {
+    return {
       pool: this.#pool,
       positionsDirectory: this.#positionsDirectory,
       durability: this.#durability,
       nullFd: this.#nullFd,
       send: (message) => this.#channel.send(message),
-    })) {
-      this.#leftovers.set(leftover.epoch, leftover);
-    }
-    this.#channel.send({ type: "started" });
+    };
   }
 
   receive(message: ToPump): "running" | "stopped" {
@@ -221,10 +243,16 @@ class Pump {
 
   #settle({ record, deadlineMs }: PendingOpen): "settled" | "waits" {
     const before = [...this.#streams.values()].find(({ record: { pipe } }) => pipe === record.pipe);
+    if (before !== undefined && before.record.sequence > record.sequence) {
+      // Asked for again, after a refusal, when the FIFO had its next epoch.
+      this.#refuse(record, `pipe ${record.pipe} has a newer request`, "renewed");
+      return "settled";
+    }
     const isSuperseded = LogSink.isSuperseded(this.#positionsDirectory, record);
     const owner = isSuperseded ? undefined : this.#ownerOf(record);
     // Bytes that are stuck go first: what refuses them would refuse the next epoch's too.
     if (before?.state.kind === "stalled" || owner?.state.kind === "stalled") return "waits";
+    if (this.#isLeftOver(record)) return "waits";
     if (before !== undefined) {
       this.#renew(before, record, owner);
     } else if (owner === undefined) {
@@ -251,12 +279,16 @@ class Pump {
   /** The stream that writes the same file, if there is one. */
   #ownerOf(record: StreamRecord): PumpedStream | undefined {
     for (const stream of this.#streams.values()) {
-      const other = stream.record;
-      const sameFile =
-        other.logRoot === record.logRoot && other.relativeFile === record.relativeFile;
-      if (sameFile && stream.state.kind !== "discarding") return stream;
+      if (isSameFile(stream.record, record) && stream.state.kind !== "discarding") return stream;
     }
     return undefined;
+  }
+
+  /** Whether bytes of another epoch have to go into the file first. */
+  #isLeftOver(record: StreamRecord): boolean {
+    return [...this.#leftovers.values()].some(
+      ({ target }) => target.epoch !== record.epoch && isSameFile(target, record),
+    );
   }
 
   #start(record: StreamRecord): void {
@@ -300,12 +332,14 @@ class Pump {
     this.#refuse(record, reason, "other");
   }
 
-  #refuse(record: StreamRecord, reason: string, cause: "noFifo" | "other"): void {
+  #refuse(record: StreamRecord, reason: string, cause: Refused["cause"]): void {
     this.#channel.send({ type: "refused", epoch: record.epoch, reason, cause });
   }
 
   #stop(): void {
     clearTimeout(this.#pendingTimer);
+    this.#retryLeftovers();
+    clearTimeout(this.#leftoverTimer);
     let strandedBytes = 0;
     for (const stream of this.#streams.values()) strandedBytes += stream.drainAndRelease();
     for (const leftover of this.#leftovers.values()) strandedBytes += leftover.bytes;
@@ -336,6 +370,10 @@ function shareStages(stages: readonly StageLocation[]): readonly number[] {
     for (const copy of copies) closeSync(copy);
     return [];
   }
+}
+
+function isSameFile(one: LogTarget, other: LogTarget): boolean {
+  return one.logRoot === other.logRoot && one.relativeFile === other.relativeFile;
 }
 
 function isMissingFifo(error: unknown): boolean {

@@ -11,7 +11,8 @@ import { LogSink } from "./log-sink.ts";
 import type { StreamReport } from "./messages.ts";
 import type { Intent } from "./note.ts";
 import type { StreamRecord } from "./record.ts";
-import type { Stage, StagePool } from "./stage-pool.ts";
+import type { Leftover } from "./recovery.ts";
+import { type Stage, type StagePool, throwAway } from "./stage-pool.ts";
 import {
   type StreamEffect,
   type StreamEvent,
@@ -20,7 +21,7 @@ import {
 } from "./stream-state.ts";
 
 /** A stage that is not empty, and how many bytes are in it. */
-export interface Filled {
+interface Filled {
   readonly stage: Stage;
   readonly bytes: number;
 }
@@ -33,7 +34,7 @@ export interface PumpedStreamOptions {
   /** `/dev/null`, open for writing. */
   readonly nullFd: number;
   /** Bytes that a predecessor left in a stage and that the file system still refuses. */
-  readonly leftover: Filled | undefined;
+  readonly leftover: Leftover | undefined;
   readonly onStalled: (reason: string) => void;
   readonly onResumed: () => void;
   readonly onInterference: (kind: Interference) => void;
@@ -89,7 +90,7 @@ export class PumpedStream {
       this.#settle(this.#sink.prepare());
     } else {
       this.#filled = options.leftover;
-      this.#dispatch({ kind: "refused" });
+      this.#stall(options.leftover.reason);
     }
   }
 
@@ -202,10 +203,7 @@ export class PumpedStream {
   #empty(filled: Filled): void {
     if (this.#state.kind === "discarding") {
       const total = this.#place + filled.bytes;
-      const moved = splice(filled.stage.fd, this.#options.nullFd, filled.bytes);
-      if (moved !== filled.bytes) {
-        throw new Error(`discarding ${filled.bytes} bytes moved ${moved}`);
-      }
+      throwAway(filled.stage, filled.bytes, this.#options.nullFd);
       this.#sink.drop(superseded.reason, total);
     } else {
       const { movedBytes, refusal } = this.#sink.append(filled.stage.fd, filled.bytes);

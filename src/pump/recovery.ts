@@ -3,13 +3,12 @@
 // A stage that is gone is told of: how many of its bytes were in no file, and that in the log, in
 // place. Needs neither xenstore nor the main process's stream table.
 
-import { errnoNameOf, splice } from "../kernel/index.ts";
-import { type Durability, LogfileError } from "../logfile/index.ts";
+import { type Appended, type Durability, type Refusal, refusalOf } from "../logfile/index.ts";
 import { LogSink } from "./log-sink.ts";
 import type { FromPump } from "./messages.ts";
 import type { OwnerNote } from "./note.ts";
 import type { LogTarget } from "./record.ts";
-import type { FoundStage, Stage, StagePool } from "./stage-pool.ts";
+import { type FoundStage, type Stage, type StagePool, throwAway } from "./stage-pool.ts";
 
 export interface RecoveryOptions {
   readonly pool: StagePool;
@@ -19,11 +18,12 @@ export interface RecoveryOptions {
   readonly send: (message: FromPump) => void;
 }
 
-/** Bytes that the file system refuses stay in their stage, for the stream to try again. */
+/** Bytes that the file system refuses stay in their stage, to be tried again. */
 export interface Leftover {
-  readonly epoch: string;
+  readonly target: LogTarget;
   readonly stage: Stage;
   readonly bytes: number;
+  readonly reason: string;
 }
 
 export function recoverStages(options: RecoveryOptions): readonly Leftover[] {
@@ -54,16 +54,31 @@ function settle(found: FoundStage, options: RecoveryOptions): Leftover | undefin
   }
   if (note === undefined) {
     // Notes are written before a stage is filled: without one the bytes are not from us.
-    splice(stage.fd, options.nullFd, bytes);
+    throwAway(stage, bytes, options.nullFd);
     send({ type: "orphaned", bytes });
     pool.give(stage);
     return undefined;
   }
-  const { target } = note;
-  const written = withSink(target, options, (sink) => sink.append(stage.fd, bytes).movedBytes) ?? 0;
-  if (written > 0) send({ type: "recovered", epoch: target.epoch, bytes: written });
-  if (written < bytes) return { epoch: target.epoch, stage, bytes: bytes - written };
-  pool.give(stage);
+  return writeLeftover({ target: note.target, stage, bytes }, options);
+}
+
+/** Empties a stage into its log; what that refuses is left over. Not for a stream that is open. */
+export function writeLeftover(
+  { target, stage, bytes }: Omit<Leftover, "reason">,
+  options: RecoveryOptions,
+): Leftover | undefined {
+  const { movedBytes, refusal } = withSink<Appended>(
+    target,
+    options,
+    (sink) => sink.append(stage.fd, bytes),
+    (refusal) => ({ movedBytes: 0, refusal }),
+  );
+  const { epoch } = target;
+  if (movedBytes > 0) options.send({ type: "recovered", epoch, bytes: movedBytes });
+  if (refusal !== undefined) {
+    return { target, stage, bytes: bytes - movedBytes, reason: refusal.message };
+  }
+  options.pool.give(stage);
   return undefined;
 }
 
@@ -75,48 +90,60 @@ function discard(found: FoundStage, note: OwnerNote, options: RecoveryOptions): 
   const taken = fill.kind === "filled" ? fill.bytes : bytes;
   if (fill.kind === "empty" || taken === 0) return;
   if (fill.kind === "taking") options.pool.filled(stage, taken);
-  if (bytes > 0) splice(stage.fd, options.nullFd, bytes);
+  throwAway(stage, bytes, options.nullFd);
   // A stream that is closed has told its counters, and its record went with it.
   if (!LogSink.isKnown(options.positionsDirectory, target)) return;
-  withSink(target, options, (sink) => sink.drop(intent.reason, fill.at + taken));
+  const drop = (sink: LogSink): void => sink.drop(intent.reason, fill.at + taken);
+  withSink(target, options, drop, untold);
 }
 
 /** A stage that went with its pump and its holder. */
 function settleLost(found: FoundStage, options: RecoveryOptions): void {
   const { stage, note, fill } = found;
   if (note === undefined) return;
-  const { target, stageInode, intent } = note;
+  const { target } = note;
   if (fill.kind !== "empty" && LogSink.isKnown(options.positionsDirectory, target)) {
-    withSink(target, options, (sink) => {
-      if (intent.kind === "discard") {
-        if (fill.kind === "filled") sink.drop(intent.reason, fill.at + fill.bytes);
-        return;
-      }
-      const written = sink.offset - fill.at;
-      const bytes = Math.min(fill.bytes, Math.max(0, fill.bytes - written));
-      if (bytes === 0) return;
-      const { epoch } = target;
-      const certainty = fill.kind === "filled" ? "exact" : "atMost";
-      if (sink.lose(stageInode, certainty, bytes) === "told") {
-        options.send({ type: "lost", epoch, bytes, certainty });
-      }
-    });
+    withSink(target, options, (sink) => tellLost(sink, found, note, options), untold);
   }
   options.pool.forget(stage);
 }
 
+function tellLost(
+  sink: LogSink,
+  { fill }: FoundStage,
+  { target, stageInode, intent }: OwnerNote,
+  options: RecoveryOptions,
+): void {
+  if (fill.kind === "empty") return;
+  if (intent.kind === "discard") {
+    if (fill.kind === "filled") sink.drop(intent.reason, fill.at + fill.bytes);
+    return;
+  }
+  const written = sink.offset - fill.at;
+  const bytes = Math.min(fill.bytes, Math.max(0, fill.bytes - written));
+  if (bytes === 0) return;
+  const { epoch } = target;
+  const certainty = fill.kind === "filled" ? "exact" : "atMost";
+  if (sink.lose(stageInode, certainty, bytes) === "told") {
+    options.send({ type: "lost", epoch, bytes, certainty });
+  }
+}
+
+/** Its stream will say what is in the way. */
+function untold(): void {}
+
+/** A log that cannot be opened says why to `refused`. */
 function withSink<T>(
   target: LogTarget,
   { positionsDirectory, durability }: RecoveryOptions,
   use: (sink: LogSink) => T,
-): T | undefined {
+  refused: (refusal: Refusal) => T,
+): T {
   let sink: LogSink;
   try {
     sink = new LogSink({ target, positionsDirectory, durability, onInterference: () => {} });
   } catch (error) {
-    // Its stream will say what is in the way.
-    if (error instanceof LogfileError || errnoNameOf(error) !== undefined) return undefined;
-    throw error;
+    return refused(refusalOf(error));
   }
   try {
     return use(sink);

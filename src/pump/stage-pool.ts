@@ -4,7 +4,7 @@
 // nobody but the pump that has them touches them.
 
 import { closeSync, constants, fstatSync } from "node:fs";
-import { bytesReadable, openPath, pipeSize } from "../kernel/index.ts";
+import { bytesReadable, openPath, pipeSize, splice } from "../kernel/index.ts";
 import type { StageLocation } from "./messages.ts";
 import { type Fill, type Intent, Notes, type OwnerNote } from "./note.ts";
 import type { LogTarget } from "./record.ts";
@@ -135,6 +135,13 @@ export class StagePool {
     for (const stage of this.#stages) closeSync(stage.fd);
     closeSync(this.#notesFd);
   }
+}
+
+/** throwAway(stage, bytes, nullFd) empties a stage that holds `bytes` into `/dev/null`. */
+export function throwAway(stage: Stage, bytes: number, nullFd: number): void {
+  if (bytes === 0) return;
+  const moved = splice(stage.fd, nullFd, bytes);
+  if (moved !== bytes) throw new Error(`throwing ${bytes} bytes away moved ${moved}`);
 }
 
 function openStage(location: StageLocation, index: number): Stage {

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import {
   closeSync,
+  fstatSync,
   linkSync,
   mkdirSync,
   mkdtempSync,
@@ -50,17 +51,24 @@ function append(file: RotatingFile, bytes: Uint8Array): void {
   }
 }
 
-function open(root: string, limitBytes: number, copies: number): RotatingFile {
+function open(
+  root: string,
+  limitBytes: number,
+  copies: number,
+  observed: Partial<ChainObserver> = {},
+): RotatingFile {
   const directory = LogDirectory.open(root, "x.log");
   const stat = statSync(join(root, "x.log"), { throwIfNoEntry: false });
   const live = stat && { inode: stat.ino, bornMs: stat.birthtimeMs, sizeBytes: stat.size };
-  return new RotatingFile({ directory, observer, limitBytes, copies }, live);
+  const options = { directory, observer: { ...observer, ...observed }, limitBytes, copies };
+  return new RotatingFile(options, live);
 }
 
 /** Nobody keeps account here. */
 const observer: ChainObserver = {
   changing: () => {},
   trimming: () => {},
+  shortened: () => {},
   changed: () => {},
   extended: () => {},
   interfered: () => {},
@@ -147,6 +155,17 @@ describe("a rotating file", () => {
     const kept = readFileSync(join(root, "x.log"), "utf8");
     assert.ok(kept.length <= 4096 && kept.length > 4096 - 512);
     assert.ok(lines.endsWith(`\n${kept}`), "begins with a whole line");
+  });
+
+  it("shows what it keeps of a file before that loses its name", () => {
+    const root = temporary();
+    writeFileSync(join(root, "x.log"), "line\n".repeat(3000));
+    const shown: (readonly [kept: number, named: number])[] = [];
+    const shortened = (fd: number): void => {
+      shown.push([fstatSync(fd).size, statSync(join(root, "x.log")).size]);
+    };
+    open(root, 4096, 1, { shortened }).close();
+    assert.deepEqual(shown, [[statSync(join(root, "x.log")).size, 15_000]]);
   });
 
   it("leaves in the pipe what the file system refuses, and goes on when it takes it", () => {

@@ -22,7 +22,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { makePipe, resizePipe } from "../../../src/kernel/index.ts";
-import { Durability, LogReader } from "../../../src/logfile/index.ts";
+import { Durability, LogReader, type Syncable } from "../../../src/logfile/index.ts";
 import type { LogIndex } from "../../../src/logfile/log-index.ts";
 import { readIndex } from "../../../src/logfile/side-file.ts";
 import { LogSink } from "../../../src/pump/log-sink.ts";
@@ -39,11 +39,22 @@ interface Options {
   readonly epoch?: string;
 }
 
+/** Counts how often it is told that a log has grown. */
+class CountingDurability extends Durability {
+  growths = 0;
+
+  override grown(owner: object, files: () => Syncable): void {
+    this.growths += 1;
+    super.grown(owner, files);
+  }
+}
+
 /** A log in a directory of its own, and a witness of every byte of each epoch by its offset. */
 class SinkBench implements Disposable {
   readonly directory = mkdtempSync(join(tmpdir(), "xenlogd-sink-"));
   readonly root = join(this.directory, "log");
   readonly interferences: string[] = [];
+  readonly durability = new CountingDurability({ kind: "none" });
   readonly #witness: Map<string, Map<number, number>> = new Map();
   #options: Required<Options> = { limitBytes: 4096, copies: 3, epoch: "00000000000000aa" };
   #sink: LogSink;
@@ -147,7 +158,7 @@ class SinkBench implements Disposable {
     return new LogSink({
       target: { epoch, logRoot: this.root, relativeFile: "own/x.log", limitBytes, copies },
       positionsDirectory: join(this.directory, "positions"),
-      durability: new Durability({ kind: "none" }),
+      durability: this.durability,
       onInterference: (kind) => this.interferences.push(kind),
     });
   }
@@ -465,6 +476,13 @@ describe("a line of ours", () => {
     assert.equal(bench.sink.report().writtenBytes, "a whole line\ncutline\n".length);
     assert.equal(bench.sink.report().offset, bench.contents().length);
     bench.check();
+  });
+
+  it("is growth, which an interval brings to the disk", () => {
+    using bench = new SinkBench();
+    assert.equal(bench.durability.growths, 0);
+    assert.equal(bench.sink.mark("[xenlogd: one]"), undefined);
+    assert.equal(bench.durability.growths, 1);
   });
 
   it("makes room for itself", () => {

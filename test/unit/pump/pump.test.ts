@@ -9,14 +9,23 @@ import {
   mkdtempSync,
   readFileSync,
   renameSync,
+  rmdirSync,
   rmSync,
   writeFileSync,
+  writeSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { makeFifo, makePipe, openPath } from "../../../src/kernel/index.ts";
-import { type FromPump, runPump, type StreamRecord, type ToPump } from "../../../src/pump/index.ts";
+import {
+  type FromPump,
+  runPump,
+  type StageLocation,
+  type StreamRecord,
+  type ToPump,
+} from "../../../src/pump/index.ts";
+import { StagePool } from "../../../src/pump/stage-pool.ts";
 import { waitFor } from "../../support/wait.ts";
 
 const O_RDWR = 2;
@@ -28,24 +37,31 @@ class PumpInProcess implements AsyncDisposable {
   #listener: (message: unknown) => void = () => {};
   readonly #end: Promise<void>;
 
-  constructor() {
+  /** `before` is what a predecessor has left. */
+  constructor(before: (pump: PumpInProcess, stages: readonly StageLocation[]) => void = () => {}) {
     for (const name of ["run", "log", "positions"]) mkdirSync(join(this.directory, name));
+    const fd = this.#stage.readFd;
+    const inode = fstatSync(fd).ino;
+    const stages = [{ path: `/proc/self/fd/${fd}`, pid: process.pid, fd, inode }];
+    before(this, stages);
     this.#end = runPump({
       send: (message) => this.told.push(message),
       onMessage: (listener) => {
         this.#listener = listener;
       },
     });
-    const fd = this.#stage.readFd;
-    const inode = fstatSync(fd).ino;
     this.tell({
       type: "start",
       lockFile: join(this.directory, "lock"),
-      notesFile: join(this.directory, "notes"),
+      notesFile: this.notesFile,
       positionsDirectory: join(this.directory, "positions"),
-      stages: [{ path: `/proc/self/fd/${fd}`, pid: process.pid, fd, inode }],
+      stages,
       fsync: { kind: "none" },
     });
+  }
+
+  get notesFile(): string {
+    return join(this.directory, "notes");
   }
 
   tell(message: ToPump): void {
@@ -57,18 +73,19 @@ class PumpInProcess implements AsyncDisposable {
   }
 
   /** A FIFO and the record of a stream that reads it. */
-  record(epoch: string): StreamRecord {
-    makeFifo(join(this.directory, "run/fifo"), 0o600);
+  record(epoch: string, name = "fifo"): StreamRecord {
+    const pipe = join(this.directory, "run", name);
+    makeFifo(pipe, 0o600);
     return {
       version: 1,
       epoch,
       key: "5/1",
       name: "guest",
       log: "console",
-      pipe: join(this.directory, "run/fifo"),
+      pipe,
       file: join(this.directory, "log/x.log"),
       runRoot: join(this.directory, "run"),
-      relativePipe: "fifo",
+      relativePipe: name,
       logRoot: join(this.directory, "log"),
       relativeFile: "x.log",
       limitBytes: 65_536,
@@ -121,5 +138,51 @@ describe("a pump", () => {
     writeFileSync(record.runRoot, "");
     pump.tell({ type: "nodesGone", epoch: record.epoch });
     await pump.heard("closed");
+  });
+
+  it("refuses a request that is older than the one its FIFO has", async () => {
+    await using pump = new PumpInProcess();
+    await pump.heard("started");
+    const older = pump.record("00000000000000aa");
+    const newer = { ...older, epoch: "00000000000000bb", sequence: 2 };
+    pump.tell({ type: "open", record: newer });
+    pump.tell({ type: "open", record: older });
+    await pump.heard("refused");
+    const refused = pump.told.find((message) => message.type === "refused");
+    assert.partialDeepStrictEqual(refused, { epoch: older.epoch, cause: "renewed" });
+    assert.ok(!pump.told.some(({ type }) => type === "closed"));
+  });
+
+  it("writes what is left in a stage as soon as the log takes it, before its next owner", async () => {
+    const epoch = "00000000000000aa";
+    await using pump = new PumpInProcess(({ directory, notesFile }, stages) => {
+      const pool = StagePool.open(notesFile, stages);
+      const target = {
+        epoch,
+        logRoot: join(directory, "log"),
+        relativeFile: "x.log",
+        limitBytes: 65_536,
+        copies: 1,
+      };
+      const stage = pool.take(target, { kind: "write" }, 0, 100);
+      assert.ok(stage !== undefined);
+      writeSync(stage.fd, "left over\n");
+      pool.filled(stage, 10);
+      pool.close();
+      // Nobody can open that for writing.
+      mkdirSync(join(directory, "log/x.log"));
+    });
+    await pump.heard("started");
+    const record = pump.record("00000000000000bb");
+    pump.tell({ type: "open", record });
+    const writer = openPath(record.pipe, O_RDWR);
+    writeSync(writer, "of the next owner\n");
+    rmdirSync(record.file);
+    await pump.heard("opened");
+    await waitFor("bytes", () => readFileSync(record.file, "utf8").includes("owner"));
+    assert.equal(readFileSync(record.file, "utf8"), "left over\nof the next owner\n");
+    const recovered = pump.told.find((message) => message.type === "recovered");
+    assert.partialDeepStrictEqual(recovered, { epoch, bytes: 10 });
+    closeSync(writer);
   });
 });
