@@ -43,10 +43,15 @@ export interface ReconcilerOptions {
 /** A thousand requests read one after another take seconds; more at once gain nothing. */
 const keysAtOnce = 32;
 
+/** Who may write such a node may do it all the time: the daemon's own log is bounded, too. */
+const untrustedIntervalMs = 60_000;
+
 export class Reconciler {
   readonly #options: ReconcilerOptions;
   /** Requests whose pump has not answered, by key, with the FIFO they are about. */
   readonly #opening: Map<string, string> = new Map();
+  /** When an owner's untrusted node was told of last. */
+  readonly #untrustedAtMs: Map<string, number> = new Map();
   #turn: Promise<void> = Promise.resolve();
 
   constructor(options: ReconcilerOptions) {
@@ -196,7 +201,7 @@ export class Reconciler {
   }
 
   async #perform(key: LogfileKey, action: Action, store: string): Promise<void> {
-    const { client, streams, emit, refusals } = this.#options;
+    const { client, streams, refusals } = this.#options;
     switch (action.kind) {
       case "open":
       case "renew":
@@ -224,9 +229,19 @@ export class Reconciler {
         refusals.hold(key, action.pipe, action.nodes);
         break;
       case "reportUntrusted":
-        emit({ kind: "StreamUntrusted", key: keyText(key), path: action.path });
+        this.#reportUntrusted(key, action.path);
         break;
     }
+  }
+
+  #reportUntrusted(key: LogfileKey, path: string): void {
+    const owner = key.owner.kind === "host" ? hostName : String(key.owner.domid);
+    const now = performance.now();
+    if (now - (this.#untrustedAtMs.get(owner) ?? Number.NEGATIVE_INFINITY) < untrustedIntervalMs) {
+      return;
+    }
+    this.#untrustedAtMs.set(owner, now);
+    this.#options.emit({ kind: "StreamUntrusted", key: keyText(key), path });
   }
 
   /** Not waited for: a pump that hangs holds up its own requests only. */
