@@ -38,7 +38,7 @@ const longs: readonly Long[] = [
   },
   {
     file: "test/model/pump/pump.test.ts",
-    environment: { XENLOGD_TEST_RUNS: "2000" },
+    environment: { XENLOGD_TEST_RUNS: "10000" },
     shows: "random lives against the model",
   },
   {
