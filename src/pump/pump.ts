@@ -2,25 +2,25 @@
 // The pump process: the streams of one log file system. It lives as long as its main process, and
 // holds its lock as long as it lives, so that a successor knows when its stages are free.
 
-import { closeSync, constants, fstatSync } from "node:fs";
+import { closeSync, constants } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
-import { copyDescriptorOf, errnoNameOf, openPath, tryLock } from "../kernel/index.ts";
+import { errnoNameOf, openPath, tryLock } from "../kernel/index.ts";
 import { Durability, LogfileError } from "../logfile/index.ts";
 import { FifoError } from "./fifo.ts";
 import { replaceHolder } from "./holder.ts";
+import { Leftovers } from "./leftovers.ts";
 import { LogSink } from "./log-sink.ts";
 import { supersededMarker } from "./markers.ts";
 import {
   type FromPump,
   type PumpStart,
   parseToPump,
-  type StageLocation,
   type StreamReport,
   type ToPump,
 } from "./messages.ts";
 import { PumpedStream } from "./pumped-stream.ts";
-import type { LogTarget, StreamRecord } from "./record.ts";
-import { type Leftover, type RecoveryOptions, recoverStages, writeLeftover } from "./recovery.ts";
+import { isSameFile, type StreamRecord } from "./record.ts";
+import { shareStages } from "./shared-stages.ts";
 import { StagePool } from "./stage-pool.ts";
 import type { Nodes } from "./stream-state.ts";
 
@@ -36,9 +36,6 @@ const successionWaitMs = 2000;
 
 const lockRetryMs = 5;
 const pendingRetryMs = 20;
-
-/** How often bytes are tried again whose stream is not open. */
-const leftoverRetryMs = 1000;
 
 /**
  * Serves one main process and resolves when that has said stop. Between two turns of the event loop
@@ -95,7 +92,7 @@ type Refused = Extract<FromPump, { readonly type: "refused" }>;
 class Pump {
   readonly #channel: PumpChannel;
   readonly #pool: StagePool;
-  /** What the holder has open, and the service manager: see `shareStages`. */
+  /** What the holder has open, and the service manager: see shared-stages.ts. */
   readonly #sharedStages: readonly number[];
   readonly #positionsDirectory: string;
   readonly #nullFd: number = openPath("/dev/null", constants.O_WRONLY);
@@ -103,9 +100,7 @@ class Pump {
   /** Streams that wait for the last writers of another one, by epoch. */
   readonly #pending: Map<string, PendingOpen> = new Map();
   #pendingTimer: NodeJS.Timeout | undefined;
-  /** Stages that a predecessor filled and the file system still refuses, by epoch. */
-  readonly #leftovers: Map<string, Leftover> = new Map();
-  #leftoverTimer: NodeJS.Timeout | undefined;
+  readonly #leftovers: Leftovers;
   readonly #durability: Durability;
 
   constructor(channel: PumpChannel, start: PumpStart) {
@@ -114,37 +109,18 @@ class Pump {
     this.#sharedStages = shareStages(start.stages);
     this.#positionsDirectory = start.positionsDirectory;
     this.#durability = new Durability(start.fsync);
-  }
-
-  /** Empties the stages before any FIFO is read: their bytes come first. */
-  begin(): void {
-    for (const leftover of recoverStages(this.#recovery)) {
-      this.#leftovers.set(leftover.target.epoch, leftover);
-    }
-    this.#leftoverTimer = setTimeout(() => this.#retryLeftovers(), leftoverRetryMs);
-    this.#channel.send({ type: "started" });
-  }
-
-  /** Those whose stream is not open now, and may never be. */
-  #retryLeftovers(): void {
-    clearTimeout(this.#leftoverTimer);
-    for (const [epoch, leftover] of this.#leftovers) {
-      const left = writeLeftover(leftover, this.#recovery);
-      if (left === undefined) this.#leftovers.delete(epoch);
-      else this.#leftovers.set(epoch, left);
-    }
-    if (this.#leftovers.size === 0) return;
-    this.#leftoverTimer = setTimeout(() => this.#retryLeftovers(), leftoverRetryMs);
-  }
-
-  get #recovery(): RecoveryOptions {
-    return {
+    this.#leftovers = new Leftovers({
       pool: this.#pool,
       positionsDirectory: this.#positionsDirectory,
       durability: this.#durability,
       nullFd: this.#nullFd,
       send: (message) => this.#channel.send(message),
-    };
+    });
+  }
+
+  begin(): void {
+    this.#leftovers.begin();
+    this.#channel.send({ type: "started" });
   }
 
   receive(message: ToPump): "running" | "stopped" {
@@ -252,7 +228,7 @@ class Pump {
     const owner = isSuperseded ? undefined : this.#ownerOf(record);
     // Bytes that are stuck go first: what refuses them would refuse the next epoch's too.
     if (before?.state.kind === "stalled" || owner?.state.kind === "stalled") return "waits";
-    if (this.#isLeftOver(record)) return "waits";
+    if (this.#leftovers.comeBefore(record)) return "waits";
     if (before !== undefined) {
       this.#renew(before, record, owner);
     } else if (owner === undefined) {
@@ -284,13 +260,6 @@ class Pump {
     return undefined;
   }
 
-  /** Whether bytes of another epoch have to go into the file first. */
-  #isLeftOver(record: StreamRecord): boolean {
-    return [...this.#leftovers.values()].some(
-      ({ target }) => target.epoch !== record.epoch && isSameFile(target, record),
-    );
-  }
-
   #start(record: StreamRecord): void {
     const { epoch } = record;
     try {
@@ -300,13 +269,13 @@ class Pump {
         positionsDirectory: this.#positionsDirectory,
         durability: this.#durability,
         nullFd: this.#nullFd,
-        leftover: this.#leftovers.get(epoch),
+        leftover: this.#leftovers.of(epoch),
         onStalled: (reason) => this.#channel.send({ type: "stalled", epoch, reason }),
         onResumed: () => this.#channel.send({ type: "resumed", epoch }),
         onInterference: (what) => this.#channel.send({ type: "interfered", epoch, what }),
         onClosed: (report) => this.#closed(record, report),
       });
-      this.#leftovers.delete(epoch);
+      this.#leftovers.handedOver(epoch);
       this.#streams.set(epoch, stream);
       this.#channel.send({ type: "opened", epoch });
     } catch (error) {
@@ -338,42 +307,14 @@ class Pump {
 
   #stop(): void {
     clearTimeout(this.#pendingTimer);
-    this.#retryLeftovers();
-    clearTimeout(this.#leftoverTimer);
-    let strandedBytes = 0;
+    let strandedBytes = this.#leftovers.stop();
     for (const stream of this.#streams.values()) strandedBytes += stream.drainAndRelease();
-    for (const leftover of this.#leftovers.values()) strandedBytes += leftover.bytes;
     this.#pool.close();
     this.#durability.close();
     for (const fd of this.#sharedStages) closeSync(fd);
     closeSync(this.#nullFd);
     this.#channel.send({ type: "stopped", strandedBytes });
   }
-}
-
-/**
- * Copies of the holder's own open file descriptions. The last close of a description takes the pipe's
- * mutex, and hangs with a pump that hangs in its disk; systemd 252 closes what it stores in PID 1. As
- * long as that pump has a copy, nobody else's close is the last. None where we may not look into the
- * holder, such as without root under Yama.
- */
-function shareStages(stages: readonly StageLocation[]): readonly number[] {
-  const copies: number[] = [];
-  try {
-    for (const { pid, fd, inode } of stages) {
-      const copy = copyDescriptorOf(pid, fd);
-      copies.push(copy);
-      if (fstatSync(copy).ino !== inode) throw new Error("not the stage");
-    }
-    return copies;
-  } catch {
-    for (const copy of copies) closeSync(copy);
-    return [];
-  }
-}
-
-function isSameFile(one: LogTarget, other: LogTarget): boolean {
-  return one.logRoot === other.logRoot && one.relativeFile === other.relativeFile;
 }
 
 function isMissingFifo(error: unknown): boolean {

@@ -17,6 +17,10 @@ export interface LogTarget {
   readonly copies: number;
 }
 
+export function isSameFile(one: LogTarget, other: LogTarget): boolean {
+  return one.logRoot === other.logRoot && one.relativeFile === other.relativeFile;
+}
+
 export interface StreamRecord extends LogTarget {
   readonly version: 1;
   /** `5/1`, or `host/1`: the owner and the id below its `logging` node. */
