@@ -19,16 +19,17 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { LogIndex } from "../../../src/logfile/log-index.ts";
 import type { StageLocation, StreamReport } from "../../../src/pump/messages.ts";
-import type { PositionRecord } from "../../../src/pump/positions.ts";
 import type { StreamRecord } from "../../../src/pump/record.ts";
+import { Account } from "./account.ts";
 import { fileName } from "./calls.ts";
 import { ChainWatch, type LogBound } from "./chain-watch.ts";
 import { installCrashPoints, type Kill, type Run } from "./crash-points.ts";
+import { FoundLog } from "./found-log.ts";
 import { type Mutation, variantOf } from "./hooks.ts";
 import { Meddler, type Meddling } from "./meddler.ts";
-import { type Due, type Piece, Witness } from "./witness.ts";
+import { checkNewestByte, checkPositions } from "./position-check.ts";
+import { type Piece, Witness } from "./witness.ts";
 
 const logName = "x.log";
 const sideFile = new RegExp(`^\\.${logName.replace(".", "\\.")}\\.xenlogd`);
@@ -128,15 +129,13 @@ export class PumpBench implements Disposable {
   readonly #watch: ChainWatch;
   readonly #witness: Witness = new Witness();
   readonly #meddler: Meddler;
+  readonly #found: FoundLog;
+  readonly #account: Account;
   #pointsSinceKill = 0;
   #record: StreamRecord;
   #before: Predecessor | undefined;
   /** Lines of ours that the next pump is told to write. */
   #marks: string[] = [];
-  /** Offset behind the newest range of the side file that the witness knows of. */
-  #rangesEnd = 0;
-  /** What the log says that crashes have cost, to the byte. */
-  #crashBytes = 0;
 
   constructor(options: PumpBenchOptions) {
     const { limitBytes, copies, stageBytes = 16_384, kills = [] } = options;
@@ -149,6 +148,9 @@ export class PumpBench implements Disposable {
     this.#stages = Array.from({ length: stagesMax }, () => makeStage(stageBytes));
     this.#watch = new ChainWatch(this.#path("log"), logName, { limitBytes, copies });
     this.#meddler = new Meddler(this.#directory, logName, this.#witness);
+    const readers = { LogReader, readIndex };
+    this.#found = new FoundLog(this.#path("log"), logName, this.#path("positions"), readers);
+    this.#account = new Account(this.#found, this.#witness, this.#meddler);
     this.#record = {
       version: 1,
       epoch: "0".repeat(16),
@@ -209,7 +211,7 @@ export class PumpBench implements Disposable {
       if (!this.#isDisturbed) this.#watch.settle(this.#record);
       if (isNoticed) this.#checkContents();
     } else {
-      this.#checkLiveFile();
+      this.#checkNewestByte();
     }
     return run;
   }
@@ -240,8 +242,7 @@ export class PumpBench implements Disposable {
       this.#record.epoch,
       this.#witness.end - kernel.bytesReadable(this.#mainFd),
     );
-    this.#rangesEnd = 0;
-    this.#crashBytes = 0;
+    this.#account.beginEpoch();
   }
 
   /** The next pump gets a request for the same file from another guest; the one before goes on. */
@@ -263,8 +264,7 @@ export class PumpBench implements Disposable {
     [this.#writer, this.#mainFd] = this.#makeFifo(relativePipe);
     this.#record = { ...record, epoch, relativePipe, pipe };
     this.#witness.beginEpoch(epoch, this.#witness.end);
-    this.#rangesEnd = 0;
-    this.#crashBytes = 0;
+    this.#account.beginEpoch();
   }
 
   /** The guest that had the file before writes on. */
@@ -296,8 +296,8 @@ export class PumpBench implements Disposable {
   /** Somebody else does that to the files. */
   meddle(what: Meddling): void {
     // A file put there half-way through a change is taken for the one that was to come.
-    if (what === "replace" && this.#readRecord()?.end !== null) return;
-    const waiting = this.#stagedBytes() + kernel.bytesReadable(this.#mainFd);
+    if (what === "replace" && this.#found.record(this.#record.epoch)?.end !== null) return;
+    const waiting = this.#waitingBytes;
     const end = this.#witness.end - waiting;
     if (this.#meddler.meddle(what, end, this.#record)) this.#watch.disturb();
   }
@@ -357,7 +357,8 @@ export class PumpBench implements Disposable {
     );
     if (!this.#isDisturbed) assert.deepEqual(strange, [], "no file is left over");
     if (!this.isClosed) this.#checkReport();
-    this.#checkPositions(pieces);
+    const { positions = positionsMin } = this.#options;
+    checkPositions(this.#found, this.#witness, pieces, positions);
   }
 
   [Symbol.dispose](): void {
@@ -385,7 +386,7 @@ export class PumpBench implements Disposable {
         size: report?.sizeBytes,
         crash: report?.droppedBytes["crash"] ?? 0,
       },
-      { offset: end, size: kept, crash: this.#crashBytes },
+      { offset: end, size: kept, crash: this.#account.crashBytes },
     );
     // What was cut off while nobody looked is counted no more: a file's size is its position.
     assert.equal(report?.writtenBytes, Math.max(0, end - insertedBytes), "what was written");
@@ -394,56 +395,10 @@ export class PumpBench implements Disposable {
     }
   }
 
-  /** Every byte on disk can be read by its position, and no position is another byte's. */
-  #checkPositions(pieces: readonly Piece[]): void {
-    const reader = new LogReader(this.#path("log"), logName);
-    try {
-      for (const [index, { epoch, start }] of this.#witness.epochs.entries()) {
-        const next = this.#witness.epochs[index + 1];
-        const end = next?.start ?? this.#witness.end;
-        const read = (at: number, bytes: number): Buffer | undefined => {
-          const found = reader.read({ epoch, offset: at - start }, bytes);
-          const mayBeUnknown = next !== undefined || this.#readIndex() === undefined;
-          if (found.kind === "unknownEpoch" && mayBeUnknown) return undefined;
-          if (found.kind === "rotatedAway") return undefined;
-          const wasCut = next !== undefined && this.#witness.hasHoles;
-          if (found.kind === "beyondEpoch" && wasCut) return undefined;
-          assert.equal(found.kind, "bytes", `${epoch}:${at - start}`);
-          if (found.kind !== "bytes") return undefined;
-          const expected = this.#witness.at(at, found.bytes.length);
-          assert.ok(found.bytes.equals(expected), `${epoch}:${at - start} is another byte`);
-          return found.bytes;
-        };
-        for (const piece of pieces) {
-          const from = Math.max(start, piece.start);
-          const bytes = Math.min(end, piece.start + piece.bytes) - from;
-          if (bytes <= 0) continue;
-          const found = read(from, bytes);
-          const mustBeThere = next === undefined && this.#readIndex() !== undefined;
-          if (mustBeThere) assert.equal(found?.length, bytes, `${epoch}:${from - start}`);
-        }
-        const { positions = positionsMin } = this.#options;
-        const stride = Math.max(1, Math.floor((end - start) / positions));
-        for (let at = start; at < end; at += stride) read(at, 16);
-      }
-    } finally {
-      reader.close();
-    }
-  }
-
-  /** Whoever reads beside a pump, or when it is dead, finds every byte of the live file. */
-  #checkLiveFile(): void {
+  #checkNewestByte(): void {
     if (this.#isMarked || this.#isDisturbed || this.#before !== undefined) return;
-    if (!this.#watch.isSteady || this.#readIndex() === undefined) return;
-    const { epoch, start } = this.#witness.epoch;
-    const waiting = this.#stagedBytes() + kernel.bytesReadable(this.#mainFd);
-    const last = this.#witness.end - waiting - 1;
-    const live = statSync(this.logPath(logName), { throwIfNoEntry: false });
-    if (live === undefined || live.size === 0 || last < start) return;
-    const reader = new LogReader(this.#path("log"), logName);
-    const read = reader.read({ epoch, offset: last - start }, 1);
-    reader.close();
-    assert.deepEqual(read, { kind: "bytes", bytes: this.#witness.at(last, 1) }, "the newest byte");
+    if (!this.#watch.isSteady) return;
+    checkNewestByte(this.#found, this.#witness, this.#waitingBytes);
   }
 
   #checkContents(): readonly Piece[] {
@@ -452,7 +407,7 @@ export class PumpBench implements Disposable {
     );
   }
 
-  /** Learns what has become of what was under way when a pump was killed, or somebody meddled. */
+  /** Learns what has become of what was under way. */
   #settle(): "settled" | "unnoticed" {
     const before = this.#before;
     if (before?.report !== undefined) {
@@ -462,71 +417,7 @@ export class PumpBench implements Disposable {
       this.#witness.remove(before.at - before.droppedBytes - dropped, dropped);
       before.droppedBytes += dropped;
     }
-    const index = this.#readIndex();
-    const { epoch } = this.#record;
-    const known = index?.epochs.find((one) => one.epoch === epoch);
-    const ranges = (index?.ranges ?? [])
-      .map(({ start, ...range }) => ({ ...range, offset: start - (known?.start ?? 0) }))
-      .filter(({ offset }) => known !== undefined && offset >= this.#rangesEnd);
-    const rangeBytes = ranges.reduce((sum, { bytes }) => sum + bytes, 0);
-    const foreignIs = ranges.some(({ kind }) => kind === "foreign") ? "told" : "untold";
-    const offset = this.#offset();
-    // A pump that has not noticed yet goes on writing into a file that has no name any more.
-    if (offset === undefined) return "unnoticed";
-    this.#meddler.settle(offset - rangeBytes, foreignIs);
-    for (const { offset, bytes, kind } of ranges) {
-      this.#rangesEnd = offset + bytes;
-      const at = this.#witness.epoch.start + offset;
-      if (kind === "foreign") this.#witness.insert(at, this.#meddler.foreign(bytes));
-      else this.#insertLine(at, offset, bytes);
-    }
-    for (const due of [...this.#witness.due]) {
-      const isNothing = typeof due.line !== "string" && due.line.lostBytes === 0;
-      assert.ok(isNothing || this.#witness.hasHoles, `a line that is not there: ${due.line}`);
-      this.#witness.settle(due);
-    }
-    return "settled";
-  }
-
-  /** A line of ours has come: one that is due, and there. */
-  #insertLine(at: number, offset: number, bytes: number): void {
-    const due = this.#witness.due.find(
-      (one) => one.at === at && (typeof one.line === "string" || one.line.lostBytes >= 0),
-    );
-    assert.ok(due !== undefined, `no line of ours is due at ${at}`);
-    const reader = new LogReader(this.#path("log"), logName);
-    const read = reader.read({ epoch: this.#record.epoch, offset }, bytes);
-    reader.close();
-    const text = read.kind === "bytes" && read.bytes.length === bytes ? read.bytes : undefined;
-    this.#witness.settle(due);
-    this.#witness.insert(at, this.#checkLine(due, text, bytes));
-  }
-
-  #checkLine({ line }: Due, found: Buffer | undefined, bytes: number): Buffer {
-    if (typeof line === "string") {
-      const text = Buffer.from(bytes === line.length + 1 ? `${line}\n` : `\n${line}\n`);
-      assert.ok(found?.equals(text) !== false, `${found} is not ${line}`);
-      assert.equal(text.length, bytes, line);
-      return text;
-    }
-    if (found === undefined) {
-      // Rotated away before anybody could read what it said.
-      const counted = this.#readRecord()?.dropped["crash"] ?? 0;
-      const more = counted - this.#crashBytes;
-      assert.ok(more === 0 || more === line.lostBytes, `${more} bytes are counted as lost`);
-      this.#crashBytes = counted;
-      return Buffer.alloc(bytes, 0xff);
-    }
-    const said = /^\n?\[xenlogd: (up to )?(\d+) bytes lost, [^\n]*\]\n$/.exec(found.toString());
-    assert.ok(said !== null, `${found} says what was lost`);
-    const [, upTo, amount] = said;
-    if (upTo === undefined) {
-      assert.equal(Number(amount), line.lostBytes, "what was lost");
-      this.#crashBytes += line.lostBytes;
-    } else {
-      assert.ok(line.lostBytes <= Number(amount), `${line.lostBytes} lost, ${found}`);
-    }
-    return found;
+    return this.#account.settle();
   }
 
   /** Each is due from when it is noted. */
@@ -545,36 +436,13 @@ export class PumpBench implements Disposable {
   }
 
   #isNoted(text: string): boolean {
-    const { markers = [] } = this.#readRecord() ?? {};
+    const { markers = [] } = this.#found.record(this.#record.epoch) ?? {};
     return markers.some((marker) => marker.text === text) || this.contents().includes(text);
   }
 
-  /** Where the stream ends by its record, if that is about the file that has the name. */
-  #offset(): number | undefined {
-    const record = this.#readRecord();
-    if (record === undefined) return undefined;
-    const { base, end, inode } = record;
-    if (end !== null) return Math.max(0, end);
-    const live = statSync(this.logPath(logName), { throwIfNoEntry: false });
-    return live?.ino === inode ? Math.max(0, base + live.size) : undefined;
-  }
-
-  #readRecord(): PositionRecord | undefined {
-    const path = this.#path(`positions/${this.#record.epoch}`);
-    const text = existsSync(path) ? readFileSync(path, "utf8") : "";
-    return text === "" ? undefined : JSON.parse(text);
-  }
-
-  #readIndex(): LogIndex | undefined {
-    const directoryFd = openSync(this.#path("log"), "r");
-    try {
-      return readIndex(directoryFd, logName);
-    } catch {
-      // It is missing, or no file.
-      return undefined;
-    } finally {
-      closeSync(directoryFd);
-    }
+  /** What is on its way into the log. */
+  get #waitingBytes(): number {
+    return this.#stagedBytes() + kernel.bytesReadable(this.#mainFd);
   }
 
   #stagedBytes(): number {
