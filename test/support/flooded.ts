@@ -154,11 +154,13 @@ export class Flooded implements AsyncDisposable {
     const begin = end - chainSizes(this.file).reduce((sum, size) => sum + size, 0);
     let [from, at] = [begin, undefined as number | undefined];
     for (const gap of this.gaps.filter(({ offset }) => offset >= begin)) {
-      at =
-        this.#verifyPiece(from, gap.offset, begin, at, where) + this.#missingAt(gap, begin, where);
+      const before = this.#verifyPiece(from, gap.offset, begin, at, where);
+      const missing = this.#missingAt(gap, begin, where);
+      // The oldest thing on disk may be a line of ours: what stands before it is gone.
+      at = before === undefined ? undefined : before + missing;
       from = gap.offset + gap.bytes;
     }
-    const sent = this.#verifyPiece(from, end, begin, at, where);
+    const sent = this.#verifyPiece(from, end, begin, at, where) ?? this.#floodOffset(end);
     this.#settleBound(sent, end);
     const behind = sent - this.accepted;
     assert.ok(behind >= 0 && behind <= writeBytes, `${where}: ${this.name} is ${behind} off`);
@@ -302,15 +304,15 @@ export class Flooded implements AsyncDisposable {
     this.#gaps.set(open.offset, { ...open, missing, isSeen: true });
   }
 
-  /** The flood's offset behind a piece of the log between two gaps. */
+  /** The flood's offset behind a piece of the log between two gaps; `at` is that before it. */
   #verifyPiece(
     from: number,
     to: number,
     begin: number,
     at: number | undefined,
     where: string,
-  ): number {
-    if (to === from) return at ?? 0;
+  ): number | undefined {
+    if (to === from) return at;
     const { start, end } = this.#verify(from - begin, to - from, where);
     assert.equal(start, at ?? start, `${where}: ${this.name} goes on where it stopped`);
     return end;
