@@ -10,6 +10,7 @@ import { type Act, type Product, PumpBench, wrongProduct } from "../../support/c
 import type { LogBound } from "../../support/crash/chain-watch.ts";
 import type { Kill } from "../../support/crash/crash-points.ts";
 import { flawsUnderKills } from "../../support/crash/flaws.ts";
+import type { DiskKind } from "../../support/crash/log-disk.ts";
 import { type Meddling, meddlings } from "../../support/crash/meddler.ts";
 
 const runs = Number(process.env["XENLOGD_TEST_RUNS"] ?? 150);
@@ -107,6 +108,16 @@ const meddle = fc.record({
   whom: fc.constantFrom("nobody", "told", "untold"),
 });
 
+/** Only on a small disk does it change anything. */
+const disk = fc.oneof(
+  fc.record({
+    do: fc.constant("fill" as const),
+    freeBlocks: fc.nat(3),
+    when: fc.constantFrom("now", "served"),
+  }),
+  fc.record({ do: fc.constant("free" as const) }),
+);
+
 const step = fc.oneof(
   { weight: 6, arbitrary: write },
   { weight: 3, arbitrary: fc.record({ do: fc.constant("pump" as const), check: fc.boolean() }) },
@@ -115,6 +126,7 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom("reconfigure", "rebound"), bound }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constantFrom("mark", "lose") }) },
   { weight: meddleWeight, arbitrary: meddle },
+  { weight: 5, arbitrary: disk },
 );
 type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
 
@@ -139,14 +151,17 @@ class Life {
   perform(step: Step): void {
     switch (step.do) {
       case "write":
-        if (this.#waiting + step.bytes > waitingBytesMax) this.#pump();
+        if (this.#waiting + step.bytes > waitingBytesMax) this.#pumpAll();
         this.#bench.write(step.bytes, step.lineCells);
         this.#model.write(step.bytes);
         this.#waiting += step.bytes;
         break;
       case "pump":
-        this.#pump();
-        if (!step.check) break;
+        if (!step.check) {
+          this.#pump();
+          break;
+        }
+        this.#pumpAll();
         this.#settle();
         this.#bench.check();
         break;
@@ -178,7 +193,7 @@ class Life {
         break;
       case "lose":
         // What an earlier epoch has lost is told of at its end.
-        if (!this.#isBegun) this.#pump();
+        if (!this.#isBegun) this.#pumpAll();
         this.#settle();
         this.#model.mayDrop(this.#bench.loseStages());
         break;
@@ -191,6 +206,14 @@ class Life {
       case "meddle":
         this.#settle();
         this.#meddle(step.what, step.whom);
+        break;
+      case "fill":
+        this.#settle();
+        if (step.when === "now") this.#bench.fill(step.freeBlocks);
+        else this.#also(() => this.#bench.fill(step.freeBlocks));
+        break;
+      case "free":
+        this.#bench.free();
         break;
     }
   }
@@ -219,24 +242,45 @@ class Life {
     };
   }
 
-  /** Until nothing is under way but bytes. */
+  /** Until nothing is under way but bytes, on a disk that has room. */
   #settle(): void {
-    while (this.#act !== undefined || !this.#bench.isSettled) this.#pump();
+    this.#bench.free();
+    while (this.#act !== undefined || !this.#bench.isSettled) this.#pumpAll();
+  }
+
+  /** All that waits. */
+  #pumpAll(): void {
+    do {
+      this.#bench.free();
+      this.#pump();
+    } while (this.#bench.isFull);
   }
 
   #pump(kill?: Kill): void {
-    if (this.#bench.pumpOnce(kill, this.#act).outcome === "killed") return;
+    let isServed = false;
+    const { outcome } = this.#bench.pumpOnce(kill, (stream) => {
+      this.#act?.(stream);
+      isServed = true;
+    });
+    if (outcome === "killed" || !isServed) return;
     this.#act = undefined;
     this.#isBegun = true;
+    if (this.#bench.isFull) return;
     this.#model.pumped(this.#bench.sizes());
     this.#waiting = 0;
   }
 }
 
-function lives(product?: Product): fc.IPropertyWithHooks<[LogBound, boolean, Step[]]> {
+const disks: fc.Arbitrary<DiskKind> = fc.constantFrom(
+  "memory",
+  "disk",
+  ...(process.getuid?.() === 0 ? (["small"] as const) : []),
+);
+
+function lives(product?: Product): fc.IPropertyWithHooks<[LogBound, DiskKind, Step[]]> {
   const steps = fc.array(step, { maxLength: 40, size: "max" });
-  return fc.property(bound, fc.boolean(), steps, (first, isOnDisk, steps) => {
-    using bench = new PumpBench({ ...first, isOnDisk, ...(product && { product }) });
+  return fc.property(bound, disks, steps, (first, disk, steps) => {
+    using bench = new PumpBench({ ...first, disk, ...(product && { product }) });
     const life = new Life(bench, first);
     for (const step of steps) life.perform(step);
     life.perform({ do: "pump", check: true });

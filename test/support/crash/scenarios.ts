@@ -63,7 +63,7 @@ function rotationScenario(copies: number, limitBytes: number): Scenario {
   return {
     name: `rotation with ${copies} copies of ${limitBytes} bytes`,
     // Without copies the new live file may get the old one's inode number.
-    options: { limitBytes, copies, isOnDisk: copies === 0 },
+    options: { limitBytes, copies, disk: copies === 0 ? "disk" : "memory" },
     play: (bench) => rotate(bench, copies, limitBytes),
     points: [...everyPump, ...rotation(copies)],
   };
