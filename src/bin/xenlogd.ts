@@ -9,13 +9,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command, CommanderError } from "commander";
-import {
-  embeddedPlaces,
-  giveNotice,
-  hostPlaces,
-  type Places,
-  PlacesError,
-} from "../control/index.ts";
+import { embeddedPlaces, hostPlaces, type Places, PlacesError } from "../control/index.ts";
 import {
   ConfigurationError,
   type ConfigurationFile,
@@ -27,6 +21,7 @@ import {
   ServiceManager,
   startDaemon,
 } from "../daemon/index.ts";
+import { giveNotice } from "../kernel/index.ts";
 
 interface Options {
   readonly embedded?: true;
@@ -70,7 +65,7 @@ async function main(argv: readonly string[]): Promise<number> {
       lifetime: options.transient ? "transient" : "permanent",
       serviceManager,
       pumpProgram: sibling("pump"),
-      storeProgram: sibling("xenlog", "xenstored"),
+      storeProgram: sibling("xenstored"),
       emit,
       configurationFile: configurationFileOf(options),
     });
@@ -170,10 +165,10 @@ function placesOf(options: Options): Places {
 }
 
 /** One of the programs beside this one, as it is: source or built. */
-function sibling(name: string, ...args: string[]): { command: string; args: readonly string[] } {
+function sibling(name: string): { command: string; args: readonly string[] } {
   const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
   const path = fileURLToPath(new URL(`./${name}.${extension}`, import.meta.url));
-  return { command: process.execPath, args: [path, ...args] };
+  return { command: process.execPath, args: [path] };
 }
 
 function readVersion(): string {

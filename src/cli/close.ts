@@ -39,7 +39,7 @@ async function close(
     const what = log === undefined ? "" : ` ${log}`;
     throw new CliError("notFound", `there is no log${what} of ${domainText}`);
   }
-  await using xenstore = await connectXenstore({ socketPath: places.xenstoreSocket });
+  await using xenstore = await connectXenstore({ socketPath: places.xenstorePaths });
   for (const stream of chosen) {
     await closeLogfile({ xenstore, key: keyOf(stream) });
     note(invocation, `${titleOf(stream)} is being closed`);

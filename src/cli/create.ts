@@ -105,7 +105,7 @@ async function createUnless(
   choice: CreateChoice,
 ): Promise<number> {
   const { places, daemon } = await findDaemon(invocation, choice.timeoutMs);
-  await using xenstore = await connectXenstore({ socketPath: places.xenstoreSocket });
+  await using xenstore = await connectXenstore({ socketPath: places.xenstorePaths });
   const owner = await findOwner(xenstore, places, choice.owner);
   try {
     const handle = await createLogfile({

@@ -2,6 +2,7 @@
 // Which daemon is meant: the host's, or one embedded in a directory. On a host that runs Xen
 // nothing embedded is ever chosen silently.
 
+import { closeSync, constants, openSync, statSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import {
@@ -33,7 +34,8 @@ export async function placesOfRun(invocation: Invocation): Promise<Places> {
   if (asked !== undefined) return asked;
   const host = hostPlaces(invocation.context.environment);
   if (await hasDaemon(host)) return host;
-  if (await socketAnswers(host.xenstoreSocket)) throw noService(host);
+  const xenstored = await findAnswering(host.xenstorePaths);
+  if (xenstored !== undefined) throw noService(host, xenstored);
   return embeddedPlaces(defaultDirectory(invocation));
 }
 
@@ -47,11 +49,13 @@ export async function findDaemon(
     return { places, daemon: controlClient(places.controlSocket) };
   }
   if (places.mode === "embedded") throw noEmbedded(places);
-  if (await socketAnswers(places.xenstoreSocket)) throw noService(places);
+  const xenstored = await findAnswering(places.xenstorePaths);
+  if (xenstored !== undefined) throw noService(places, xenstored);
   const directory = defaultDirectory(invocation);
+  const looked = [places.controlSocket, ...places.xenstorePaths].join(", ");
   throw new CliError(
     "unreachable",
-    `neither xenlogd nor xenstored answers on this host: name an embedded daemon with --dir, such as --dir ${directory}`,
+    `neither xenlogd nor xenstored answers on this host (looked at ${looked}): name an embedded daemon with --dir, such as --dir ${directory}`,
   );
 }
 
@@ -69,6 +73,28 @@ export async function hasDaemon(places: Places, patienceMs?: number): Promise<bo
   } catch (error) {
     if (error instanceof ControlError && error.code === "unreachable") return false;
     throw error;
+  }
+}
+
+/** The first of them behind which there is an xenstored. */
+async function findAnswering(paths: readonly string[]): Promise<string | undefined> {
+  for (const path of paths) {
+    const found = statSync(path, { throwIfNoEntry: false });
+    if (found === undefined) continue;
+    if (found.isSocket() ? await socketAnswers(path) : deviceAnswers(path)) return path;
+  }
+  return undefined;
+}
+
+/** The driver opens only where there is a store (xenbus_file_open); a device that is not for us
+ * counts as answering. */
+function deviceAnswers(path: string): boolean {
+  try {
+    closeSync(openSync(path, constants.O_RDWR | constants.O_NONBLOCK));
+    return true;
+  } catch (error) {
+    const errno = errnoNameOf(error);
+    return errno === "EACCES" || errno === "EPERM";
   }
 }
 
@@ -97,9 +123,9 @@ function noEmbedded(places: Places): CliError {
   );
 }
 
-function noService(places: Places): CliError {
+function noService(places: Places, xenstored: string): CliError {
   return new CliError(
     "unreachable",
-    `xenstored answers at ${places.xenstoreSocket} and no xenlogd at ${places.controlSocket}: start the service xenlogd, or use --dir for an embedded one`,
+    `xenstored answers at ${xenstored} and no xenlogd at ${places.controlSocket}: start the service xenlogd, or use --dir for an embedded one`,
   );
 }

@@ -66,7 +66,7 @@ async function runJoined(run: Run): Promise<number> {
   const { membership, invocation } = run;
   const ended: { epoch: string | undefined } = { epoch: undefined };
   try {
-    const socketPath = membership.places.xenstoreSocket;
+    const socketPath = membership.places.xenstorePaths;
     await using xenstore = await connectXenstore({ socketPath, signal: run.signals.preparing });
     return await runLogged(run, xenstore, ended);
   } finally {

@@ -5,7 +5,8 @@
 import { mkdirSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { Command, Option } from "commander";
-import { embeddedPlaces, giveNotice, parseDescriptor } from "../control/index.ts";
+import { embeddedPlaces, parseDescriptor } from "../control/index.ts";
+import { giveNotice } from "../kernel/index.ts";
 import { findXenstoreSocket } from "../xenstore/index.ts";
 import { startXenstoreServer } from "../xenstore/server/index.ts";
 import type { CliContext } from "./context.ts";

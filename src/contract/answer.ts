@@ -23,10 +23,18 @@ export function announce(
   answer: Answer,
 ): Promise<"announced" | "gone"> {
   return client.transaction(async (transaction) => {
-    if ((await transaction.readIfExists(nodePath(key, "pipe"))) !== pipe) return "gone";
+    // All at once: one turn of the connection.
+    const [foundPipe, foundError, foundState] = await Promise.all([
+      transaction.readIfExists(nodePath(key, "pipe")),
+      transaction.readIfExists(nodePath(key, "error")),
+      transaction.readIfExists(nodePath(key, "state")),
+    ]);
+    if (foundPipe !== pipe) return "gone";
     const error = answer.state === "failed" ? errorValue(answer.error) : undefined;
-    await writeIfOther(transaction, nodePath(key, "error"), error);
-    await writeIfOther(transaction, nodePath(key, "state"), answer.state);
+    if (foundError !== error) await writeOrRemove(transaction, nodePath(key, "error"), error);
+    if (foundState !== answer.state) {
+      await transaction.write(nodePath(key, "state"), answer.state);
+    }
     return "announced";
   });
 }
@@ -45,7 +53,10 @@ export function noteError(
     if ((await transaction.readIfExists(nodePath(key, "pipe"))) !== pipe) return "gone";
     // Whoever removed `state` asks anew, and is answered anew.
     if ((await transaction.readIfExists(nodePath(key, "state"))) !== "ready") return "gone";
-    await writeIfOther(transaction, nodePath(key, "error"), error);
+    const path = nodePath(key, "error");
+    if ((await transaction.readIfExists(path)) !== error) {
+      await writeOrRemove(transaction, path, error);
+    }
     return "noted";
   });
 }
@@ -72,13 +83,11 @@ export async function readAnswer(
   return { state, error: error ?? "the daemon gave no reason" };
 }
 
-async function writeIfOther(
+async function writeOrRemove(
   operations: XenstoreOperations,
   path: string,
   value: string | undefined,
 ): Promise<void> {
-  const present = await operations.readIfExists(path);
-  if (present === value) return;
   await (value === undefined ? operations.rm(path) : operations.write(path, value));
 }
 

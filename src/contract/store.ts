@@ -65,13 +65,14 @@ export function isTrusted(permissions: readonly XenstorePermission[]): boolean {
 
 /**
  * The first node of a log file that is not trusted, its directory included, or `undefined` if all
- * are. To be called with the transaction that reads the nodes.
+ * are, or none is there. To be called with the transaction that reads the nodes.
  */
 export async function findUntrustedNode(
   operations: XenstoreOperations,
   key: LogfileKey,
 ): Promise<string | undefined> {
-  const present = (await operations.directoryIfExists(logfilePath(key))) ?? [];
+  const present = await operations.directoryIfExists(logfilePath(key));
+  if (present === undefined) return undefined;
   const names = nodeNames.filter((name) => present.includes(name));
   const paths = [logfilePath(key), ...names.map((name) => nodePath(key, name))];
   const permissions = await Promise.all(paths.map((path) => operations.getPermissions(path)));

@@ -15,6 +15,6 @@ export {
   PlacesError,
   type PlacesErrorCode,
 } from "./errors.ts";
-export { giveNotice, type Notice, parseDescriptor, readNotice } from "./notice.ts";
+export { parseDescriptor, readNotice } from "./notice.ts";
 export { embeddedPlaces, hostPlaces, type Places } from "./places.ts";
 export { type ControlServer, type ControlServerOptions, startControlServer } from "./server.ts";

@@ -1,33 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a program that was started says on its --notify-fd: one line of JSON, then end of file.
+// Hears what a program that was started says on its --notify-fd, and checks it.
 
-import { closeSync, writeSync } from "node:fs";
 import type { Readable } from "node:stream";
 import * as v from "valibot";
 import { ContractError, quote } from "../contract/index.ts";
-
-export type Notice =
-  | { readonly kind: "ready" }
-  | {
-      readonly kind: "failed";
-      readonly code: string;
-      readonly message: string;
-      readonly exitCode: number;
-    };
+import type { Notice } from "../kernel/index.ts";
 
 /** A notice is one line; this is far more. */
 const noticeBytesMax = 64 * 1024;
-
-/** Says it on the descriptor and closes that; nothing where nobody has asked. */
-export function giveNotice(descriptor: number | undefined, notice: Notice): void {
-  if (descriptor === undefined) return;
-  try {
-    writeSync(descriptor, formatNotice(notice));
-    closeSync(descriptor);
-  } catch {
-    // Whoever asked is gone, and we are wanted all the same.
-  }
-}
 
 /** Reads the notice of a program that was started; `undefined` if it ended without one. */
 export async function readNotice(stream: Readable): Promise<Notice | undefined> {
@@ -47,17 +27,6 @@ const noticeSchema = v.union([
     exitCode: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(255)),
   }),
 ]);
-
-export function formatNotice(notice: Notice): string {
-  switch (notice.kind) {
-    case "ready":
-      return `${JSON.stringify({ ready: true })}\n`;
-    case "failed": {
-      const { code, message, exitCode } = notice;
-      return `${JSON.stringify({ error: { code, message }, exitCode })}\n`;
-    }
-  }
-}
 
 /** `undefined` if the text is not a whole notice: the program ended before it could say. */
 export function parseNotice(text: string): Notice | undefined {

@@ -4,7 +4,7 @@
 import { realpathSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { describeErrno, errnoNameOf } from "../kernel/index.ts";
-import { findXenstoreSocket } from "../xenstore/index.ts";
+import { findXenstoreSocket, xenstorePlaces } from "../xenstore/index.ts";
 import { PlacesError } from "./errors.ts";
 
 export interface Places {
@@ -20,7 +20,10 @@ export interface Places {
   readonly fifoDirectory: string;
   readonly controlSocket: string;
   readonly pidFile: string;
+  /** An embedded store's, and what a host's is most likely to have. */
   readonly xenstoreSocket: string;
+  /** Where xenstored is looked for, in this order: a driver domain has only the kernel's device. */
+  readonly xenstorePaths: readonly string[];
   /** Stream table, owner notes and locks: has to survive the daemon, not the host. */
   readonly volatileDirectory: string;
   readonly stateDirectory: string;
@@ -46,6 +49,7 @@ export function embeddedPlaces(directory: string): Places {
     controlSocket: join(run, "control.sock"),
     pidFile: join(run, "xenlogd.pid"),
     xenstoreSocket: join(run, "xenstored.sock"),
+    xenstorePaths: [join(run, "xenstored.sock")],
     volatileDirectory: join(root, "state", "table"),
     stateDirectory: join(root, "state"),
   };
@@ -69,6 +73,7 @@ export function hostPlaces(environment: Readonly<Record<string, string | undefin
     controlSocket: join(own, "control.sock"),
     pidFile: join(own, "xenlogd.pid"),
     xenstoreSocket: findXenstoreSocket(environment),
+    xenstorePaths: xenstorePlaces(environment),
     volatileDirectory: join(own, "table"),
     stateDirectory: "/var/lib/xenlogd",
   };

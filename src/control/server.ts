@@ -4,9 +4,7 @@
 
 import { rmSync } from "node:fs";
 import type { Server } from "node:http";
-import { createAdaptorServer } from "@hono/node-server";
 import type { ControlSource } from "./api.ts";
-import { controlRoutes } from "./routes.ts";
 
 /** Longer than any header our client sends; keeps a stranger from filling our memory. */
 const headerBytesMax = 8 * 1024;
@@ -29,6 +27,11 @@ export interface ControlServerOptions {
 /** Resolves when the socket can be connected to. Disposing it ends the long polls and the socket. */
 export async function startControlServer(options: ControlServerOptions): Promise<ControlServer> {
   const { socketPath, source } = options;
+  // Only here: all that asks a daemon, or has nothing to ask, starts without an HTTP framework.
+  const [{ createAdaptorServer }, { controlRoutes }] = await Promise.all([
+    import("@hono/node-server"),
+    import("./routes.ts"),
+  ]);
   const closing = new AbortController();
   const server = createAdaptorServer({
     fetch: controlRoutes(source, closing.signal).fetch,

@@ -25,6 +25,9 @@ export interface FifoKeeperOptions {
 
 /** Streams that come and go within this time change the detached process once. */
 const collectMs = 50;
+/** Starting a process with a thousand descriptors blocks this one for 30 ms: below a tenth of the
+ * time, however many streams come one after another. */
+const restFactor = 10;
 /** A process that cannot be started now can be later. */
 const retryMs = 1000;
 
@@ -39,6 +42,8 @@ export class FifoKeeper {
   #holder: DescriptorHolder | undefined;
   #watch: Readiness | undefined;
   #timer: NodeJS.Timeout | undefined;
+  /** What the last change of the detached process took. */
+  #settleMs = 0;
   /** Why none could be started the last time; said once, however often it is tried. */
   #failure: string | undefined;
   #state: "keeping" | "stopped" = "keeping";
@@ -110,14 +115,17 @@ export class FifoKeeper {
   }
 
   #changed(): void {
-    if (this.#state === "keeping") this.#settleAfter(collectMs);
+    if (this.#state !== "keeping") return;
+    this.#settleAfter(Math.max(collectMs, this.#settleMs * restFactor));
   }
 
   #settleAfter(delayMs: number): void {
     if (this.#timer !== undefined) return;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
+      const startMs = performance.now();
       this.#settle();
+      this.#settleMs = performance.now() - startMs;
     }, delayMs);
   }
 
@@ -151,7 +159,7 @@ export class FifoKeeper {
       this.#holder = undefined;
       if (this.#state === "stopped") return;
       this.#options.emit({ kind: "FifoKeeperLost" });
-      this.#changed();
+      this.#settleAfter(collectMs);
     });
   }
 }

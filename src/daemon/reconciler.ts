@@ -21,7 +21,12 @@ import {
   readNodes,
   scopeOfEvent,
 } from "../contract/index.ts";
-import { isXenstoreError, type XenstoreClient } from "../xenstore/index.ts";
+import {
+  isXenstoreError,
+  type XenstoreClient,
+  type XenstoreOperations,
+  type XenstoreWatch,
+} from "../xenstore/index.ts";
 import type { DeadDomains } from "./dead-domains.ts";
 import type { EmitEvent } from "./events.ts";
 import { sweepFifos } from "./fifo-sweep.ts";
@@ -42,6 +47,8 @@ export interface ReconcilerOptions {
 
 /** A thousand requests read one after another take seconds; more at once gain nothing. */
 const keysAtOnce = 32;
+/** With more than this to look at, everything is looked at instead. */
+const dueMax = 1024;
 
 /** Who may write such a node may do it all the time: the daemon's own log is bounded, too. */
 const untrustedIntervalMs = 60_000;
@@ -52,7 +59,11 @@ export class Reconciler {
   readonly #opening: Map<string, string> = new Map();
   /** When an owner's untrusted node was told of last. */
   readonly #untrustedAtMs: Map<string, number> = new Map();
-  #turn: Promise<void> = Promise.resolve();
+  /** What the next look is about, by its own text. */
+  readonly #due: Map<string, EventScope> = new Map();
+  #looking: Promise<void> = Promise.resolve();
+  /** The look that has not begun yet, if there is one. */
+  #next: Promise<void> | undefined;
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
@@ -61,11 +72,21 @@ export class Reconciler {
   /** Runs until the client is closed. */
   async run(): Promise<void> {
     const watch = await this.#options.client.watch(libxlRoot);
+    await new Promise<void>((resolve, reject) => {
+      this.#follow(watch, reject).then(resolve, reject);
+    });
+  }
+
+  /** Waits for no look, so that what changes during one is the next one's, all of it. */
+  async #follow(watch: XenstoreWatch, onBug: (error: unknown) => void): Promise<void> {
     for await (const event of watch) {
       const scope = scopeOfEvent(event.path);
       if (scope.kind === "unrelated") continue;
-      await this.#lookInTurn(scope);
-      if (scope.kind === "everything") this.#options.onFirstRead();
+      this.#lookInTurn(scope)
+        .then(() => {
+          if (scope.kind === "everything") this.#options.onFirstRead();
+        })
+        .catch(onBug);
     }
   }
 
@@ -95,32 +116,44 @@ export class Reconciler {
     }
   }
 
-  /** One look at a time, or two of them would act on the same stream. */
+  /**
+   * One look at a time, or two of them would act on the same stream; what is asked for meanwhile
+   * is one look. Resolves when a look is over that has begun after the call.
+   */
   #lookInTurn(scope: EventScope): Promise<void> {
-    this.#turn = this.#turn.then(async () => {
-      try {
-        await this.#look(scope);
-      } catch (error) {
-        // Lost on the way: the new connection's first event is about everything.
-        if (!isXenstoreError(error)) throw error;
-      }
+    this.#due.set(JSON.stringify(scope), scope);
+    this.#next ??= this.#looking = this.#looking.then(async () => {
+      this.#next = undefined;
+      const due = [...this.#due.values()];
+      this.#due.clear();
+      await passOver(this.#look(due));
     });
-    return this.#turn;
+    return this.#next;
   }
 
-  async #look(scope: EventScope): Promise<void> {
+  async #look(scopes: readonly EventScope[]): Promise<void> {
+    const isAboutAll =
+      scopes.length > dueMax || scopes.some((scope) => scope.kind === "everything");
     const store = await readStoreId(this.#options.client);
-    const keys = [...(await this.#keysIn(scope)).values()];
-    for (let next = 0; next < keys.length; next += keysAtOnce) {
-      const some = keys.slice(next, next + keysAtOnce);
-      if (scope.kind === "everything") await this.#observeOwners(some);
+    const keys = isAboutAll
+      ? await this.#keysIn({ kind: "everything" })
+      : await this.#keysInAny(scopes);
+    const all = [...keys.values()];
+    for (let next = 0; next < all.length; next += keysAtOnce) {
+      const some = all.slice(next, next + keysAtOnce);
+      if (isAboutAll) await this.#observeOwners(some);
       // Only what there is to do has to wait for what was done before it.
       const settled =
-        keys.length > 1 ? await Promise.all(some.map((key) => this.#isSettled(key, store))) : [];
+        all.length > 1 ? await Promise.all(some.map((key) => this.#isSettled(key, store))) : [];
       for (const key of some.filter((_, index) => settled[index] !== true)) {
-        await this.#lookAtKey(key, store);
+        await passOver(this.#lookAtKey(key, store));
       }
     }
+  }
+
+  async #keysInAny(scopes: readonly EventScope[]): Promise<ReadonlyMap<string, LogfileKey>> {
+    const found = await Promise.all(scopes.map((scope) => this.#keysIn(scope)));
+    return new Map(found.flatMap((keys) => [...keys]));
   }
 
   async #observeOwners(keys: readonly LogfileKey[]): Promise<void> {
@@ -129,16 +162,27 @@ export class Reconciler {
     await Promise.all([...new Set(domids)].map((domid) => deadDomains.observe(domid)));
   }
 
-  /** True if the request asks for nothing; acting on it needs another look, in turn. */
+  /**
+   * True if the request asks for nothing; acting on it needs another look, in turn. Reads without a
+   * transaction: what changes meanwhile has its own event, and that a look of its own.
+   */
   async #isSettled(key: LogfileKey, store: string): Promise<boolean> {
-    if (this.#options.refusals.held.some((refused) => keyText(refused.key) === keyText(key))) {
-      return false;
+    const { client, refusals } = this.#options;
+    if (refusals.held.some((refused) => keyText(refused.key) === keyText(key))) return false;
+    try {
+      const desired = await readDesired(client, key);
+      return reconcile(desired, this.#presentAt(key, store)).length === 0;
+    } catch (error) {
+      // A node that went between two requests.
+      if (isXenstoreError(error)) return false;
+      throw error;
     }
-    return reconcile(await this.#read(key), this.#presentAt(key, store)).length === 0;
   }
 
   async #lookAtKey(key: LogfileKey, store: string): Promise<void> {
-    const desired = await this.#read(key);
+    const desired = await this.#options.client.transaction((transaction) =>
+      readDesired(transaction, key),
+    );
     const pipe = desired.kind === "nodes" ? desired.nodes.pipe : undefined;
     this.#options.refusals.release(key, pipe);
     for (const action of reconcile(desired, this.#presentAt(key, store))) {
@@ -189,15 +233,6 @@ export class Reconciler {
       case "everything":
         return join(await listLogfiles(client), streams, () => true);
     }
-  }
-
-  #read(key: LogfileKey): Promise<Desired> {
-    return this.#options.client.transaction(async (transaction): Promise<Desired> => {
-      const nodes = await readNodes(transaction, key);
-      if (nodes === undefined) return { kind: "gone" };
-      const path = await findUntrustedNode(transaction, key);
-      return path === undefined ? { kind: "nodes", nodes } : { kind: "untrusted", path };
-    });
   }
 
   async #perform(key: LogfileKey, action: Action, store: string): Promise<void> {
@@ -278,6 +313,27 @@ export class Reconciler {
       opened.kind === "opened" ? { state: "ready" } : { state: "failed", error: opened.reason },
     );
   }
+}
+
+/**
+ * Lost on the way: the new connection's first event is about everything. What was removed while it
+ * was looked at has an event of its own to come.
+ */
+async function passOver(look: Promise<void>): Promise<void> {
+  try {
+    await look;
+  } catch (error) {
+    if (!isXenstoreError(error)) throw error;
+  }
+}
+
+async function readDesired(operations: XenstoreOperations, key: LogfileKey): Promise<Desired> {
+  const [nodes, path] = await Promise.all([
+    readNodes(operations, key),
+    findUntrustedNode(operations, key),
+  ]);
+  if (nodes === undefined) return { kind: "gone" };
+  return path === undefined ? { kind: "nodes", nodes } : { kind: "untrusted", path };
 }
 
 function sameOwner(key: LogfileKey, owner: LogfileKey["owner"]): boolean {

@@ -42,7 +42,7 @@ export class XenstoreFollower implements AsyncDisposable {
     this.#options = options;
     const { places, emit } = options;
     this.#client = connectXenstore({
-      socketPath: places.xenstoreSocket,
+      socketPath: places.xenstorePaths,
       timeoutMs: foreverMs,
       signal: this.#ending.signal,
       beforeConnect: options.beforeConnect,
@@ -50,7 +50,7 @@ export class XenstoreFollower implements AsyncDisposable {
         this.#state = state.kind;
         emit(
           state.kind === "connected"
-            ? { kind: "XenstoreConnected", socketPath: places.xenstoreSocket }
+            ? { kind: "XenstoreConnected", socketPath: state.socketPath }
             : { kind: "XenstoreLost", reason: state.cause.message },
         );
       },

@@ -15,6 +15,7 @@ export {
   tryLock,
   unlinkAt,
 } from "./files.ts";
+export { giveNotice, type Notice } from "./notice.ts";
 export { NotifySocket } from "./notify-socket.ts";
 export {
   bytesReadable,

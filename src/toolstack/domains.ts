@@ -20,10 +20,9 @@ export async function findDomain(
   operations: XenstoreOperations,
   name: string,
 ): Promise<Domid | undefined> {
-  for (const domid of await listDomids(operations, domainsRoot)) {
-    if ((await domainName(operations, domid)) === name) return domid;
-  }
-  return undefined;
+  const domids = await listDomids(operations, domainsRoot);
+  const names = await Promise.all(domids.map((domid) => domainName(operations, domid)));
+  return domids[names.indexOf(name)];
 }
 
 /** The domain's name, if it has one. */

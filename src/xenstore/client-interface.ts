@@ -68,15 +68,16 @@ export interface XenstoreClient extends XenstoreOperations, AsyncDisposable {
   close(): Promise<void>;
 }
 
-export type XenstoreConnectionState = { kind: "connected" } | { kind: "lost"; cause: Error };
+export type XenstoreConnectionState =
+  | { kind: "connected"; socketPath: string }
+  | { kind: "lost"; cause: Error };
 
 export interface XenstoreConnectOptions {
   /**
-   * A socket, or the kernel's device. Default: what libxenstore finds, by `XENSTORED_PATH` or
-   * `XENSTORED_RUNDIR`, the usual sockets, /dev/xen/xenbus, /proc/xen/xenbus. The first that takes
-   * a connection is the only one from then on.
+   * A socket, or the kernel's device; several are tried in their order, and the first that takes a
+   * connection is the only one from then on. Default: `xenstorePlaces(process.env)`.
    */
-  readonly socketPath?: string;
+  readonly socketPath?: string | readonly string[];
   /**
    * How long the first connection may be tried, default 5000; 0 = one try. A server that is not
    * there yet, or has no room in its listen backlog (which is 1 in Xen's servers), is tried

@@ -21,9 +21,8 @@ import { createWatchQueue, type WatchQueue, type XenstoreWatch } from "./watch.t
 export async function connectXenstore(
   options: XenstoreConnectOptions = {},
 ): Promise<XenstoreClient> {
-  const { socketPath } = options;
-  const paths = socketPath === undefined ? xenstorePlaces(process.env) : [socketPath];
-  return connectOver(placeOf(paths), options);
+  const { socketPath: paths = xenstorePlaces(process.env) } = options;
+  return connectOver(placeOf(typeof paths === "string" ? [paths] : paths), options);
 }
 
 /** connectOver(place, options) is connectXenstore to a given place. */
@@ -38,7 +37,7 @@ export async function connectOver(
     onEvent: (path, token) => watches.get(token)?.push(path),
     onConnected: (connection) => {
       for (const watch of watches.values()) void setAgain(connection, watch);
-      options.onState?.({ kind: "connected" });
+      options.onState?.({ kind: "connected", socketPath: place.path() });
     },
     onLost: (cause, final) => {
       if (final !== undefined) for (const watch of watches.values()) watch.fail(final);

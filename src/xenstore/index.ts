@@ -12,7 +12,7 @@ export type {
   XenstoreTransactionOptions,
 } from "./client-interface.ts";
 export { isXenstoreError, XenstoreError, type XenstoreErrorCode } from "./errors.ts";
-export { findXenstoreSocket } from "./locate.ts";
+export { findXenstoreSocket, xenstorePlaces } from "./locate.ts";
 export { parsePath, type XenstorePath } from "./path.ts";
 export type { XenstorePermission } from "./permission.ts";
 export type { XenstoreWatch, XenstoreWatchEvent } from "./watch.ts";

@@ -69,7 +69,7 @@ export async function openLink(
         return await connectOnce();
       } catch (cause) {
         const passing = passingErrors.includes((cause as NodeJS.ErrnoException).code);
-        if (!passing || performance.now() >= deadlineMs) throw unreachable(place.path(), cause);
+        if (!passing || performance.now() >= deadlineMs) throw unreachable(place, cause);
       }
       await waitToRetry(firstBackoff, retry, options.signal);
     }
@@ -133,7 +133,7 @@ export async function openLink(
   function absent(without: Absence): XenstoreError {
     switch (without.kind) {
       case "away":
-        return unreachable(place.path(), without.cause);
+        return unreachable(place, without.cause);
       case "lost":
         return new XenstoreError("LOST", `connection to ${place.path()} was lost`, without);
       case "closed":
@@ -142,9 +142,8 @@ export async function openLink(
   }
 }
 
-function unreachable(socketPath: string, cause: unknown): XenstoreError {
+function unreachable(place: XenstorePlace, cause: unknown): XenstoreError {
   const reason = cause instanceof Error ? cause.message : String(cause);
-  return new XenstoreError("UNREACHABLE", `cannot reach xenstored at ${socketPath}: ${reason}`, {
-    cause,
-  });
+  const message = `cannot reach xenstored at ${place.describe()}: ${reason}`;
+  return new XenstoreError("UNREACHABLE", message, { cause });
 }

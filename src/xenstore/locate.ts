@@ -44,11 +44,13 @@ export interface XenstorePlace {
   readonly open: OpenTransport;
   /** The path that is or was connected to, before that the first. */
   path(): string;
+  /** For messages: that path, or all that were looked at. */
+  describe(): string;
 }
 
 /**
  * placeOf(paths) tries them in order. A full listen backlog is a server: no further path is
- * tried. When all have failed, the first path's error is the one that is told.
+ * tried. When all have failed all is told, with the code of the first.
  */
 export function placeOf(
   paths: readonly string[],
@@ -67,9 +69,15 @@ export function placeOf(
         errors.push(error);
       }
     }
-    throw errors[0];
+    throw errors.length === 1 ? errors[0] : allOf(errors);
   };
-  return { open, path: () => candidates[0] ?? "" };
+  return { open, path: () => candidates[0] ?? "", describe: () => candidates.join(", ") };
+}
+
+function allOf(errors: readonly unknown[]): Error {
+  const reasons = errors.map((error) => (error instanceof Error ? error.message : String(error)));
+  const { code } = errors[0] as NodeJS.ErrnoException;
+  return Object.assign(new AggregateError(errors, reasons.join("; ")), { code });
 }
 
 /** As libxenstore, it takes what is there and is no socket for the device; xenfs shows it as a

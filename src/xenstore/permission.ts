@@ -4,7 +4,8 @@
 
 import { XenstoreError } from "./errors.ts";
 
-/** `n` none, `r` read, `w` write, `b` both; `domid` 0..65535. */
+/** `n` none, `r` read, `w` write, `b` both; `domid` 0..4294967295, of which no domain has one above
+ * 65535: a server keeps whatever 32 bits it was given. */
 export type XenstorePermission = {
   readonly domid: number;
   readonly access: "n" | "r" | "w" | "b";
@@ -12,12 +13,13 @@ export type XenstorePermission = {
 
 /** Domids are 16 bits wide on the wire of the hypervisor. */
 const domidMax = 65535;
+const permissionDomidMax = 0xffff_ffff;
 
 /** parsePermission(text) reads `r5`. Throws EINVAL. */
 export function parsePermission(text: string): XenstorePermission {
-  const match = /^([nrwb])(\d{1,5})$/.exec(text);
+  const match = /^([nrwb])(\d{1,10})$/.exec(text);
   const domid = Number(match?.[2]);
-  if (match === null || domid > domidMax) {
+  if (match === null || domid > permissionDomidMax) {
     throw new XenstoreError("EINVAL", `cannot use permission ${JSON.stringify(text)}`);
   }
   return { domid, access: match[1] as XenstorePermission["access"] };
@@ -25,11 +27,15 @@ export function parsePermission(text: string): XenstorePermission {
 
 /** formatPermission(permission) is its text. Throws EINVAL when the domid is out of range. */
 export function formatPermission(permission: XenstorePermission): string {
-  return `${permission.access}${checkDomid(permission.domid)}`;
+  return `${permission.access}${checkNumber(permission.domid, permissionDomidMax)}`;
 }
 
 /** checkDomid(domid) returns a domid 0..65535. Throws EINVAL. */
 export function checkDomid(domid: number): number {
-  if (Number.isInteger(domid) && domid >= 0 && domid <= domidMax) return domid;
-  throw new XenstoreError("EINVAL", `cannot use ${domid} as a domid: not 0..${domidMax}`);
+  return checkNumber(domid, domidMax);
+}
+
+function checkNumber(domid: number, numberMax: number): number {
+  if (Number.isInteger(domid) && domid >= 0 && domid <= numberMax) return domid;
+  throw new XenstoreError("EINVAL", `cannot use ${domid} as a domid: not 0..${numberMax}`);
 }

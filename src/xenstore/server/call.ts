@@ -188,7 +188,8 @@ export function subjectOf(store: Store, session: Session): Subject {
   return { domid, targetDomid: store.domains.get(domid)?.targetDomid };
 }
 
-/** leadingNumber(text) reads as C's atoi does: xenstored takes `x` for 0 (4.17, observed). */
+/** leadingNumber(text) reads as C's atoi does, of 32 bits without a sign: xenstored takes `x` for 0
+ * and `-1` for 4294967295 (4.17, observed). */
 export function leadingNumber(text: string): number {
-  return Number(/^\d{1,9}/.exec(text)?.[0] ?? 0);
+  return Number(/^\s*[+-]?\d{1,15}/.exec(text)?.[0] ?? 0) >>> 0;
 }

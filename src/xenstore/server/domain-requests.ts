@@ -20,14 +20,18 @@ import { ownedBy, withoutEntries } from "./tree.ts";
 
 /** Larger domids are names for other things (DOMID_FIRST_RESERVED, xen/include/public/xen.h). */
 const domidMax = 0x7fef;
+/** One of those names: who asks (DOMID_SELF), and that is always there. */
+const domidOfSelf = 0x7ff0;
 
 export function introduce(call: Call): Outcome {
   const { store } = call;
   if (!isPrivileged(call.subject)) return "EACCES";
   const [domidText, gfn, eventChannel] = strings(call) ?? [];
   if (domidText === undefined || gfn === undefined || eventChannel === undefined) return "EINVAL";
-  const domid = guestDomid(domidText);
-  if (domid === undefined) return "EINVAL";
+  const domid = leadingNumber(domidText);
+  if (domid > domidMax) return "EINVAL";
+  // It is there from the start and stays as it is.
+  if (domid === 0) return ok;
   const known = store.domains.get(domid);
   // Again for a known domain only renews its event channel, and tells nobody.
   const domain = {
@@ -65,11 +69,11 @@ export function setTarget(call: Call): Outcome {
   if (!isPrivileged(call.subject)) return "EACCES";
   const [domidText, targetText] = strings(call) ?? [];
   if (domidText === undefined || targetText === undefined) return "EINVAL";
-  const domid = guestDomid(domidText);
-  const targetDomid = guestDomid(targetText);
-  if (domid === undefined || targetDomid === undefined) return "EINVAL";
+  const [domid, targetDomid] = [leadingNumber(domidText), leadingNumber(targetText)];
+  if (!domainExists(store, domid) || !domainExists(store, targetDomid)) return "ENOENT";
   const domain = store.domains.get(domid);
-  if (domain === undefined || !store.domains.has(targetDomid)) return "ENOENT";
+  // dom0 may do everything anyway.
+  if (domain === undefined) return ok;
   store.domains = new Map(store.domains).set(domid, { ...domain, targetDomid });
   return ok;
 }
@@ -78,7 +82,8 @@ export function isIntroduced(call: Call): Outcome {
   if (!isPrivileged(call.subject)) return "EACCES";
   const text = oneString(call);
   if (text === undefined) return "EINVAL";
-  return encodeStrings(domainExists(call.store, leadingNumber(text)) ? "T" : "F");
+  const domid = leadingNumber(text);
+  return encodeStrings(domid === domidOfSelf || domainExists(call.store, domid) ? "T" : "F");
 }
 
 /** Does not ask whether there is such a domain. */
@@ -89,12 +94,7 @@ export function getDomainPath(call: Call): Outcome {
 
 function introducedDomid(call: Call): number | "EACCES" | "EINVAL" | "ENOENT" {
   if (!isPrivileged(call.subject)) return "EACCES";
-  const domid = guestDomid(oneString(call) ?? "");
-  if (domid === undefined) return "EINVAL";
+  const domid = leadingNumber(oneString(call) ?? "");
+  if (domid === 0) return "EINVAL";
   return call.store.domains.has(domid) ? domid : "ENOENT";
-}
-
-function guestDomid(text: string): number | undefined {
-  const domid = leadingNumber(text);
-  return domid >= 1 && domid <= domidMax ? domid : undefined;
 }

@@ -28,7 +28,9 @@ it("is whole again soon, and no log has stood still", async (t) => {
   const { daemon } = bench;
   const startMs = performance.now();
   const handles = await askForAll(bench);
+  t.diagnostic(`asked for in ${(performance.now() - startMs).toFixed(0)} ms`);
   await allAnswered(bench, handles);
+  t.diagnostic(`answered in ${(performance.now() - startMs).toFixed(0)} ms`);
   const fds = handles.slice(0, writers).map((handle) => bench.writer(handle));
   const xenstore = await daemon.xenstore();
   await xenstore.write("/tool/test", "the last write");
@@ -88,23 +90,17 @@ it("is whole again soon, and no log has stood still", async (t) => {
   }
 });
 
-/** The daemon stands still meanwhile: one look at all is faster than one at each of their nodes. */
+/** Domain by domain, each with its logs at once, as a toolstack that starts a host's domains does. */
 async function askForAll(bench: Bench): Promise<readonly LogfileHandle[]> {
-  const { mainPid } = bench.daemon;
   const xenstore = await bench.daemon.xenstore();
   const handles: LogfileHandle[] = [];
-  process.kill(mainPid, "SIGSTOP");
-  try {
-    for (let domain = 0; domain < domains; domain += 1) {
-      const domid = await introduceDomain(xenstore, `d${domain}`);
-      // One after another for a domain: ids are given in transactions that would conflict.
-      for (let log = 1; log <= logsEach; log += 1) {
-        const options = { ...optionsOf(bench, domain, log), domid, xenstore, wait: false };
-        handles.push(await createLogfile(options));
-      }
+  for (let domain = 0; domain < domains; domain += 1) {
+    const domid = await introduceDomain(xenstore, `d${domain}`);
+    // One after another for a domain: ids are given in transactions that would conflict.
+    for (let log = 1; log <= logsEach; log += 1) {
+      const options = { ...optionsOf(bench, domain, log), domid, xenstore, wait: false };
+      handles.push(await createLogfile(options));
     }
-  } finally {
-    process.kill(mainPid, "SIGCONT");
   }
   return handles;
 }

@@ -9,6 +9,22 @@ const manyNames = Array.from({ length: 60 }, (_, number) => `${"name".repeat(25)
 
 export const nodes: readonly Case[] = [
   {
+    name: "a new store has little of its own",
+    rows: [
+      [
+        "a DIRECTORY /|",
+        "a< tool|",
+        otherwise("special-paths-are-nodes", "a< @introduceDomain|@releaseDomain|local|tool|"),
+      ],
+      ["a DIRECTORY /tool|", "a< xenstored|"],
+      ["a GET_PERMS /|", "a< n0|"],
+      ["a GET_PERMS /tool/xenstored|", "a< n0|"],
+      ["a WRITE /|root", "a< OK"],
+      ["a READ /|", "a< root"],
+      ["a WRITE /|", "a< OK"],
+    ],
+  },
+  {
     name: "a write makes the parents, empty; a mkdir leaves what is there",
     rows: [
       ["a WRITE /a/b/c|value", "a< OK"],

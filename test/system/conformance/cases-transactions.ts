@@ -140,6 +140,18 @@ export const transactions: readonly Case[] = [
       ["a READ /a|", "a< v"],
     ],
   },
+  {
+    name: "what was changed before it was touched is seen inside, and is no conflict",
+    rows: [
+      ["a WRITE /c|old", "a< OK"],
+      ["a TRANSACTION_START |", "a< 1|"],
+      ["b WRITE /c|new", "b< OK"],
+      ["a READ#1 /c|", "a< new", otherwise("transactions-see-their-start", "a< old")],
+      ["b WRITE /d|late", "b< OK"],
+      ["a READ#1 /d|", "a< late", otherwise("transactions-see-their-start", "a< !ENOENT")],
+      ["a TRANSACTION_END#1 T|", "a< OK"],
+    ],
+  },
   ...conflicts.map((row) => conflictCase(row, "conflict")),
   ...strictConflicts.map((row) => conflictCase(row, "strict")),
   ...peaceful.map((row) => conflictCase(row, "none")),

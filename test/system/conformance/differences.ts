@@ -42,6 +42,16 @@ export const differences: Readonly<Record<DifferenceName, Difference>> = {
     what: "a listing is sorted, and not in the order in which the nodes were made",
     source: "xenstore.txt promises no order",
   },
+  "acting-for-dom0-is-being-it": {
+    servers: ["ocaml"],
+    what: "a domain whose target is dom0 may ask for all that dom0 may, and not only for its nodes",
+    source: "observed",
+  },
+  "any-domain-is-a-target": {
+    servers: ["ocaml"],
+    what: "SET_TARGET takes a domain that does not exist",
+    source: "observed",
+  },
   "claims-are-clamped": {
     servers: ["ocaml"],
     what: "a frame that claims more than 4096 bytes is cut, and the connection is out of step",
@@ -107,6 +117,17 @@ export const differences: Readonly<Record<DifferenceName, Difference>> = {
     what: "the size of a node is that of its value, up to 2048 bytes",
     source: "observed",
   },
+  "numbers-are-decimal": {
+    servers: ["embedded"],
+    what: "a number in a permission has a sign or a base: EINVAL, where C takes it",
+    source:
+      "xenstore.txt writes <perm-as-string> with a decimal domid; C reads it with strtoul, base 0",
+  },
+  "numbers-of-64-bits": {
+    servers: ["ocaml"],
+    what: "a domid keeps what is above its 32 bits, and loses its sign",
+    source: "observed",
+  },
   "owner-is-inherited": {
     servers: ["ocaml"],
     what: "a node made by a domain keeps the owner of the node above",
@@ -156,6 +177,11 @@ export const differences: Readonly<Record<DifferenceName, Difference>> = {
     servers: ["ocaml"],
     what: "events of INTRODUCE and RELEASE precede the reply, though others follow it",
     source: "observed",
+  },
+  "transactions-see-their-start": {
+    servers: ["ocaml"],
+    what: "what others change after a transaction's start is not seen inside",
+    source: "xenstore.txt leaves it open; observed",
   },
   "unknown-transaction-is-eio": {
     servers: ["ocaml"],

@@ -22,8 +22,13 @@ export function recorded(target: Target, lines: string[]): Target {
     const words = bytes === undefined ? "" : kind === ">" ? shownRequest(bytes) : textOf(bytes);
     const before = lines.at(-1);
     // How a stream was cut into reads is chance.
-    if (kind === "<" && before?.startsWith(`< ${client} `)) lines[lines.length - 1] += words;
-    else lines.push(`${kind} ${client} ${words}`.trimEnd());
+    if (kind === "<" && before?.startsWith(`< ${client} `)) {
+      lines[lines.length - 1] += words;
+      return;
+    }
+    // A reset takes along what was not read yet, or not.
+    if (kind === "!" && before?.startsWith(`< ${client} `)) lines.pop();
+    lines.push(`${kind} ${client} ${words}`.trimEnd());
   };
   return {
     ...target,

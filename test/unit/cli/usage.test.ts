@@ -5,7 +5,7 @@ import { describe, it } from "node:test";
 import { runMain } from "./context.ts";
 
 const noDaemon =
-  "neither xenlogd nor xenstored answers on this host: name an embedded daemon with --dir, such as --dir /nonexistent/home/.local/state/xenlogd";
+  "neither xenlogd nor xenstored answers on this host (looked at /nonexistent/run/xenlogd/control.sock, /nonexistent/xenstored/socket): name an embedded daemon with --dir, such as --dir /nonexistent/home/.local/state/xenlogd";
 
 describe("a command line that is not one", () => {
   const cases: readonly (readonly [string, number, string])[] = [

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { formatNotice, parseNotice } from "../../../src/control/notice.ts";
+import { parseNotice } from "../../../src/control/notice.ts";
+import { formatNotice } from "../../../src/kernel/notice.ts";
 
 describe("a notice", () => {
   it("survives the way", () => {

@@ -23,6 +23,7 @@ describe("the places of an embedded daemon", () => {
       controlSocket: `${base}/run/control.sock`,
       pidFile: `${base}/run/xenlogd.pid`,
       xenstoreSocket: `${base}/run/xenstored.sock`,
+      xenstorePaths: [`${base}/run/xenstored.sock`],
       volatileDirectory: `${base}/state/table`,
       stateDirectory: `${base}/state`,
     });
@@ -79,6 +80,8 @@ describe("the places of a host", () => {
     assert.equal(places.controlSocket, "/r/xenlogd/control.sock");
     assert.equal(places.logDirectory, "/l");
     assert.equal(places.xenstoreSocket, "/s/socket");
+    assert.deepEqual(places.xenstorePaths, ["/s/socket"]);
+    assert.equal(hostPlaces({}).xenstorePaths.at(-1), "/proc/xen/xenbus");
     assert.equal(hostPlaces({ XEN_RUN_DIR: "" }).runDirectory, "/run/xen");
   });
 });

@@ -75,11 +75,12 @@ test("permissions are a letter and a domid both ways", () => {
     ["r5", { access: "r", domid: 5 }],
     ["w32751", { access: "w", domid: 32751 }],
     ["b65535", { access: "b", domid: 65535 }],
+    ["r4294967295", { access: "r", domid: 4294967295 }],
   ] as const) {
     assert.deepEqual(parsePermission(text), permission);
     assert.equal(formatPermission(permission), text);
   }
-  for (const text of ["", "n", "x0", "0", "n-1", "n65536", "n0 ", "nn0", "r1.5"]) {
+  for (const text of ["", "n", "x0", "0", "n-1", "n4294967296", "n0 ", "nn0", "r1.5"]) {
     assert.throws(() => parsePermission(text), { code: "EINVAL" });
   }
   for (const domid of [-1, 1.5, 65536, Number.NaN]) {

@@ -66,8 +66,9 @@ test("a full listen backlog is a server: nothing else is tried", async () => {
   assert.deepEqual(tried, ["/socket"]);
 });
 
-test("where nothing can be opened, the first place's error is told", async () => {
+test("where nothing can be opened all is told, with the first place's code", async () => {
   const { place, open } = placeWith({ "/socket": "ENOENT", "/device": "EACCES" });
-  await assert.rejects(open(), { message: "ENOENT /socket" });
+  await assert.rejects(open(), { code: "ENOENT", message: "ENOENT /socket; EACCES /device" });
   assert.equal(place.path(), "/socket");
+  assert.equal(place.describe(), "/socket, /device");
 });
