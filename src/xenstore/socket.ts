@@ -67,7 +67,8 @@ function attach(socket: Socket, socketPath: string, handlers: TransportHandlers)
     },
     end: () => {
       ended = true;
-      socket.destroySoon();
+      // Not destroySoon: what a hanging server has not taken would keep the process.
+      socket.destroy();
     },
   };
 }

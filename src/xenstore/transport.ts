@@ -10,7 +10,8 @@ export interface Transport {
   /** Longest payload `send` may be given. */
   readonly payloadBytesMax: number;
   send(message: XenstoreMessage): void;
-  /** Ends the way after what was sent; `onLost` is not called any more. */
+  /** Ends the way at once: who wants what was sent to arrive awaits the replies. `onLost` is not
+   * called any more. */
   end(): void;
 }
 
