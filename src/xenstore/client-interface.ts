@@ -31,7 +31,7 @@ export interface XenstoreOperations {
   setPermissions(path: string, permissions: readonly XenstorePermission[]): Promise<void>;
 }
 
-/** Operations within one transaction; after its end they fail with ENOENT. */
+/** Operations within one transaction; after its end they fail with EINVAL. */
 export interface XenstoreTransaction extends XenstoreOperations {}
 
 export interface XenstoreTransactionOptions {

@@ -43,7 +43,8 @@ async function runOnce<T>(
   let ended = false;
   const operations = createOperations(async (name, payload, path) => {
     if (ended) {
-      throw new XenstoreError("ENOENT", `xenstore ${name}: its transaction has ended`, { path });
+      // Not ENOENT: to rm() and exists() that would be an answer.
+      throw new XenstoreError("EINVAL", `xenstore ${name}: its transaction has ended`, { path });
     }
     return connection.request({ name, txId, payload, path });
   });
