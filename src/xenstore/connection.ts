@@ -46,9 +46,12 @@ interface Exchange {
   settle: ((reply: Uint8Array | XenstoreError) => void) | undefined;
 }
 
+/** What Node's timers hold; of more they make 1 ms. */
+const timerMsMax = 2 ** 31 - 1;
+
 /**
- * openConnection(open, handlers, requestTimeoutMs) opens one transport; 0 = no timeout. Rejects
- * with the transport's error. Requests beyond the transport's `inFlightMax` wait here; no more
+ * openConnection(open, handlers, requestTimeoutMs) opens one transport; 0, or more
+ * than a timer holds, = no timeout. Rejects with the transport's error. Requests beyond the transport's `inFlightMax` wait here; no more
  * wait than callers hold promises.
  */
 export async function openConnection(
@@ -72,7 +75,9 @@ export async function openConnection(
     return new Promise((resolve, reject) => {
       const reqId = nextReqId();
       const timer =
-        requestTimeoutMs === 0 ? undefined : setTimeout(giveUp, requestTimeoutMs, reqId);
+        requestTimeoutMs === 0 || requestTimeoutMs > timerMsMax
+          ? undefined
+          : setTimeout(giveUp, requestTimeoutMs, reqId);
       unsettledCount += 1;
       const settle = (reply: Uint8Array | XenstoreError): void => {
         clearTimeout(timer);

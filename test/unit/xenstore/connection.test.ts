@@ -158,3 +158,12 @@ test("close waits for the replies under way and refuses new requests", async () 
   await closed;
   assert.ok(fake.ended());
 });
+
+test("a time-out above what a timer holds is as good as none", async () => {
+  const fake = fakeTransport();
+  const connection = await open(fake, Number.POSITIVE_INFINITY);
+  const reply = connection.request(read("/a"));
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  fake.answer(0, "value");
+  assert.equal(String(await reply), "value");
+});
