@@ -93,6 +93,7 @@ export interface XenstoreConnectOptions {
   readonly beforeConnect?: () => Promise<void>;
   /** Called on each change, the first connection included. */
   readonly onState?: (state: XenstoreConnectionState) => void;
-  /** Aborts the first connection; afterwards close() is the way to end. */
+  /** Aborts the first connection, once a try under way has ended; afterwards close() is the way to
+   * end. */
   readonly signal?: AbortSignal;
 }

@@ -66,7 +66,9 @@ export async function openLink(
     for (let retry = 0; ; retry += 1) {
       options.signal?.throwIfAborted();
       try {
-        return await connectOnce();
+        const connection = await connectOnce();
+        if (options.signal?.aborted !== true) return connection;
+        await connection.close(absent({ kind: "closed" }));
       } catch (cause) {
         const passing = passingErrors.includes((cause as NodeJS.ErrnoException).code);
         if (!passing || performance.now() >= deadlineMs) throw unreachable(place.path(), cause);
