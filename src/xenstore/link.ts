@@ -51,6 +51,7 @@ export async function openLink(
   const closing = new AbortController();
   let state: State = { kind: "away", cause: new Error("not connected yet") };
   let reconnecting: Promise<void> = Promise.resolve();
+  let closed: Promise<void> | undefined;
 
   enter(await connectFirst());
   return { connection, close };
@@ -123,7 +124,12 @@ export async function openLink(
     throw absent(state);
   }
 
-  async function close(): Promise<void> {
+  function close(): Promise<void> {
+    closed ??= closeOnce();
+    return closed;
+  }
+
+  async function closeOnce(): Promise<void> {
     const last = state;
     state = { kind: "closed" };
     closing.abort();

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { test } from "node:test";
-import { fixture } from "./fixture.ts";
+import { fixture, until } from "./fixture.ts";
 import { playServer } from "./played-server.ts";
 
 test("after close() nothing keeps the process, not even what a hanging server never took", async (t) => {
@@ -32,4 +32,18 @@ test("after close() nothing keeps the process, not even what a hanging server ne
     timeout: 10_000,
   });
   assert.deepEqual(await once(child, "exit"), [0, null]);
+});
+
+test("a second close() waits for the first", async (t) => {
+  const { socketPath, client } = await fixture(t);
+  const server = await playServer(t, socketPath, () => undefined);
+  const store = await client();
+  const reply = store.read("/a");
+  let closed = 0;
+  const closing = [store.close(), store.close()].map((one) => one.then(() => (closed += 1)));
+  await until(() => server.requests.length === 1);
+  assert.equal(closed, 0);
+  server.requests[0]?.answer("value");
+  assert.equal(await reply, "value\0");
+  await Promise.all(closing);
 });
