@@ -47,3 +47,18 @@ test("a second close() waits for the first", async (t) => {
   assert.equal(await reply, "value\0");
   await Promise.all(closing);
 });
+
+test("a server that hangs up at once is tried ever less often", async (t) => {
+  const { socketPath, client } = await fixture(t);
+  const server = await playServer(
+    t,
+    socketPath,
+    () => undefined,
+    (socket) => socket.destroy(),
+  );
+  const beganMs = performance.now();
+  await client();
+  await until(() => server.connections.length === 7);
+  // Half of 40 + 80 + 160 + 320 + 640 + 1000 ms; six times 40 without growth.
+  assert.ok(performance.now() - beganMs > 1000);
+});
