@@ -31,7 +31,7 @@ export interface XenstoreOperations {
   setPermissions(path: string, permissions: readonly XenstorePermission[]): Promise<void>;
 }
 
-/** Operations within one transaction; after its end they fail with ENOENT. */
+/** Operations within one transaction; after its end they fail with EINVAL. */
 export interface XenstoreTransaction extends XenstoreOperations {}
 
 export interface XenstoreTransactionOptions {
@@ -87,13 +87,14 @@ export interface XenstoreConnectOptions {
   /** Default true: a lost connection is tried again for ever; requests meanwhile fail with
    * UNREACHABLE at once. When false they fail with LOST, and watches end with that error. */
   readonly reconnect?: boolean;
-  /** How long one reply may take, default 30 000; 0 = for ever. */
+  /** How long one reply may take, default 30 000; 0, or more than 2^31 - 1, = for ever. */
   readonly requestTimeoutMs?: number;
   /** Called before each try to connect; when it rejects, that try has failed. It must not wait
    * for close(), which waits for it. */
   readonly beforeConnect?: () => Promise<void>;
   /** Called on each change, the first connection included. */
   readonly onState?: (state: XenstoreConnectionState) => void;
-  /** Aborts the first connection; afterwards close() is the way to end. */
+  /** Aborts the first connection, once a try under way has ended; afterwards close() is the way to
+   * end. */
   readonly signal?: AbortSignal;
 }

@@ -36,7 +36,9 @@ export async function connectOver(
   const link: Link = await openLink(place, options, {
     onEvent: (path, token) => watches.get(token)?.push(path),
     onConnected: (connection) => {
-      for (const watch of watches.values()) void setAgain(connection, watch);
+      for (const watch of watches.values()) {
+        void setAgain(connection, watch, () => watches.delete(watch.token));
+      }
       options.onState?.({ kind: "connected", socketPath: place.path() });
     },
     onLost: (cause, final) => {
@@ -57,7 +59,9 @@ export async function connectOver(
     // Known before the request is sent: over /dev/xen/xenbus the first event may come first.
     watches.set(token, queue);
     try {
-      await send("WATCH", encodeStrings(path, token), path);
+      const payload = encodeStrings(path, token);
+      const onLate = (): void => void takeBack(path, token).catch(() => undefined);
+      await link.connection().request({ name: "WATCH", txId: 0, payload, path, onLate });
     } catch (error) {
       watches.delete(token);
       throw error;
@@ -69,7 +73,12 @@ export async function connectOver(
     if (!watches.delete(queue.token)) return;
     queue.end();
     // Without a connection there is nothing to take back, and a refusal changes nothing here.
-    await ask("UNWATCH", queue.path, queue.token).catch(() => undefined);
+    await takeBack(queue.path, queue.token).catch(() => undefined);
+  }
+
+  async function takeBack(path: string, token: string): Promise<void> {
+    const payload = encodeStrings(path, token);
+    await link.connection().request({ name: "UNWATCH", txId: 0, payload, path, sentLate: true });
   }
 
   async function close(): Promise<void> {
@@ -102,16 +111,23 @@ export async function connectOver(
   };
 }
 
-/** A refusal ends the watch; anything else means that the connection is gone again, or slow. */
-async function setAgain(connection: Connection, watch: WatchQueue): Promise<void> {
-  const payload = encodeStrings(watch.path, watch.token);
-  try {
-    await connection.request({ name: "WATCH", txId: 0, payload, path: watch.path });
-  } catch (error) {
-    const refused =
-      error instanceof XenstoreError && wireErrorCodes.some((code) => code === error.code);
-    if (refused) watch.fail(error);
-  }
+/** A refusal, however late, ends the watch; anything else means that the connection is gone again,
+ * or slow: then it is set yet. */
+async function setAgain(
+  connection: Connection,
+  watch: WatchQueue,
+  forget: () => void,
+): Promise<void> {
+  const { path, token } = watch;
+  const endIfRefused = (reply: unknown): void => {
+    if (!(reply instanceof XenstoreError)) return;
+    if (!wireErrorCodes.some((code) => code === reply.code)) return;
+    forget();
+    watch.fail(reply);
+  };
+  const payload = encodeStrings(path, token);
+  const late = { sentLate: true, onLate: endIfRefused } as const;
+  await connection.request({ name: "WATCH", txId: 0, payload, path, ...late }).catch(endIfRefused);
 }
 
 function domidText(domid: number): string {

@@ -20,6 +20,10 @@ export interface ConnectionRequest {
   readonly payload: Uint8Array;
   /** For error messages. */
   readonly path?: string | undefined;
+  /** Sent even when it timed out before its turn: what is in the server depends on it. */
+  readonly sentLate?: true;
+  /** Gets the reply that came after the time-out, so that what it tells of can be undone. */
+  readonly onLate?: (reply: Uint8Array | XenstoreError) => void;
 }
 
 export interface ConnectionHandlers {
@@ -42,13 +46,16 @@ type State =
 
 interface Exchange {
   readonly request: ConnectionRequest;
-  /** undefined once the caller was told that it timed out. */
+  /** `onLate` once the caller was told that it timed out. */
   settle: ((reply: Uint8Array | XenstoreError) => void) | undefined;
 }
 
+/** What Node's timers hold; of more they make 1 ms. */
+const timerMsMax = 2 ** 31 - 1;
+
 /**
- * openConnection(open, handlers, requestTimeoutMs) opens one transport; 0 = no timeout. Rejects
- * with the transport's error. Requests beyond the transport's `inFlightMax` wait here; no more
+ * openConnection(open, handlers, requestTimeoutMs) opens one transport; 0, or more
+ * than a timer holds, = no timeout. Rejects with the transport's error. Requests beyond the transport's `inFlightMax` wait here; no more
  * wait than callers hold promises.
  */
 export async function openConnection(
@@ -72,7 +79,9 @@ export async function openConnection(
     return new Promise((resolve, reject) => {
       const reqId = nextReqId();
       const timer =
-        requestTimeoutMs === 0 ? undefined : setTimeout(giveUp, requestTimeoutMs, reqId);
+        requestTimeoutMs === 0 || requestTimeoutMs > timerMsMax
+          ? undefined
+          : setTimeout(giveUp, requestTimeoutMs, reqId);
       unsettledCount += 1;
       const settle = (reply: Uint8Array | XenstoreError): void => {
         clearTimeout(timer);
@@ -149,10 +158,11 @@ export async function openConnection(
 
   function giveUp(reqId: number): void {
     const exchange = waiting.get(reqId) ?? inFlight.get(reqId);
-    waiting.delete(reqId);
     if (exchange === undefined) return;
-    exchange.settle?.(failed(exchange.request, "TIMEOUT", `no reply in ${requestTimeoutMs} ms`));
-    exchange.settle = undefined;
+    const { request: asked } = exchange;
+    if (asked.sentLate === undefined) waiting.delete(reqId);
+    exchange.settle?.(failed(asked, "TIMEOUT", `no reply in ${requestTimeoutMs} ms`));
+    exchange.settle = asked.onLate;
   }
 
   /** Skips 0, which events carry, and ids still in use when 2^32 requests have gone by. */

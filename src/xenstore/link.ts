@@ -34,7 +34,8 @@ const requestTimeoutDefaultMs = 30_000;
 
 /** Fast at first, since a full listen backlog clears within a request's time. */
 const firstBackoff: Backoff = { firstMs: 5, maxMs: 250 };
-/** A server that is gone for minutes costs one try a second. */
+/** A server that is gone for minutes costs one try a second, and so does one that hangs up on
+ * whoever comes: a connection that lived for less than `maxMs` is another try that failed. */
 const reconnectBackoff: Backoff = { firstMs: 40, maxMs: 1000 };
 
 /** Not there yet, nobody listens yet, or no room in the listen backlog. */
@@ -51,6 +52,9 @@ export async function openLink(
   const closing = new AbortController();
   let state: State = { kind: "away", cause: new Error("not connected yet") };
   let reconnecting: Promise<void> = Promise.resolve();
+  let closed: Promise<void> | undefined;
+  let connectedAtMs = 0;
+  let retries = 0;
 
   enter(await connectFirst());
   return { connection, close };
@@ -66,7 +70,9 @@ export async function openLink(
     for (let retry = 0; ; retry += 1) {
       options.signal?.throwIfAborted();
       try {
-        return await connectOnce();
+        const connection = await connectOnce();
+        if (options.signal?.aborted !== true) return connection;
+        await connection.close(absent({ kind: "closed" }));
       } catch (cause) {
         const passing = passingErrors.includes((cause as NodeJS.ErrnoException).code);
         if (!passing || performance.now() >= deadlineMs) throw unreachable(place, cause);
@@ -76,6 +82,7 @@ export async function openLink(
   }
 
   function enter(connection: Connection): void {
+    connectedAtMs = performance.now();
     state = { kind: "connected", connection };
     handlers.onConnected(connection);
   }
@@ -93,8 +100,10 @@ export async function openLink(
   }
 
   async function reconnect(): Promise<void> {
-    for (let retry = 0; ; retry += 1) {
-      const connection = await connectAfter(retry);
+    if (performance.now() - connectedAtMs >= reconnectBackoff.maxMs) retries = 0;
+    for (;;) {
+      const connection = await connectAfter(retries);
+      retries += 1;
       if (closing.signal.aborted) {
         await connection?.close(absent({ kind: "closed" }));
         return;
@@ -121,7 +130,12 @@ export async function openLink(
     throw absent(state);
   }
 
-  async function close(): Promise<void> {
+  function close(): Promise<void> {
+    closed ??= closeOnce();
+    return closed;
+  }
+
+  async function closeOnce(): Promise<void> {
     const last = state;
     state = { kind: "closed" };
     closing.abort();

@@ -43,14 +43,14 @@ async function runOnce<T>(
   let ended = false;
   const operations = createOperations(async (name, payload, path) => {
     if (ended) {
-      throw new XenstoreError("ENOENT", `xenstore ${name}: its transaction has ended`, { path });
+      // Not ENOENT: to rm() and exists() that would be an answer.
+      throw new XenstoreError("EINVAL", `xenstore ${name}: its transaction has ended`, { path });
     }
     return connection.request({ name, txId, payload, path });
   });
   const end = (verdict: "T" | "F"): Promise<Uint8Array> => {
     ended = true;
-    const payload = encodeStrings(verdict);
-    return connection.request({ name: "TRANSACTION_END", txId, payload });
+    return connection.request(endOf(txId, verdict));
   };
 
   let value: T;
@@ -75,8 +75,23 @@ async function startTransaction(connection: Connection): Promise<number> {
     name: "TRANSACTION_START",
     txId: 0,
     payload: encodeStrings(""),
+    onLate: (reply) => void dropLate(connection, reply).catch(() => undefined),
   };
-  const [id] = decodeStrings(await connection.request(request));
+  return parseTxId(await connection.request(request));
+}
+
+/** Nobody uses a transaction that began too late, and C xenstored would keep it for ever. */
+async function dropLate(connection: Connection, reply: Uint8Array | XenstoreError): Promise<void> {
+  if (!(reply instanceof XenstoreError)) await connection.request(endOf(parseTxId(reply), "F"));
+}
+
+/** One that is never sent would leave the transaction open. */
+function endOf(txId: number, verdict: "T" | "F"): ConnectionRequest {
+  return { name: "TRANSACTION_END", txId, payload: encodeStrings(verdict), sentLate: true };
+}
+
+function parseTxId(reply: Uint8Array): number {
+  const [id] = decodeStrings(reply);
   const txId = Number(id);
   if (Number.isInteger(txId) && txId > 0 && txId <= 0xffffffff) return txId;
   throw new XenstoreError("PROTOCOL", `cannot use ${JSON.stringify(id)} as a transaction id`);

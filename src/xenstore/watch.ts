@@ -93,7 +93,12 @@ export function createWatchQueue(
         reader = { resolve, reject };
         become(state);
       }),
-    return: async () => ({ done: true, value: undefined }),
+    return: async () => {
+      // Else it would take the next event, for nobody.
+      reader?.resolve({ done: true, value: undefined });
+      reader = undefined;
+      return { done: true, value: undefined };
+    },
   };
 
   return {

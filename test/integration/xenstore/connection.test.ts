@@ -79,6 +79,17 @@ test("an abort ends the first connection's tries with its reason", async (t) => 
   await assert.rejects(connecting, { message: "stop" });
 });
 
+test("an abort while a try succeeds is an abort", async (t) => {
+  const { start, client } = await fixture(t);
+  await start();
+  const controller = new AbortController();
+  const connecting = client({
+    signal: controller.signal,
+    beforeConnect: async () => controller.abort(new Error("stop")),
+  });
+  await assert.rejects(connecting, { message: "stop" });
+});
+
 test("after a restart of the server the watches are set again and tell so", async (t) => {
   const { start, client } = await fixture(t);
   const server = await start();

@@ -87,7 +87,12 @@ test("an operation after the end of its transaction is refused", async (t) => {
   await start();
   const store = await client();
   const ended = await store.transaction(async (transaction) => ({ transaction }));
-  await assert.rejects(ended.transaction.write("/t", "late"), { code: "ENOENT" });
+  const { transaction } = ended;
+  await assert.rejects(transaction.write("/t", "late"), { code: "EINVAL" });
+  // ENOENT would mean a missing node to these, which is no error.
+  await assert.rejects(transaction.rm("/t"), { code: "EINVAL" });
+  await assert.rejects(transaction.exists("/tool"), { code: "EINVAL" });
+  await assert.rejects(transaction.readIfExists("/tool"), { code: "EINVAL" });
   assert.equal(await store.exists("/t"), false);
 });
 

@@ -158,3 +158,35 @@ test("close waits for the replies under way and refuses new requests", async () 
   await closed;
   assert.ok(fake.ended());
 });
+
+test("a time-out above what a timer holds is as good as none", async () => {
+  const fake = fakeTransport();
+  const connection = await open(fake, Number.POSITIVE_INFINITY);
+  const reply = connection.request(read("/a"));
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  fake.answer(0, "value");
+  assert.equal(String(await reply), "value");
+});
+
+test("a request that others depend on is sent even after it timed out", async () => {
+  const fake = fakeTransport(1);
+  const connection = await open(fake, 1);
+  await Promise.allSettled([
+    connection.request(read("/a")),
+    connection.request({ ...read("/kept"), sentLate: true }),
+  ]);
+  fake.answer(0, "late");
+  assert.equal(fake.sent.length, 2);
+  fake.answer(1, "late, too");
+  assert.deepEqual(losses, []);
+});
+
+test("what a request did after it timed out can be undone", async () => {
+  const fake = fakeTransport();
+  const connection = await open(fake, 1);
+  const late: string[] = [];
+  const asked = { ...read("/a"), onLate: (reply: unknown) => late.push(String(reply)) };
+  await assert.rejects(connection.request(asked), { code: "TIMEOUT" });
+  fake.answer(0, "7");
+  assert.deepEqual(late, ["7"]);
+});

@@ -83,3 +83,13 @@ test("leaving a loop keeps the watch", async () => {
   queue.push("/w/a");
   assert.deepEqual(await take(queue, 1), ["/w/a"]);
 });
+
+test("return() lets go of a read under way, which would swallow the next event", async () => {
+  const queue = queueOf("/w");
+  const iterator = queue.watch[Symbol.asyncIterator]();
+  const abandoned = iterator.next();
+  await iterator.return?.();
+  queue.push("/w/a");
+  assert.deepEqual(await take(queue, 1), ["/w/a"]);
+  assert.equal((await abandoned).done, true);
+});
