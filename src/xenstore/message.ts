@@ -103,7 +103,9 @@ export function decodeStrings(payload: Uint8Array): string[] {
   return strings;
 }
 
-/** decodeText(bytes) reads `bytes` as UTF-8; what is none becomes U+FFFD. */
-export function decodeText(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
+/** decodeText(bytes, end) reads `bytes`, up to `end`, as UTF-8; what is none becomes U+FFFD. */
+export function decodeText(bytes: Uint8Array, end: number = bytes.byteLength): string {
+  const buffer =
+    bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return buffer.toString("utf8", 0, end);
 }

@@ -43,9 +43,7 @@ export const ok: Uint8Array = Buffer.from("OK\0");
 export function oneString(call: Call): string | undefined {
   const { payload } = call;
   const end = payload.indexOf(0);
-  return end === -1 || end !== payload.byteLength - 1
-    ? undefined
-    : decodeText(payload).slice(0, -1);
+  return end === -1 || end !== payload.byteLength - 1 ? undefined : decodeText(payload, end);
 }
 
 /** strings(call) splits the payload; undefined where the last string is not terminated. */

@@ -62,9 +62,9 @@ export function serveClient(accepted: Socket, handlers: ClientHandlers): ClientC
     }
     if (socket.destroyed || socket.writableLength > 0) return;
     for (let batch = outbox.take(); batch !== undefined; batch = outbox.take()) {
-      const rest = io.write(batch);
-      if (rest.byteLength === 0) continue;
-      socket.write(rest, proceed);
+      const writtenBytes = io.write(batch);
+      if (writtenBytes === batch.byteLength) continue;
+      socket.write(batch.subarray(writtenBytes), proceed);
       return;
     }
     if (inbox.length === 0 && after === "close") socket.destroySoon();
@@ -86,8 +86,8 @@ export function serveClient(accepted: Socket, handlers: ClientHandlers): ClientC
     if (inbox.length === 0 && after === "stay") socket.resume();
   }
 
-  const io = openSocketIo(accepted, (chunk) => {
-    const { messages, fault } = decoder.push(chunk);
+  const io = openSocketIo(accepted, (bytes, byteCount) => {
+    const { messages, fault } = decoder.push(bytes, byteCount);
     inbox = inbox.length === 0 ? messages : [...inbox, ...messages];
     // As C xenstored does: after a claim of too many bytes nothing has a known meaning.
     if (fault !== undefined) after = "close";

@@ -11,6 +11,7 @@ import {
   noChildren,
   setChild,
 } from "./children.ts";
+import { createKnown } from "./known.ts";
 
 /** `ignored` marks an entry for a domain that did not exist when it was set: it is shown, but
  * does not apply to a later domain of that number. */
@@ -147,15 +148,8 @@ export function withoutEntries(node: TreeNode, domid: number): TreeNode {
   return { ...node, children, permissions };
 }
 
-/** A request asks for the same few paths again and again: its own and those above. */
-const knownNames = new Map<string, readonly string[]>();
-const knownNamesMax = 1024;
+const knownNames = createKnown<readonly string[]>();
 
 function namesOf(path: string): readonly string[] {
-  const known = knownNames.get(path);
-  if (known !== undefined) return known;
-  if (knownNames.size >= knownNamesMax) knownNames.clear();
-  const names = path === "/" ? [] : path.slice(1).split("/");
-  knownNames.set(path, names);
-  return names;
+  return knownNames.get(path) ?? knownNames.add(path, path === "/" ? [] : path.slice(1).split("/"));
 }
