@@ -64,7 +64,7 @@ export function serveClient(accepted: Socket, handlers: ClientHandlers): ClientC
     for (let batch = outbox.take(); batch !== undefined; batch = outbox.take()) {
       const writtenBytes = io.write(batch);
       if (writtenBytes === batch.byteLength) continue;
-      socket.write(batch.subarray(writtenBytes), proceed);
+      socket.write(Buffer.from(batch.subarray(writtenBytes)), proceed);
       return;
     }
     if (inbox.length === 0 && after === "close") socket.destroySoon();
