@@ -17,8 +17,9 @@ interface DecoderFault {
 }
 
 export interface MessageDecoder {
-  /** push(chunk) returns the messages that `chunk` completes. Keeps no reference to `chunk`. */
-  push(chunk: Uint8Array): Decoded;
+  /** push(chunk) returns the messages that `chunk`, or its first `byteCount` bytes, completes.
+   * Keeps no reference to `chunk`. */
+  push(chunk: Uint8Array, byteCount?: number): Decoded;
 }
 
 type State =
@@ -30,17 +31,17 @@ export function createDecoder(payloadBytesMax: number): MessageDecoder {
   const header = Buffer.alloc(headerBytes);
   let state: State = { kind: "header", filledBytes: 0 };
 
-  const push = (chunk: Uint8Array): Decoded => {
+  const push = (chunk: Uint8Array, byteCount: number = chunk.byteLength): Decoded => {
     const messages: XenstoreMessage[] = [];
     let offset = 0;
-    while (offset < chunk.byteLength) {
+    while (offset < byteCount) {
       switch (state.kind) {
         case "header":
-          offset += fill(header, chunk, offset, state);
+          offset += fill(header, chunk, offset, byteCount, state);
           if (state.filledBytes === headerBytes) state = startPayload(header, payloadBytesMax);
           break;
         case "payload":
-          offset += fill(state.payload, chunk, offset, state);
+          offset += fill(state.payload, chunk, offset, byteCount, state);
           break;
         case "failed":
           return { messages, fault: state.fault };
@@ -62,15 +63,23 @@ function startPayload(header: Buffer, payloadBytesMax: number): State {
     : { kind: "payload", payload: Buffer.allocUnsafe(claimedBytes), filledBytes: 0 };
 }
 
+/** Up to here a loop copies faster than set(), which needs a view of what it copies. */
+const loopBytesMax = 64;
+
 function fill(
   target: Buffer,
   chunk: Uint8Array,
   offset: number,
+  byteCount: number,
   progress: { filledBytes: number },
 ): number {
-  const wantedBytes = target.byteLength - progress.filledBytes;
-  const takenBytes = Math.min(wantedBytes, chunk.byteLength - offset);
-  target.set(chunk.subarray(offset, offset + takenBytes), progress.filledBytes);
+  const { filledBytes } = progress;
+  const takenBytes = Math.min(target.byteLength - filledBytes, byteCount - offset);
+  if (takenBytes > loopBytesMax) {
+    target.set(chunk.subarray(offset, offset + takenBytes), filledBytes);
+  } else {
+    for (let at = 0; at < takenBytes; at += 1) target[filledBytes + at] = chunk[offset + at] ?? 0;
+  }
   progress.filledBytes += takenBytes;
   return takenBytes;
 }

@@ -76,12 +76,22 @@ export function messageName(type: number): MessageName | undefined {
  * sends it checks the bound of its direction. */
 export function encodeMessage(message: XenstoreMessage): Buffer {
   const frame = Buffer.allocUnsafe(headerBytes + message.payload.byteLength);
-  frame.writeUInt32LE(message.type, 0);
-  frame.writeUInt32LE(message.reqId, 4);
-  frame.writeUInt32LE(message.txId, 8);
-  frame.writeUInt32LE(message.payload.byteLength, 12);
+  writeHeader(frame, 0, message, message.payload.byteLength);
   frame.set(message.payload, headerBytes);
   return frame;
+}
+
+/** writeHeader(target, offset, message, payloadBytes) writes the `headerBytes` before a payload. */
+export function writeHeader(
+  target: Buffer,
+  offset: number,
+  { type, reqId, txId }: Omit<XenstoreMessage, "payload">,
+  payloadBytes: number,
+): void {
+  target.writeUInt32LE(type, offset);
+  target.writeUInt32LE(reqId, offset + 4);
+  target.writeUInt32LE(txId, offset + 8);
+  target.writeUInt32LE(payloadBytes, offset + 12);
 }
 
 /** encodeStrings(strings) is a payload of NUL-terminated strings. Throws EINVAL when one of
@@ -103,7 +113,9 @@ export function decodeStrings(payload: Uint8Array): string[] {
   return strings;
 }
 
-/** decodeText(bytes) reads `bytes` as UTF-8; what is none becomes U+FFFD. */
-export function decodeText(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
+/** decodeText(bytes, end) reads `bytes`, up to `end`, as UTF-8; what is none becomes U+FFFD. */
+export function decodeText(bytes: Uint8Array, end: number = bytes.byteLength): string {
+  const buffer =
+    bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return buffer.toString("utf8", 0, end);
 }

@@ -43,9 +43,7 @@ export const ok: Uint8Array = Buffer.from("OK\0");
 export function oneString(call: Call): string | undefined {
   const { payload } = call;
   const end = payload.indexOf(0);
-  return end === -1 || end !== payload.byteLength - 1
-    ? undefined
-    : decodeText(payload).slice(0, -1);
+  return end === -1 || end !== payload.byteLength - 1 ? undefined : decodeText(payload, end);
 }
 
 /** strings(call) splits the payload; undefined where the last string is not terminated. */
@@ -128,7 +126,7 @@ export function changeStore(call: Call, made: Change): void {
   store.root = applyChange(before, made, store.generation);
   // C xenstored tells of a removed subtree from below, while what is above is still there.
   const above = made.kind === "remove" ? before : store.root;
-  tellWatches(call, before, changedPaths(before, made), above);
+  if (store.watches.byPath.size > 0) tellWatches(call, before, changedPaths(before, made), above);
 }
 
 /** tellWatches(call, before, changed, above) queues the events; `before` is the tree before the
@@ -136,7 +134,7 @@ export function changeStore(call: Call, made: Change): void {
 export function tellWatches(
   call: Call,
   before: TreeNode,
-  changed: Iterable<ChangedPath>,
+  changed: readonly ChangedPath[],
   above: TreeNode = call.store.root,
 ): void {
   const { store } = call;

@@ -3,14 +3,14 @@
 // and on the store's tree at its commit. Whether it is allowed was decided before.
 
 import {
-  emptyNode,
   getNode,
   type NodePermission,
+  newNode,
   parentPath,
+  pathsBelow,
   putNode,
   removeNode,
   type TreeNode,
-  walkTree,
 } from "./tree.ts";
 
 export type Change =
@@ -33,21 +33,18 @@ export type Change =
  * set of children changed carry `generation`. */
 export function applyChange(root: TreeNode, change: Change, generation: number): TreeNode {
   const { path } = change;
-  switch (change.kind) {
-    case "write": {
-      const made = makeNode(root, path, change.creator, generation);
-      if (change.value === undefined) return made;
-      return putNode(made, path, { ...nodeAt(made, path), value: change.value, generation });
-    }
-    case "remove":
-      return bumpGeneration(removeNode(root, path), parentPath(path), generation);
-    case "permit":
-      return putNode(root, path, {
-        ...nodeAt(root, path),
-        permissions: change.permissions,
-        generation,
-      });
+  if (change.kind === "remove") return removeNode(root, path, generation);
+  const node = getNode(root, path);
+  if (change.kind === "permit") {
+    const { value, children } = node ?? missing(path);
+    const { permissions } = change;
+    return putNode(root, path, { value, permissions, generation, children });
   }
+  const { value, creator } = change;
+  if (node === undefined) return makeNode(root, path, value, creator, generation);
+  if (value === undefined) return root;
+  const { permissions, children } = node;
+  return putNode(root, path, { value, permissions, generation, children });
 }
 
 /** What a change makes watches look at: `exact` concerns only watches of that very path. */
@@ -61,28 +58,29 @@ export interface ChangedPath {
  * change. Parents made on the way are not listed. Below a removed node the watched nodes
  * themselves are told, each by its own path, before the watches above hear of the removed one.
  */
-export function* changedPaths(root: TreeNode, change: Change): Generator<ChangedPath> {
-  if (change.kind === "remove") {
-    for (const [path] of walkTree(change.path, nodeAt(root, change.path))) {
-      if (path !== change.path) yield { path, exact: true };
-    }
-  }
-  yield { path: change.path, exact: false };
+export function changedPaths(root: TreeNode, change: Change): readonly ChangedPath[] {
+  const { path } = change;
+  if (change.kind !== "remove") return [{ path, exact: false }];
+  const removed = getNode(root, path) ?? missing(path);
+  const below = pathsBelow(path, removed).map((each) => ({ path: each, exact: true }));
+  return [...below, { path, exact: false }];
 }
 
-/** The tree with a node at `path`, and above it wherever one was missing. */
+/** The tree with a new node at `path`, and above it wherever one was missing. */
 function makeNode(
   root: TreeNode,
   path: string,
+  value: Uint8Array | undefined,
   creator: number | undefined,
   generation: number,
 ): TreeNode {
-  if (getNode(root, path) !== undefined) return root;
   const above = parentPath(path);
-  const made = makeNode(root, above, creator, generation);
-  const parent = nodeAt(made, above);
-  const node = emptyNode(generation, inherited(parent, creator));
-  return putNode(bumpGeneration(made, above, generation), path, node);
+  const known = getNode(root, above);
+  if (known !== undefined) {
+    return putNode(root, path, newNode(generation, inherited(known, creator), value));
+  }
+  const made = makeNode(root, above, undefined, creator, generation);
+  return makeNode(made, path, value, creator, generation);
 }
 
 /** A new node has its parent's permissions, with the creator in the owner's place. */
@@ -92,12 +90,6 @@ function inherited(parent: TreeNode, creator: number | undefined): readonly Node
   return [{ domid: creator, access: owner.access }, ...others];
 }
 
-function bumpGeneration(root: TreeNode, path: string, generation: number): TreeNode {
-  return putNode(root, path, { ...nodeAt(root, path), generation });
-}
-
-function nodeAt(root: TreeNode, path: string): TreeNode {
-  const node = getNode(root, path);
-  if (node === undefined) throw new Error(`no node at ${path}`);
-  return node;
+function missing(path: string): never {
+  throw new Error(`no node at ${path}`);
 }

@@ -40,17 +40,16 @@ export function setChild<Value>(
   const index = findChunk(children, name);
   const chunk = children.chunks[index] ?? [];
   const position = lowerBound(chunk, name);
-  if (chunk[position]?.name === name) {
-    const changed = chunk.with(position, { name, value });
-    return { count: children.count, chunks: children.chunks.with(index, changed) };
-  }
-  const grown = chunk.toSpliced(position, 0, { name, value });
-  const half = grown.length >> 1;
+  const isNew = chunk[position]?.name !== name;
+  const changed = chunk.slice();
+  if (isNew) changed.splice(position, 0, { name, value });
+  else changed[position] = { name, value };
+  const half = changed.length >> 1;
   const pieces =
-    grown.length > chunkEntriesMax ? [grown.slice(0, half), grown.slice(half)] : [grown];
+    changed.length > chunkEntriesMax ? [changed.slice(0, half), changed.slice(half)] : [changed];
   return {
-    count: children.count + 1,
-    chunks: children.chunks.toSpliced(index, 1, ...pieces),
+    count: children.count + (isNew ? 1 : 0),
+    chunks: replaceChunk(children.chunks, index, pieces),
   };
 }
 
@@ -60,14 +59,30 @@ export function deleteChild<Value>(children: Children<Value>, name: string): Chi
   const chunk = children.chunks[index] ?? [];
   const position = lowerBound(chunk, name);
   if (chunk[position]?.name !== name) return children;
-  const shrunk = chunk.toSpliced(position, 1);
+  const shrunk = chunk.slice();
+  shrunk.splice(position, 1);
   const pieces = shrunk.length === 0 ? [] : [shrunk];
-  return { count: children.count - 1, chunks: children.chunks.toSpliced(index, 1, ...pieces) };
+  return { count: children.count - 1, chunks: replaceChunk(children.chunks, index, pieces) };
 }
 
 /** The entries in the order of their names. */
-export function* entriesOf<Value>(children: Children<Value>): Generator<Entry<Value>> {
-  for (const chunk of children.chunks) yield* chunk;
+export function entriesOf<Value>({ chunks }: Children<Value>): readonly Entry<Value>[] {
+  const [first] = chunks;
+  return first !== undefined && chunks.length === 1 ? first : chunks.flat();
+}
+
+/** slice() and a change in place: V8 copies so several times faster than by with() and
+ * toSpliced(). */
+function replaceChunk<Chunk>(
+  chunks: readonly Chunk[],
+  index: number,
+  pieces: readonly Chunk[],
+): readonly Chunk[] {
+  const changed = chunks.slice();
+  const [piece] = pieces;
+  if (piece !== undefined && pieces.length === 1) changed[index] = piece;
+  else changed.splice(index, 1, ...pieces);
+  return changed;
 }
 
 /** The chunk that holds `name` or is to hold it: the last that starts at or before it. */

@@ -8,6 +8,7 @@ import { createDecoder } from "../decoder.ts";
 import { payloadBytesMax, type XenstoreMessage } from "../message.ts";
 import { createOutbox } from "./outbox.ts";
 import { openSocketIo } from "./socket-io.ts";
+import { openConversation } from "./spin.ts";
 
 /** Above this much unsent, no further request of the client is handled. */
 const pauseBytes = 256 * 1024;
@@ -36,6 +37,7 @@ export interface ClientHandlers {
 export function serveClient(accepted: Socket, handlers: ClientHandlers): ClientConnection {
   const decoder = createDecoder(payloadBytesMax);
   const outbox = createOutbox();
+  const conversation = openConversation();
   let inbox: readonly XenstoreMessage[] = [];
   /** What to do once all is handled and sent: nothing, or close. */
   let after: "stay" | "close" = "stay";
@@ -62,9 +64,9 @@ export function serveClient(accepted: Socket, handlers: ClientHandlers): ClientC
     }
     if (socket.destroyed || socket.writableLength > 0) return;
     for (let batch = outbox.take(); batch !== undefined; batch = outbox.take()) {
-      const rest = io.write(batch);
-      if (rest.byteLength === 0) continue;
-      socket.write(rest, proceed);
+      const writtenBytes = io.write(batch);
+      if (writtenBytes === batch.byteLength) continue;
+      socket.write(Buffer.from(batch.subarray(writtenBytes)), proceed);
       return;
     }
     if (inbox.length === 0 && after === "close") socket.destroySoon();
@@ -86,12 +88,14 @@ export function serveClient(accepted: Socket, handlers: ClientHandlers): ClientC
     if (inbox.length === 0 && after === "stay") socket.resume();
   }
 
-  const io = openSocketIo(accepted, (chunk) => {
-    const { messages, fault } = decoder.push(chunk);
+  const io = openSocketIo(accepted, (bytes, byteCount) => {
+    const { messages, fault } = decoder.push(bytes, byteCount);
     inbox = inbox.length === 0 ? messages : [...inbox, ...messages];
     // As C xenstored does: after a claim of too many bytes nothing has a known meaning.
     if (fault !== undefined) after = "close";
+    if (messages.length > 0) conversation.asked();
     work();
+    if (messages.length > 0) conversation.answered();
     if (inbox.length > 0 || fault !== undefined) socket.pause();
   });
   const { socket } = io;

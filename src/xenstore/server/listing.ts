@@ -12,8 +12,11 @@ const joined = new WeakMap<Children<TreeNode>, Buffer>();
 export function childNames(node: TreeNode): Buffer {
   const known = joined.get(node.children);
   if (known !== undefined) return known;
-  const names = Array.from(entriesOf(node.children), ({ name }) => name);
-  const bytes = encodeStrings(...names);
+  const bytes = Buffer.from(
+    entriesOf(node.children)
+      .map(({ name }) => `${name}\0`)
+      .join(""),
+  );
   if (node.children.count > 0) joined.set(node.children, bytes);
   return bytes;
 }

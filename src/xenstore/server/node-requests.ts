@@ -52,7 +52,7 @@ export function directoryPartOf(call: Call): Outcome {
 export function write(call: Call): Outcome {
   const end = call.payload.indexOf(0);
   if (end === -1) return "EINVAL";
-  const path = nodePath(call, decodeText(call.payload.subarray(0, end)));
+  const path = nodePath(call, decodeText(call.payload, end));
   if (path === undefined) return "EINVAL";
   const node = findNode(call, path, "write");
   if (typeof node === "string" && node !== "ENOENT") return node;

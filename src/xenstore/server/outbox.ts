@@ -1,40 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0
 // What one client is still to be sent, in order. An event equal to one that is still here is
 // left out, as in C xenstored; unlike there, finding that out costs the same however long the
-// queue is.
+// queue is. What waits becomes bytes only when it leaves.
 
-import { encodeMessage, encodeStrings, messageType, type XenstoreMessage } from "../message.ts";
+import { headerBytes, messageType, writeHeader, type XenstoreMessage } from "../message.ts";
 
 export interface Outbox {
   readonly queuedBytes: number;
   readonly queuedReplies: number;
   addReply(message: XenstoreMessage): void;
   addEvent(path: string, token: string, mergeable: boolean): void;
-  /** take() removes the next frames, up to about `batchBytesMax`; undefined when there are none. */
+  /** take() removes the next frames, up to `batchBytesMax`; undefined when there are none. They
+   * are good until take() is called again, for whichever client. */
   take(): Buffer | undefined;
 }
 
-/** Enough to make the cost of a system call small; merging ends for what was taken. */
+/** Enough to make the cost of a system call small, and for any one frame; merging ends for what
+ * was taken. */
 const batchBytesMax = 64 * 1024;
 
-interface Item {
-  readonly frame: Buffer;
-  readonly kind: "reply" | "event";
-  /** What to find an equal event by. */
-  readonly key: string | undefined;
-}
+/** A batch is written before the next one is taken: all clients share the place. */
+const batchBuffer = Buffer.allocUnsafe(batchBytesMax);
+
+type Item = {
+  readonly frameBytes: number;
+} & (
+  | { readonly kind: "reply"; readonly message: XenstoreMessage }
+  | { readonly kind: "event"; readonly strings: string; readonly mergeable: boolean }
+);
+
+const eventHeader = { type: messageType("WATCH_EVENT"), reqId: 0, txId: 0 };
 
 export function createOutbox(): Outbox {
   let items: Item[] = [];
   let queuedBytes = 0;
   let queuedReplies = 0;
-  const keys = new Set<string>();
-
-  const add = ({ kind, frame, key }: Item): void => {
-    items.push({ kind, frame, key });
-    if (kind === "reply") queuedReplies += 1;
-    queuedBytes += frame.byteLength;
-  };
+  /** The payloads of the events that others may be merged into. */
+  const mergeable = new Set<string>();
 
   return {
     get queuedBytes() {
@@ -44,40 +46,45 @@ export function createOutbox(): Outbox {
       return queuedReplies;
     },
     addReply: (message) => {
-      add({ kind: "reply", frame: encodeMessage(message), key: undefined });
+      const frameBytes = headerBytes + message.payload.byteLength;
+      items.push({ kind: "reply", frameBytes, message });
+      queuedReplies += 1;
+      queuedBytes += frameBytes;
     },
-    addEvent: (path, token, mergeable) => {
-      const key = mergeable ? `${path}\0${token}` : undefined;
-      if (key !== undefined && keys.has(key)) return;
-      if (key !== undefined) keys.add(key);
-      const payload = encodeStrings(path, token);
-      const message = { type: messageType("WATCH_EVENT"), reqId: 0, txId: 0, payload };
-      add({ kind: "event", frame: encodeMessage(message), key });
+    addEvent: (path, token, isMergeable) => {
+      const strings = `${path}\0${token}\0`;
+      if (isMergeable && mergeable.has(strings)) return;
+      if (isMergeable) mergeable.add(strings);
+      const frameBytes = headerBytes + Buffer.byteLength(strings);
+      items.push({ kind: "event", frameBytes, strings, mergeable: isMergeable });
+      queuedBytes += frameBytes;
     },
     take: () => {
-      const taken = takeBatch(items);
-      if (taken.length === 0) return undefined;
-      items = taken.length === items.length ? [] : items.slice(taken.length);
-      for (const { kind, key } of taken) {
-        if (kind === "reply") queuedReplies -= 1;
-        if (key !== undefined) keys.delete(key);
+      let bytes = 0;
+      let taken = 0;
+      for (const item of items) {
+        if (bytes + item.frameBytes > batchBytesMax) break;
+        writeItem(item, bytes);
+        bytes += item.frameBytes;
+        taken += 1;
+        if (item.kind === "reply") queuedReplies -= 1;
+        else if (item.mergeable) mergeable.delete(item.strings);
       }
-      const [first] = taken;
-      const batch =
-        taken.length === 1 && first !== undefined
-          ? first.frame
-          : Buffer.concat(taken.map(({ frame }) => frame));
-      queuedBytes -= batch.byteLength;
-      return batch;
+      if (taken === 0) return undefined;
+      items = taken === items.length ? [] : items.slice(taken);
+      queuedBytes -= bytes;
+      return batchBuffer.subarray(0, bytes);
     },
   };
 }
 
-function takeBatch(items: readonly Item[]): readonly Item[] {
-  let bytes = 0;
-  const end = items.findIndex(({ frame }) => {
-    bytes += frame.byteLength;
-    return bytes > batchBytesMax;
-  });
-  return end === -1 ? items : items.slice(0, Math.max(1, end));
+function writeItem(item: Item, offset: number): void {
+  const payloadBytes = item.frameBytes - headerBytes;
+  if (item.kind === "reply") {
+    writeHeader(batchBuffer, offset, item.message, payloadBytes);
+    batchBuffer.set(item.message.payload, offset + headerBytes);
+  } else {
+    writeHeader(batchBuffer, offset, eventHeader, payloadBytes);
+    batchBuffer.write(item.strings, offset + headerBytes);
+  }
 }

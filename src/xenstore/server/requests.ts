@@ -61,11 +61,9 @@ export function handleRequest(
   const eventsBefore: Event[] = [];
   const eventsAfter: Event[] = [];
   const outcome = answer(store, session, message, eventsBefore, eventsAfter);
-  return [
-    ...eventsBefore.map(toDelivery),
-    { kind: "reply", message: reply(message, outcome) },
-    ...eventsAfter.map(toDelivery),
-  ];
+  const replied: Delivery = { kind: "reply", message: reply(message, outcome) };
+  if (eventsBefore.length + eventsAfter.length === 0) return [replied];
+  return [...eventsBefore.map(toDelivery), replied, ...eventsAfter.map(toDelivery)];
 }
 
 function answer(

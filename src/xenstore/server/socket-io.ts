@@ -18,18 +18,21 @@ type Internals = { _handle: Handle | null };
 
 export interface SocketIo {
   readonly socket: Socket;
-  /** write(bytes) writes what fits now and returns the rest. */
-  write(bytes: Buffer): Buffer;
+  /** write(bytes) writes what fits now and returns how many that were. */
+  write(bytes: Buffer): number;
 }
 
-/** openSocketIo(accepted, onData) takes over a socket that was accepted paused. `onData` must not
- * keep its argument. */
-export function openSocketIo(accepted: Socket, onData: (bytes: Uint8Array) => void): SocketIo {
+/** openSocketIo(accepted, onData) takes over a socket that was accepted paused. The first
+ * `byteCount` of `bytes` are what came; `onData` must not keep them. */
+export function openSocketIo(
+  accepted: Socket,
+  onData: (bytes: Uint8Array, byteCount: number) => void,
+): SocketIo {
   const internals = accepted as unknown as Internals;
   const handle = internals._handle;
   if (typeof handle?.fd !== "number" || handle.fd < 0) {
-    accepted.on("data", onData).resume();
-    return { socket: accepted, write: (bytes) => bytes };
+    accepted.on("data", (bytes: Buffer) => onData(bytes, bytes.byteLength)).resume();
+    return { socket: accepted, write: () => 0 };
   }
   internals._handle = null;
   // The server counts it as gone; the handle lives on in the socket that follows.
@@ -37,7 +40,7 @@ export function openSocketIo(accepted: Socket, onData: (bytes: Uint8Array) => vo
   const onread = {
     buffer: readBuffer,
     callback: (byteCount: number): boolean => {
-      onData(readBuffer.subarray(0, byteCount));
+      onData(readBuffer, byteCount);
       return true;
     },
   };
@@ -46,11 +49,11 @@ export function openSocketIo(accepted: Socket, onData: (bytes: Uint8Array) => vo
   return { socket, write: (bytes) => writeNow(handle, bytes) };
 }
 
-function writeNow({ fd = -1 }: Handle, bytes: Buffer): Buffer {
+function writeNow({ fd = -1 }: Handle, bytes: Buffer): number {
   try {
-    return bytes.subarray(writeSync(fd, bytes));
+    return writeSync(fd, bytes);
   } catch {
     // EAGAIN, or an error that the stream meets again and tells as an event.
-    return bytes;
+    return 0;
   }
 }

@@ -4,7 +4,7 @@
 
 import { type Quotas, quotaDefaults } from "./quota.ts";
 import type { Transaction } from "./transaction.ts";
-import { emptyNode, type NodePermission, putNode, type TreeNode } from "./tree.ts";
+import { type NodePermission, newNode, putNode, type TreeNode } from "./tree.ts";
 import { createWatchIndex, removeWatch, type Watch, type WatchIndex } from "./watches.ts";
 
 export interface Store {
@@ -40,9 +40,9 @@ export interface Session {
 /** createStore() has the nodes that C xenstored makes at its start. */
 export function createStore(): Store {
   const generation = 1;
-  let root = emptyNode(generation);
+  let root = newNode(generation);
   for (const path of ["/tool", "/tool/xenstored"]) {
-    root = putNode(root, path, emptyNode(generation));
+    root = putNode(root, path, newNode(generation));
   }
   return {
     root,

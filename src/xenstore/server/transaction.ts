@@ -6,7 +6,7 @@
 // is never a mixture of two times.
 
 import { applyChange, type Change, type ChangedPath, changedPaths } from "./change.ts";
-import { getNode, parentPath, type TreeNode, walkTree } from "./tree.ts";
+import { getNode, parentPath, pathsBelow, type TreeNode } from "./tree.ts";
 
 export interface Transaction {
   readonly id: number;
@@ -55,7 +55,7 @@ export function change(
     remember(transaction, live, parentPath(path));
     const removed = getNode(transaction.view.root, path);
     if (removed !== undefined) {
-      for (const [below] of walkTree(path, removed)) remember(transaction, live, below);
+      for (const below of pathsBelow(path, removed)) remember(transaction, live, below);
     }
   }
   const { base, root } = transaction.view;

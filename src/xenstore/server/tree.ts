@@ -11,6 +11,7 @@ import {
   noChildren,
   setChild,
 } from "./children.ts";
+import { createKnown } from "./known.ts";
 
 /** `ignored` marks an entry for a domain that did not exist when it was set: it is shown, but
  * does not apply to a later domain of that number. */
@@ -29,12 +30,13 @@ export interface TreeNode {
 const noBytes = new Uint8Array(0);
 const ownedByDom0: readonly NodePermission[] = [{ domid: 0, access: "n" }];
 
-/** An empty node as dom0 makes it. */
-export function emptyNode(
+/** A node without children, by default as dom0 makes it. */
+export function newNode(
   generation: number,
   permissions: readonly NodePermission[] = ownedByDom0,
+  value: Uint8Array = noBytes,
 ): TreeNode {
-  return { value: noBytes, permissions, generation, children: noChildren() };
+  return { value, permissions, generation, children: noChildren() };
 }
 
 /** getNode(root, path) is the node at `path`, undefined when missing. */
@@ -47,14 +49,16 @@ export function getNode(root: TreeNode, path: string): TreeNode | undefined {
   return node;
 }
 
-/** putNode(root, path, node) is a tree with `node` at `path`, whose parent must exist. */
+/** putNode(root, path, node) is a tree with `node` at `path`, whose parent must exist. A parent
+ * that had no such child carries the node's generation from now on. */
 export function putNode(root: TreeNode, path: string, node: TreeNode): TreeNode {
-  return rebuild(root, namesOf(path), 0, node);
+  return rebuild(root, namesOf(path), 0, node, node.generation);
 }
 
-/** removeNode(root, path) is a tree without the node at `path` and what is below it. */
-export function removeNode(root: TreeNode, path: string): TreeNode {
-  return rebuild(root, namesOf(path), 0, undefined);
+/** removeNode(root, path, generation) is a tree without the node at `path` and what is below it;
+ * its parent carries `generation`. */
+export function removeNode(root: TreeNode, path: string, generation: number): TreeNode {
+  return rebuild(root, namesOf(path), 0, undefined, generation);
 }
 
 function rebuild(
@@ -62,19 +66,32 @@ function rebuild(
   names: readonly string[],
   depth: number,
   replacement: TreeNode | undefined,
+  generation: number,
 ): TreeNode {
   const name = names[depth];
   if (name === undefined) return replacement ?? node;
-  if (depth === names.length - 1 && replacement === undefined) {
-    return { ...node, children: deleteChild(node.children, name) };
+  const { children } = node;
+  if (depth === names.length - 1) {
+    const changed =
+      replacement === undefined
+        ? deleteChild(children, name)
+        : setChild(children, name, replacement);
+    const isSameSet = changed.count === children.count;
+    return withChildren(node, changed, isSameSet ? node.generation : generation);
   }
-  const child = getChild(node.children, name);
-  const rebuilt =
-    depth === names.length - 1
-      ? replacement
-      : child && rebuild(child, names, depth + 1, replacement);
-  if (rebuilt === undefined) throw new Error(`no parent for ${names.join("/")}`);
-  return { ...node, children: setChild(node.children, name, rebuilt) };
+  const child = getChild(children, name);
+  if (child === undefined) throw new Error(`no parent for ${names.join("/")}`);
+  const rebuilt = rebuild(child, names, depth + 1, replacement, generation);
+  return withChildren(node, setChild(children, name, rebuilt), node.generation);
+}
+
+/** Field by field: V8 copies an object by spread many times slower. */
+function withChildren(
+  { value, permissions }: TreeNode,
+  children: Children<TreeNode>,
+  generation: number,
+): TreeNode {
+  return { value, permissions, generation, children };
 }
 
 /** parentPath(path) is the path above; `/` is its own parent. */
@@ -87,12 +104,18 @@ function childPath(path: string, name: string): string {
   return path === "/" ? `/${name}` : `${path}/${name}`;
 }
 
-/** walkTree(path, node) yields the node and all below it, children before their parent. */
-export function* walkTree(path: string, node: TreeNode): Generator<[string, TreeNode]> {
-  for (const { name, value } of entriesOf(node.children)) {
-    yield* walkTree(childPath(path, name), value);
-  }
-  yield [path, node];
+/** pathsBelow(path, node) lists all below the node at `path`, children before their parent. */
+export function pathsBelow(path: string, node: TreeNode): string[] {
+  const paths: string[] = [];
+  const list = (above: string, { children }: TreeNode): void => {
+    for (const { name, value } of entriesOf(children)) {
+      const child = childPath(above, name);
+      list(child, value);
+      paths.push(child);
+    }
+  };
+  list(path, node);
+  return paths;
 }
 
 /** ownedBy(root, domid) lists what a domain owns, without what is below such a node. */
@@ -125,15 +148,8 @@ export function withoutEntries(node: TreeNode, domid: number): TreeNode {
   return { ...node, children, permissions };
 }
 
-/** A request asks for the same few paths again and again: its own and those above. */
-const knownNames = new Map<string, readonly string[]>();
-const knownNamesMax = 1024;
+const knownNames = createKnown<readonly string[]>();
 
 function namesOf(path: string): readonly string[] {
-  const known = knownNames.get(path);
-  if (known !== undefined) return known;
-  if (knownNames.size >= knownNamesMax) knownNames.clear();
-  const names = path === "/" ? [] : path.slice(1).split("/");
-  knownNames.set(path, names);
-  return names;
+  return knownNames.get(path) ?? knownNames.add(path, path === "/" ? [] : path.slice(1).split("/"));
 }
