@@ -88,10 +88,11 @@ export function currentRoot(call: Call): TreeNode {
 export function findNode(call: Call, path: string, access: Access): TreeNode | WireErrorCode {
   const { transaction } = call;
   if (transaction !== undefined) {
-    if (
-      transaction.touched.size >= quota(call, "transaction-nodes") &&
-      !transaction.touched.has(path)
-    ) {
+    const { touched, changes } = transaction;
+    const most = quota(call, "transaction-nodes");
+    const isNew = !touched.has(path);
+    // C xenstored would take more changes of the same nodes; they are all kept here, for the commit.
+    if ((isNew && touched.size >= most) || (access !== "read" && changes.length >= most)) {
       transaction.hasFailed = true;
       return "ENOSPC";
     }

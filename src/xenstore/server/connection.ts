@@ -14,7 +14,7 @@ import { openConversation } from "./spin.ts";
 const pauseBytes = 256 * 1024;
 
 /** Room for one event for each of some fifty thousand nodes; equal ones are merged. */
-const queueBytesMax = 4 * 1024 * 1024;
+const queueBytesMax = 16 * 1024 * 1024;
 
 export interface ClientConnection {
   sendReply(message: XenstoreMessage): void;

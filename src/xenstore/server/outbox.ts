@@ -6,6 +6,7 @@
 import { headerBytes, messageType, writeHeader, type XenstoreMessage } from "../message.ts";
 
 export interface Outbox {
+  /** What waits, with what it takes in memory besides its bytes. */
   readonly queuedBytes: number;
   readonly queuedReplies: number;
   addReply(message: XenstoreMessage): void;
@@ -18,6 +19,10 @@ export interface Outbox {
 /** Enough to make the cost of a system call small, and for any one frame; merging ends for what
  * was taken. */
 const batchBytesMax = 64 * 1024;
+
+/** About what one item takes beside its bytes, its place in the set of events included: a client
+ * that does not read would have many small ones. */
+const itemBytes = 200;
 
 /** A batch is written before the next one is taken: all clients share the place. */
 const batchBuffer = Buffer.allocUnsafe(batchBytesMax);
@@ -49,7 +54,7 @@ export function createOutbox(): Outbox {
       const frameBytes = headerBytes + message.payload.byteLength;
       items.push({ kind: "reply", frameBytes, message });
       queuedReplies += 1;
-      queuedBytes += frameBytes;
+      queuedBytes += frameBytes + itemBytes;
     },
     addEvent: (path, token, isMergeable) => {
       const strings = `${path}\0${token}\0`;
@@ -57,7 +62,7 @@ export function createOutbox(): Outbox {
       if (isMergeable) mergeable.add(strings);
       const frameBytes = headerBytes + Buffer.byteLength(strings);
       items.push({ kind: "event", frameBytes, strings, mergeable: isMergeable });
-      queuedBytes += frameBytes;
+      queuedBytes += frameBytes + itemBytes;
     },
     take: () => {
       let bytes = 0;
@@ -72,7 +77,7 @@ export function createOutbox(): Outbox {
       }
       if (taken === 0) return undefined;
       items = taken === items.length ? [] : items.slice(taken);
-      queuedBytes -= bytes;
+      queuedBytes -= bytes + taken * itemBytes;
       return batchBuffer.subarray(0, bytes);
     },
   };

@@ -16,7 +16,7 @@ export const quotaDefaults = {
   outstanding: 20,
   /** Open at once. */
   transactions: 10,
-  /** Nodes that one transaction may touch. */
+  /** Nodes that one transaction may touch, and changes that it may make. */
   "transaction-nodes": 1024,
   /** Entries in the list of one node. */
   "node-permissions": 5,

@@ -60,6 +60,23 @@ test("quotas are kept, and a state file from before them has the defaults", () =
   assert.equal(parseSnapshot(older).domains.get(5)?.quotas.nodes, 1000);
 });
 
+test("a transaction makes no more changes than it may touch nodes", () => {
+  playTable([
+    ["a INTRODUCE 5|1|2|", "a< OK"],
+    ["a SET_QUOTA 5|transaction-nodes|3|", "a< OK"],
+    ["a WRITE /a|v", "a< OK"],
+    ["a SET_PERMS /a|n5|", "a< OK"],
+    ["d5 TRANSACTION_START |", "d5< 1|"],
+    ["d5 WRITE#1 /a|1", "d5< OK"],
+    ["d5 WRITE#1 /a|2", "d5< OK"],
+    ["d5 WRITE#1 /a|3", "d5< OK"],
+    ["d5 READ#1 /a|", "d5< 3"],
+    ["d5 WRITE#1 /a|4", "d5< !ENOSPC"],
+    ["d5 TRANSACTION_END#1 T|", "d5< !ENOMEM"],
+    ["a READ /a|", "a< v"],
+  ]);
+});
+
 test("the features are told, and cannot be changed once a domain is introduced", () => {
   playTable([
     ["a GET_FEATURE", "a< 4|"],
