@@ -8,6 +8,7 @@ import { createDecoder } from "../decoder.ts";
 import { payloadBytesMax, type XenstoreMessage } from "../message.ts";
 import { createOutbox } from "./outbox.ts";
 import { openSocketIo } from "./socket-io.ts";
+import { openConversation } from "./spin.ts";
 
 /** Above this much unsent, no further request of the client is handled. */
 const pauseBytes = 256 * 1024;
@@ -36,6 +37,7 @@ export interface ClientHandlers {
 export function serveClient(accepted: Socket, handlers: ClientHandlers): ClientConnection {
   const decoder = createDecoder(payloadBytesMax);
   const outbox = createOutbox();
+  const conversation = openConversation();
   let inbox: readonly XenstoreMessage[] = [];
   /** What to do once all is handled and sent: nothing, or close. */
   let after: "stay" | "close" = "stay";
@@ -91,7 +93,9 @@ export function serveClient(accepted: Socket, handlers: ClientHandlers): ClientC
     inbox = inbox.length === 0 ? messages : [...inbox, ...messages];
     // As C xenstored does: after a claim of too many bytes nothing has a known meaning.
     if (fault !== undefined) after = "close";
+    if (messages.length > 0) conversation.asked();
     work();
+    if (messages.length > 0) conversation.answered();
     if (inbox.length > 0 || fault !== undefined) socket.pause();
   });
   const { socket } = io;
