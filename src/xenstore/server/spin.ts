@@ -6,7 +6,7 @@
 // are served as ever.
 //
 // What it costs is one core's time while clients ask without a pause: on an idle machine no more
-// than the sleeping and waking did (measured), on one whose cores are all busy a third more time a
+// than the sleeping and waking did (measured), on one whose cores are all busy up to twice the time a
 // request, for there a sleeper is woken cheaply. It costs nothing for a client whose requests are
 // further apart than that, nor where there is but one core, which the client needs. It ends by
 // itself `spinMsMax` after the last reply, and keeps a process no longer than that.
