@@ -5,18 +5,24 @@
 // `spinMsMax` after each reply; the loop goes round all the while, so timers and other sockets
 // are served as ever.
 //
-// What it costs is one core's time while clients ask without a pause: on an idle machine no more
-// than the sleeping and waking did (measured), on one whose cores are all busy up to twice the time a
-// request, for there a sleeper is woken cheaply. It costs nothing for a client whose requests are
-// further apart than that, nor where there is but one core, which the client needs. It ends by
-// itself `spinMsMax` after the last reply, and keeps a process no longer than that.
+// What it costs is one core's time while clients ask without a pause: on an idle machine about what
+// the sleeping and waking did (measured). Where all cores are busy a sleeper is woken cheaply, and
+// looking would take a core from others: there is none of it then, nor where there is but one core.
+// It costs nothing for a client whose requests are further apart than that. It ends by itself
+// `spinMsMax` after the last reply, and keeps a process no longer than that.
 
-import { availableParallelism } from "node:os";
+import { availableParallelism, loadavg } from "node:os";
 
 /** Several times what a client of a UNIX socket needs from a reply to its next request. */
 const spinMsMax = 0.2;
 
-const isWorthIt = availableParallelism() > 1;
+const cores = availableParallelism();
+/** A conversation by itself keeps two cores busy, its client's and ours. */
+const loadMax = cores + 1;
+const loadIntervalMs = 1000;
+
+let loadReadMs = Number.NEGATIVE_INFINITY;
+let isWorthIt = false;
 
 /** Until when the loop is to stay awake, for all clients of the process. */
 let awakeUntilMs = 0;
@@ -38,9 +44,18 @@ export function openConversation(): Conversation {
     },
     answered: () => {
       answeredMs = performance.now();
-      if (isQuick && isWorthIt) stayAwake(answeredMs + spinMsMax);
+      if (!isQuick) return;
+      readLoad(answeredMs);
+      if (isWorthIt) stayAwake(answeredMs + spinMsMax);
     },
   };
+}
+
+function readLoad(nowMs: number): void {
+  if (nowMs - loadReadMs < loadIntervalMs) return;
+  loadReadMs = nowMs;
+  const [load = 0] = loadavg();
+  isWorthIt = cores > 1 && load < loadMax;
 }
 
 function stayAwake(untilMs: number): void {

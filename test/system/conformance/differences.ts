@@ -121,7 +121,7 @@ export const differences: Readonly<Record<DifferenceName, Difference>> = {
     servers: ["embedded"],
     what: "a number in a permission has a sign or a base: EINVAL, where C takes it",
     source:
-      "xenstore.txt writes <perm-as-string> with a decimal domid; C reads it with strtoul, base 0",
+      "docs/misc/xenstore.txt, <domid>: a decimal number 0..65535, whose parsing errors generally go undetected",
   },
   "numbers-of-64-bits": {
     servers: ["ocaml"],
