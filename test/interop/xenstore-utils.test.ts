@@ -121,7 +121,7 @@ test("xenstore-watch is told of a change made by xenstore-write", async (t) => {
 test("test-xenstore passes all its tests", async (t) => {
   const store = await interop(t, "test-xenstore");
   if (store === undefined) return;
-  const { exitCode, stdout } = await store.run("test-xenstore", "-i", "200");
+  const { exitCode, stdout } = await store.run("test-xenstore", "-i", "10000");
   assert.equal(exitCode, 0, stdout);
   assert.match(stdout, /^ta err\s*: avg/m);
 });
