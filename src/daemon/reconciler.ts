@@ -14,6 +14,7 @@ import {
   libxlRoot,
   listLogfiles,
   listLogfilesOf,
+  loggingPath,
   logNameOf,
   nodePath,
   noteError,
@@ -270,7 +271,7 @@ export class Reconciler {
   }
 
   #reportUntrusted(key: LogfileKey, path: string): void {
-    const owner = key.owner.kind === "host" ? hostName : String(key.owner.domid);
+    const owner = loggingPath(key.owner);
     const now = performance.now();
     if (now - (this.#untrustedAtMs.get(owner) ?? Number.NEGATIVE_INFINITY) < untrustedIntervalMs) {
       return;
