@@ -9,19 +9,19 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command, CommanderError } from "commander";
-import { embeddedPlaces, hostPlaces, type Places, PlacesError } from "../control/index.ts";
 import {
   ConfigurationError,
   type ConfigurationFile,
   type Daemon,
   DaemonError,
   findConfigurationFile,
-  logEvents,
   readConfiguration,
-  ServiceManager,
   startDaemon,
 } from "../daemon/index.ts";
-import { giveNotice } from "../kernel/index.ts";
+import { logEvents } from "../observe/index.ts";
+import { embeddedPlaces, hostPlaces, type Places, PlacesError } from "../places/index.ts";
+import { giveNotice } from "../program/index.ts";
+import { ServiceManager } from "../vault/index.ts";
 
 interface Options {
   readonly embedded?: true;

@@ -9,7 +9,7 @@ import type { CliContext } from "./context.ts";
 import { CliError } from "./errors.ts";
 import { exitCode } from "./exit-codes.ts";
 
-export interface Program {
+export interface CommandLine {
   /** The file to execute. */
   readonly file: string;
   /** As it was written on the command line, then its arguments. */
@@ -25,7 +25,7 @@ export interface LogDescriptors {
 /** Starts COMMAND and closes our copies of the descriptors, so that its end is the writer's end. */
 export function startChild(
   context: CliContext,
-  program: Program,
+  program: CommandLine,
   descriptors: LogDescriptors,
 ): ChildProcess {
   const [argv0, ...args] = program.words;

@@ -4,7 +4,8 @@
 
 import { Command } from "commander";
 import { type LogfileKey, type LogOwner, parseDomid, parseLogfileId } from "../contract/index.ts";
-import type { Places, StreamStatus } from "../control/index.ts";
+import type { StreamStatus } from "../control/index.ts";
+import type { Places } from "../places/index.ts";
 import { closeLogfile, releaseDomain } from "../toolstack/index.ts";
 import { connectXenstore, type XenstoreClient } from "../xenstore/index.ts";
 import { isOfDomain, isOfLog, parseDomainArgument, titleOf } from "./domain-argument.ts";

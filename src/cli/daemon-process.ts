@@ -7,8 +7,9 @@ import { closeSync, fstatSync, ftruncateSync, mkdirSync, openSync } from "node:f
 import { join, resolve } from "node:path";
 import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
-import { type Places, readNotice } from "../control/index.ts";
 import { describeErrno, errnoNameOf } from "../kernel/index.ts";
+import type { Places } from "../places/index.ts";
+import { readNotice } from "../program/index.ts";
 import type { CliContext } from "./context.ts";
 import { CliError, DaemonKilledError, DaemonStartError } from "./errors.ts";
 import { exitCode } from "./exit-codes.ts";

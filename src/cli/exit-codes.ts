@@ -3,7 +3,8 @@
 
 import { CommanderError } from "commander";
 import { ContractError } from "../contract/index.ts";
-import { ControlError, type ControlErrorCode, PlacesError } from "../control/index.ts";
+import { ControlError, type ControlErrorCode } from "../control/index.ts";
+import { PlacesError } from "../places/index.ts";
 import { ToolstackError, type ToolstackErrorCode } from "../toolstack/index.ts";
 import { XenstoreError, type XenstoreErrorCode } from "../xenstore/index.ts";
 import { XenstoreServerError } from "../xenstore/server/index.ts";

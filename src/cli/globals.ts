@@ -3,6 +3,7 @@
 
 import { resolve } from "node:path";
 import { type Command, Option } from "commander";
+import { ContractError, quote } from "../contract/index.ts";
 import type { CliContext, Output } from "./context.ts";
 
 export interface Globals {
@@ -74,4 +75,11 @@ export function hasColor({ context, globals }: Invocation, output: Output): bool
 /** A note for those who asked for notes. */
 export function note({ context, globals }: Invocation, text: string): void {
   if (globals.verbosity === "verbose") context.stderr.write(`xenlog: ${text}\n`);
+}
+
+/** A descriptor's number, 3 to 9999; throws ContractError. */
+export function parseDescriptor(text: string | undefined, what: string): number | undefined {
+  if (text === undefined) return undefined;
+  if (/^[0-9]{1,4}$/.test(text) && Number(text) > 2) return Number(text);
+  throw new ContractError("syntax", `${what} is ${quote(text)}; it must be a descriptor above 2`);
 }

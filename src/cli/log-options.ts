@@ -25,7 +25,7 @@ import {
   parsePath,
   parseSize,
 } from "../contract/index.ts";
-import type { Places } from "../control/index.ts";
+import type { Places } from "../places/index.ts";
 import { CliError } from "./errors.ts";
 
 /** Whose log it is to be, as the command line says it. */

@@ -9,10 +9,10 @@ import {
   type ControlClient,
   ControlError,
   controlClient,
-  type Places,
   type StreamStatus,
 } from "../control/index.ts";
-import { identifyProcess, isAlive } from "../kernel/index.ts";
+import type { Places } from "../places/index.ts";
+import { identifyProcess, isAlive } from "../program/index.ts";
 import type { CliContext } from "./context.ts";
 import { ensureDaemon, makeStateDirectory } from "./daemon-process.ts";
 import { CliError } from "./errors.ts";

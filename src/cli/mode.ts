@@ -5,15 +5,9 @@
 import { closeSync, constants, openSync, statSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
-import {
-  type ControlClient,
-  ControlError,
-  controlClient,
-  embeddedPlaces,
-  hostPlaces,
-  type Places,
-} from "../control/index.ts";
+import { type ControlClient, ControlError, controlClient } from "../control/index.ts";
 import { errnoNameOf } from "../kernel/index.ts";
+import { embeddedPlaces, hostPlaces, type Places } from "../places/index.ts";
 import { CliError } from "./errors.ts";
 import type { Invocation } from "./globals.ts";
 

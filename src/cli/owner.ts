@@ -3,7 +3,7 @@
 // be told of.
 
 import { type Domid, quote } from "../contract/index.ts";
-import type { Places } from "../control/index.ts";
+import type { Places } from "../places/index.ts";
 import {
   domainName,
   findDomain,

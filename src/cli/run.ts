@@ -6,11 +6,10 @@ import { closeSync, constants } from "node:fs";
 import { Command } from "commander";
 import { openPath } from "../kernel/index.ts";
 import { connectXenstore, type XenstoreClient } from "../xenstore/index.ts";
-import { exitOf, type Program, signalExitCode, startChild } from "./child.ts";
+import { type CommandLine, exitOf, signalExitCode, startChild } from "./child.ts";
 import { findCommand } from "./command-lookup.ts";
 import { contextOfDaemon } from "./daemon-process.ts";
-import type { Invocation } from "./globals.ts";
-import { note } from "./globals.ts";
+import { type Invocation, note } from "./globals.ts";
 import { type KeeperOptions, keepDaemon, withDaemonKept } from "./keeper.ts";
 import { showLiveLine } from "./live-line.ts";
 import { addLogOptions, type LogChoice, parseLogOptions } from "./log-options.ts";
@@ -39,7 +38,11 @@ export function runCommand(invoke: Invoke): Command {
   );
 }
 
-async function run(invocation: Invocation, choice: LogChoice, program: Program): Promise<number> {
+async function run(
+  invocation: Invocation,
+  choice: LogChoice,
+  program: CommandLine,
+): Promise<number> {
   using signals = routeSignals(invocation.context);
   try {
     const places = await placesOfRun(invocation);
@@ -57,7 +60,7 @@ async function run(invocation: Invocation, choice: LogChoice, program: Program):
 interface Run {
   readonly invocation: Invocation;
   readonly choice: LogChoice;
-  readonly program: Program;
+  readonly program: CommandLine;
   readonly signals: SignalRoute;
   readonly membership: Membership;
 }

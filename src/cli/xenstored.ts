@@ -5,14 +5,14 @@
 import { mkdirSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { Command, Option } from "commander";
-import { embeddedPlaces, parseDescriptor } from "../control/index.ts";
-import { giveNotice } from "../kernel/index.ts";
+import { embeddedPlaces } from "../places/index.ts";
+import { giveNotice } from "../program/index.ts";
 import { findXenstoreSocket } from "../xenstore/index.ts";
 import { startXenstoreServer } from "../xenstore/server/index.ts";
 import type { CliContext } from "./context.ts";
 import { CliError } from "./errors.ts";
 import { describeError, exitCode, exitCodeOf } from "./exit-codes.ts";
-import { type Invocation, note } from "./globals.ts";
+import { type Invocation, note, parseDescriptor } from "./globals.ts";
 import type { Invoke } from "./main.ts";
 import { socketAnswers } from "./mode.ts";
 

@@ -1,18 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Why a place cannot be used, or a daemon could not be asked. `message` is a sentence for people.
-
-export type PlacesErrorCode = "directoryTooLong" | "notADirectory" | "directoryUnusable";
-
-/** A directory that cannot hold an embedded daemon. */
-export class PlacesError extends Error {
-  readonly code: PlacesErrorCode;
-
-  constructor(code: PlacesErrorCode, message: string, cause?: unknown) {
-    super(message, cause === undefined ? undefined : { cause });
-    this.name = "PlacesError";
-    this.code = code;
-  }
-}
+// Why a daemon did not answer. `message` is a sentence for the operator.
 
 /**
  * - `unreachable`: nobody answers at the control socket, or it went away in the middle of an answer;

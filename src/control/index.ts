@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The daemon's HTTP API on a UNIX socket, both ends, and where that socket is.
+// The daemon's HTTP API on a UNIX socket, both ends.
 
 export type {
   ControlSource,
@@ -9,12 +9,5 @@ export type {
   StreamStatus,
 } from "./api.ts";
 export { type ControlClient, controlClient } from "./client.ts";
-export {
-  ControlError,
-  type ControlErrorCode,
-  PlacesError,
-  type PlacesErrorCode,
-} from "./errors.ts";
-export { parseDescriptor, readNotice } from "./notice.ts";
-export { embeddedPlaces, hostPlaces, type Places } from "./places.ts";
+export { ControlError, type ControlErrorCode } from "./errors.ts";
 export { type ControlServer, type ControlServerOptions, startControlServer } from "./server.ts";

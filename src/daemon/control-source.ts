@@ -10,8 +10,8 @@ import type {
   StreamStatus,
 } from "../control/index.ts";
 import type { StreamRecord, StreamReport } from "../pump/index.ts";
-import type { Refusal, Refusals } from "./refusals.ts";
-import type { LiveStream, Streams } from "./streams.ts";
+import type { Refusal, Refusals } from "./requests/index.ts";
+import type { LiveStream, Streams } from "./streams/index.ts";
 
 export interface ControlSourceOptions {
   readonly streams: Streams;

@@ -3,28 +3,21 @@
 // touches a log or a stage; that is the pumps' part.
 
 import { rmSync } from "node:fs";
-import {
-  type ControlServer,
-  type Places,
-  type ReloadOutcome,
-  startControlServer,
-} from "../control/index.ts";
-import { type ConfigurationFile, LiveConfiguration } from "./configuration.ts";
+import { type ControlServer, type ReloadOutcome, startControlServer } from "../control/index.ts";
+import type { EmitEvent } from "../observe/index.ts";
+import type { Places } from "../places/index.ts";
+import type { Program } from "../program/index.ts";
+import { FifoKeeper, type ServiceManager } from "../vault/index.ts";
+import { type ConfigurationFile, LiveConfiguration } from "./configuration/index.ts";
 import { controlSource } from "./control-source.ts";
 import { makeDirectories, removeDirectories } from "./directories.ts";
 import { ConfigurationError } from "./errors.ts";
-import type { EmitEvent } from "./events.ts";
-import { FifoKeeper } from "./fifo-keeper.ts";
 import { type InstanceLock, takeInstanceLock } from "./instance-lock.ts";
-import type { Program } from "./program.ts";
-import { Pumps } from "./pumps.ts";
-import { Refusals } from "./refusals.ts";
-import type { ServiceManager } from "./service-manager.ts";
+import { Pumps } from "./pumps/index.ts";
+import { Refusals, XenstoreFollower } from "./requests/index.ts";
+import { hasClients, type Lifetime, watchLifetime } from "./shared-daemon.ts";
 import { ensureStore, stopStore } from "./store-process.ts";
-import { StreamTable } from "./stream-table.ts";
-import { Streams } from "./streams.ts";
-import { hasClients, type Lifetime, watchLifetime } from "./transient.ts";
-import { XenstoreFollower } from "./xenstore-follower.ts";
+import { Streams, StreamTable } from "./streams/index.ts";
 
 export interface DaemonOptions {
   readonly places: Places;
@@ -119,7 +112,9 @@ function makeParts(
     program: pumpProgram,
     fsync: () => configuration.current.fsync,
     emit,
-    streams: () => streams,
+    onMessage: (message) => streams.receive(message),
+    onStarted: (fileSystem) => streams.tellPump(fileSystem),
+    onFailed: (fileSystem, reason) => streams.refuseAll(fileSystem, reason),
   });
   const streams = new Streams({
     places,

@@ -4,8 +4,8 @@
 
 import { accessSync, constants, mkdirSync, rmdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
-import type { Places } from "../control/index.ts";
 import { describeErrno, errnoNameOf } from "../kernel/index.ts";
+import type { Places } from "../places/index.ts";
 import { DaemonError } from "./errors.ts";
 
 /** FIFOs and the daemon's own files are for nobody else. */

@@ -5,8 +5,6 @@ export {
   type ConfigurationFile,
   findConfigurationFile,
   readConfiguration,
-} from "./configuration.ts";
+} from "./configuration/index.ts";
 export { type Daemon, type DaemonOptions, startDaemon } from "./daemon.ts";
 export { ConfigurationError, DaemonError, type DaemonErrorCode } from "./errors.ts";
-export { logEvents } from "./events.ts";
-export { ServiceManager } from "./service-manager.ts";

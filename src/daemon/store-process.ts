@@ -9,11 +9,16 @@ import { connect } from "node:net";
 import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import * as v from "valibot";
-import { readNotice } from "../control/index.ts";
-import { identifyProcess, openPath, type ProcessIdentity, signalProcess } from "../kernel/index.ts";
+import { openPath } from "../kernel/index.ts";
+import type { EmitEvent } from "../observe/index.ts";
+import {
+  identifyProcess,
+  type ProcessIdentity,
+  type Program,
+  readNotice,
+  signalProcess,
+} from "../program/index.ts";
 import { DaemonError } from "./errors.ts";
-import type { EmitEvent } from "./events.ts";
-import type { Program } from "./program.ts";
 
 export interface StoreProcessOptions {
   readonly socketPath: string;

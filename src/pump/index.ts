@@ -3,20 +3,10 @@
 // process that starts it.
 
 export {
-  type DescriptorHolder,
-  endDescriptorHolder,
-  readDescriptorHolder,
-  startDescriptorHolder,
-} from "./descriptor-holder.ts";
-export { Fifo, FifoError } from "./fifo.ts";
-export { endHolder, ensureHolder, type StageStore, watchHolder } from "./holder.ts";
-export {
   type FromPump,
   parseFromPump,
-  type StageLocation,
   type StreamReport,
   type ToPump,
 } from "./messages.ts";
 export { type PumpChannel, runPump } from "./pump.ts";
 export { parseStreamRecord, type StreamRecord } from "./record.ts";
-export { RefusedDrain } from "./refused-drain.ts";

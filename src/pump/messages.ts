@@ -4,17 +4,8 @@
 import * as v from "valibot";
 import { limitBytesMin } from "../contract/index.ts";
 import type { FsyncPolicy, Interference } from "../logfile/index.ts";
+import type { StageLocation } from "../vault/index.ts";
 import { type StreamRecord, streamRecordSchema } from "./record.ts";
-
-export interface StageLocation {
-  /** `/proc/PID/fd/N` of the holder. Only the pump opens it. */
-  readonly path: string;
-  /** The same in numbers: the holder, and its descriptor. */
-  readonly pid: number;
-  readonly fd: number;
-  /** Inode of the pipe that has to be behind it. */
-  readonly inode: number;
-}
 
 export interface PumpStart {
   readonly type: "start";

@@ -4,10 +4,10 @@
 
 import { closeSync, constants } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
+import { FifoError } from "../fifo/index.ts";
 import { errnoNameOf, openPath, tryLock } from "../kernel/index.ts";
 import { Durability, LogfileError } from "../logfile/index.ts";
-import { FifoError } from "./fifo.ts";
-import { replaceHolder } from "./holder.ts";
+import { replaceHolder } from "../vault/index.ts";
 import { Leftovers } from "./leftovers.ts";
 import { LogSink } from "./log-sink.ts";
 import { supersededMarker } from "./markers.ts";

@@ -4,9 +4,9 @@
 
 import assert from "node:assert/strict";
 import { closeSync } from "node:fs";
+import { Fifo } from "../fifo/index.ts";
 import { bytesReadable, type Readiness, splice, watchReadable } from "../kernel/index.ts";
 import type { Durability, Interference, Refusal } from "../logfile/index.ts";
-import { Fifo } from "./fifo.ts";
 import { LogSink } from "./log-sink.ts";
 import type { StreamReport } from "./messages.ts";
 import type { Intent } from "./note.ts";

@@ -5,7 +5,7 @@
 
 import { closeSync, fstatSync } from "node:fs";
 import { copyDescriptorOf } from "../kernel/index.ts";
-import type { StageLocation } from "./messages.ts";
+import type { StageLocation } from "../vault/index.ts";
 
 /** None where we may not look into the holder, such as without root under Yama. */
 export function shareStages(stages: readonly StageLocation[]): readonly number[] {

@@ -5,7 +5,7 @@
 
 import { closeSync, constants, fstatSync } from "node:fs";
 import { bytesReadable, openPath, pipeSize, splice } from "../kernel/index.ts";
-import type { StageLocation } from "./messages.ts";
+import type { StageLocation } from "../vault/index.ts";
 import { type Fill, type Intent, Notes, type OwnerNote } from "./note.ts";
 import type { LogTarget } from "./record.ts";
 

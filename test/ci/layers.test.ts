@@ -3,25 +3,15 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
+import { fences, overrides, rooms } from "../../scripts/house.mjs";
 
 const repository = fileURLToPath(new URL("../..", import.meta.url));
-const layers = [
-  "bin",
-  "cli",
-  "daemon",
-  "control",
-  "pump",
-  "logfile",
-  "toolstack",
-  "contract",
-  "xenstore",
-  "kernel",
-];
+const layers = rooms.map(({ name }) => name);
 
 const root = mkdtempSync(join(tmpdir(), "xenlogd-layers-"));
 after(() => rmSync(root, { recursive: true }));
@@ -66,6 +56,28 @@ describe("an import", () => {
       assert.equal(count(lint(planted), "Each folder has one door"), below.length);
       plant(planted, importing(below, "index.ts", "door"));
       assert.equal(lint(planted), "");
+    });
+  }
+});
+
+describe("the linter's configuration", () => {
+  it("is what scripts/house.mjs makes of the list of rooms", () => {
+    const text = readFileSync(join(repository, "biome.json"), "utf8");
+    const { overrides: written } = JSON.parse(text) as { overrides: unknown };
+    assert.deepEqual(written, overrides());
+  });
+});
+
+describe("a library", () => {
+  for (const [library, allowed] of Object.entries(fences)) {
+    const name = library.replace("/**", "/part");
+    it(`${name} is imported in ${allowed.join(" and ")} only`, () => {
+      for (const layer of layers) plant(`src/${layer}/planted.ts`, `import "${name}";\n`);
+      const found = lint("src");
+      for (const layer of layers) {
+        const expected = allowed.includes(layer) ? 0 : 1;
+        assert.equal(count(found, `src/${layer}/planted.ts:`), expected, layer);
+      }
     });
   }
 });

@@ -17,8 +17,8 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { fileSystemOf, readMounts } from "../../../src/daemon/file-systems.ts";
 import { takeInstanceLock } from "../../../src/daemon/instance-lock.ts";
+import { fileSystemOf, readMounts } from "../../../src/daemon/pumps/file-systems.ts";
 import { openPath, tryLock } from "../../../src/kernel/index.ts";
 import { libcFcntl } from "../../../src/kernel/library.ts";
 import { spawnXenlog, testDirectory } from "../../support/cli.ts";

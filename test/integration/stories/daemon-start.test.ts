@@ -6,7 +6,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { fileSystemOf, readMounts } from "../../../src/daemon/file-systems.ts";
+import { fileSystemOf, readMounts } from "../../../src/daemon/pumps/file-systems.ts";
 import {
   leftBehind,
   processesIn,

@@ -16,8 +16,9 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
-import type { StageLocation, StreamReport } from "../../../src/pump/messages.ts";
+import type { StreamReport } from "../../../src/pump/messages.ts";
 import type { StreamRecord } from "../../../src/pump/record.ts";
+import type { StageLocation } from "../../../src/vault/index.ts";
 import { Account } from "./account.ts";
 import { fileName } from "./calls.ts";
 import { ChainWatch, type LogBound } from "./chain-watch.ts";

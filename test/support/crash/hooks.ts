@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Puts other system calls under the modules of src/pump, src/logfile and src/kernel when they are
+// Puts other system calls under the modules of src/ when they are
 // loaded, and lets a test load the product a second time with one of its sentences changed.
 
 import assert from "node:assert/strict";
@@ -23,7 +23,7 @@ export interface Mutation {
   readonly edits: readonly (readonly [string | RegExp, string])[];
 }
 
-const below = /\/src\/(pump|logfile|kernel)\//;
+const below = /\/src\//;
 const scheme = "xenlogd-crash:";
 
 let replacements: Replacements | undefined;

@@ -9,7 +9,7 @@ import {
   findConfigurationFile,
   parseConfiguration,
   readConfiguration,
-} from "../../../src/daemon/configuration.ts";
+} from "../../../src/daemon/configuration/configuration.ts";
 import { ConfigurationError } from "../../../src/daemon/errors.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "configuration-"));

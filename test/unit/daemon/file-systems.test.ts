@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { fileSystemOf, parseMounts } from "../../../src/daemon/file-systems.ts";
+import { fileSystemOf, parseMounts } from "../../../src/daemon/pumps/file-systems.ts";
 
 const mounts = parseMounts(
   [

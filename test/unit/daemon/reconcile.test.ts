@@ -7,7 +7,7 @@ import {
   type Desired,
   type Present,
   reconcile,
-} from "../../../src/daemon/reconcile.ts";
+} from "../../../src/daemon/requests/decide.ts";
 
 const complete: LogNodes = {
   pipe: "/run/xen/a",

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { parseInherited, ServiceManager } from "../../../src/daemon/service-manager.ts";
+import { parseInherited, ServiceManager } from "../../../src/vault/service-manager.ts";
 
 const pid = 4711;
 

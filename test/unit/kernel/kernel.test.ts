@@ -18,8 +18,6 @@ import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import {
   bytesReadable,
-  identifyProcess,
-  isAlive,
   KernelError,
   makeFifo,
   makePipe,
@@ -37,6 +35,7 @@ import {
   unlinkAt,
   watchReadable,
 } from "../../../src/kernel/index.ts";
+import { identifyProcess, isAlive } from "../../../src/program/index.ts";
 
 const root = mkdtempSync(join(tmpdir(), "xenlogd-kernel-"));
 const rootFd = openPath(root, O_PATH | constants.O_DIRECTORY);

@@ -18,14 +18,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { makeFifo, makePipe, openPath } from "../../../src/kernel/index.ts";
-import {
-  type FromPump,
-  runPump,
-  type StageLocation,
-  type StreamRecord,
-  type ToPump,
-} from "../../../src/pump/index.ts";
+import { type FromPump, runPump, type StreamRecord, type ToPump } from "../../../src/pump/index.ts";
 import { StagePool } from "../../../src/pump/stage-pool.ts";
+import type { StageLocation } from "../../../src/vault/index.ts";
 import { waitFor } from "../../support/wait.ts";
 
 const O_RDWR = 2;

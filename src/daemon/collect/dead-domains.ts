@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// Collects what a toolstack has left behind: nodes of a domain that is gone. Only of one that was
+// seen introduced before, in the same store: nodes may be written before their domain is there.
+
+import { type Domid, listLogfilesOf, loggingPath } from "../../contract/index.ts";
+import type { EmitEvent } from "../../observe/index.ts";
+import { isXenstoreError, type XenstoreClient } from "../../xenstore/index.ts";
+import { readStoreId } from "./store-identity.ts";
+
+export class DeadDomains {
+  readonly #client: XenstoreClient;
+  readonly #emit: EmitEvent;
+  readonly #introduced: Set<Domid> = new Set();
+  #storeId: string | undefined;
+
+  constructor(client: XenstoreClient, emit: EmitEvent) {
+    this.#client = client;
+    this.#emit = emit;
+  }
+
+  /** Runs until the client is closed. The event names no domain: all of them are looked at. */
+  async run(): Promise<void> {
+    const watch = await this.#client.watch("@releaseDomain");
+    for await (const _event of watch) {
+      try {
+        await this.#forgetOtherStore();
+        for (const domid of this.#introduced) await this.#look(domid);
+      } catch (error) {
+        // Lost on the way: the new connection begins with an event.
+        if (!isXenstoreError(error)) throw error;
+      }
+    }
+  }
+
+  /** Remembers the domain if it is introduced now. */
+  async observe(domid: Domid): Promise<void> {
+    await this.#forgetOtherStore();
+    if (await this.#client.isDomainIntroduced(domid)) this.#introduced.add(domid);
+  }
+
+  /** What was introduced in a store that lost everything says nothing about this one. */
+  async #forgetOtherStore(): Promise<void> {
+    const storeId = await readStoreId(this.#client);
+    if (storeId !== this.#storeId) this.#introduced.clear();
+    this.#storeId = storeId;
+  }
+
+  async #look(domid: Domid): Promise<void> {
+    if (await this.#client.isDomainIntroduced(domid)) return;
+    this.#introduced.delete(domid);
+    const left = await this.#client.transaction(async (transaction) => {
+      const owner = { kind: "domain", domid } as const;
+      const keys = await listLogfilesOf(transaction, owner);
+      if (keys.length > 0) await transaction.rm(loggingPath(owner));
+      return keys.length;
+    });
+    if (left > 0) this.#emit({ kind: "NodesCollected", domid, requests: left });
+  }
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// The pumps of this daemon, one for each file system that has logs; started when they are needed.
+
+import type { FsyncPolicy } from "../../logfile/index.ts";
+import type { EmitEvent } from "../../observe/index.ts";
+import type { Places } from "../../places/index.ts";
+import type { Program } from "../../program/index.ts";
+import type { FromPump } from "../../pump/index.ts";
+import { type ServiceManager, StoredStages } from "../../vault/index.ts";
+import { fileSystemOf, readMounts } from "./file-systems.ts";
+import { PumpProcess } from "./pump-process.ts";
+
+export interface PumpsOptions {
+  readonly places: Places;
+  readonly positionsDirectory: string;
+  readonly serviceManager: ServiceManager;
+  readonly program: Program;
+  readonly fsync: () => FsyncPolicy;
+  readonly emit: EmitEvent;
+  readonly onMessage: (message: FromPump) => void;
+  /** The pump of that file system is ready, now or again: it has to be told its streams. */
+  readonly onStarted: (fileSystem: string) => void;
+  /** The pump of that file system cannot start. */
+  readonly onFailed: (fileSystem: string, reason: string) => void;
+}
+
+export class Pumps {
+  readonly #options: PumpsOptions;
+  readonly #byFileSystem: Map<string, PumpProcess> = new Map();
+  /** They outlive a pump that could not start. */
+  readonly #storedStages: Map<string, StoredStages> = new Map();
+
+  constructor(options: PumpsOptions) {
+    this.#options = options;
+  }
+
+  /** Starts the pump of the daemon's own log directory; rejects with DaemonError if it cannot. */
+  startFirst(): Promise<void> {
+    const { ownLogDirectory } = this.#options.places;
+    return this.#make(fileSystemOf(ownLogDirectory, readMounts()), ownLogDirectory).start();
+  }
+
+  /** The pump of a file system; `directory` is for people. */
+  of(fileSystem: string, directory: string): PumpProcess {
+    const known = this.#byFileSystem.get(fileSystem);
+    if (known !== undefined) return known;
+    const pump = this.#make(fileSystem, directory);
+    pump.start().catch((error: Error) => {
+      // The next request on that file system tries again.
+      this.#byFileSystem.delete(fileSystem);
+      this.#options.onFailed(fileSystem, error.message);
+    });
+    return pump;
+  }
+
+  /** They use what is configured now. */
+  configure(): void {
+    for (const pump of this.#byFileSystem.values()) pump.configure();
+  }
+
+  /** Somebody may have moved log files: they look for them under their names again. */
+  reopen(): void {
+    for (const pump of this.#byFileSystem.values()) pump.send({ type: "reopen" });
+  }
+
+  /** Drains and ends all of them. Resolves with the bytes that stay in stages. */
+  async stop(): Promise<number | "unknown"> {
+    const stranded = await Promise.all([...this.#byFileSystem.values()].map((pump) => pump.stop()));
+    if (stranded.includes("unknown")) return "unknown";
+    return stranded.reduce((sum: number, bytes) => sum + Number(bytes), 0);
+  }
+
+  #make(fileSystem: string, directory: string): PumpProcess {
+    const { places, positionsDirectory, program, fsync, emit, onMessage } = this.#options;
+    const pump = new PumpProcess({
+      fileSystem,
+      directory,
+      volatileDirectory: places.volatileDirectory,
+      positionsDirectory,
+      storedStages: this.#storedStagesOf(fileSystem),
+      program,
+      fsync,
+      emit,
+      onMessage,
+      onStarted: () => this.#options.onStarted(fileSystem),
+    });
+    this.#byFileSystem.set(fileSystem, pump);
+    return pump;
+  }
+
+  #storedStagesOf(fileSystem: string): StoredStages {
+    const known = this.#storedStages.get(fileSystem);
+    const stages = known ?? new StoredStages(this.#options.serviceManager, fileSystem);
+    this.#storedStages.set(fileSystem, stages);
+    return stages;
+  }
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// Requests that were refused, as long as their nodes are there: what is written into their FIFOs is
+// counted and thrown away. They are read from xenstore again by the next daemon.
+
+import { closeSync, constants } from "node:fs";
+import { keyText, type LogfileKey, type LogNodes, relativeBelow } from "../../contract/index.ts";
+import { FifoError, RefusedDrain } from "../../fifo/index.ts";
+import { openPath } from "../../kernel/index.ts";
+
+export interface Refusal {
+  readonly key: LogfileKey;
+  readonly pipe: string;
+  readonly nodes: LogNodes;
+  /** `undefined` where the FIFO itself is not one that may be opened. */
+  readonly drain: RefusedDrain | undefined;
+}
+
+export class Refusals implements Disposable {
+  readonly #runDirectory: string;
+  readonly #nullFd: number = openPath("/dev/null", constants.O_WRONLY);
+  /** By key. */
+  readonly #held: Map<string, Refusal> = new Map();
+  /** Drains whose nodes are gone and whose writers are not. */
+  readonly #leaving: Set<RefusedDrain> = new Set();
+
+  constructor(runDirectory: string) {
+    this.#runDirectory = runDirectory;
+  }
+
+  get held(): readonly Refusal[] {
+    return [...this.#held.values()];
+  }
+
+  /** The request under the key, refused; a FIFO that is drained already goes on being drained. */
+  hold(key: LogfileKey, pipe: string, nodes: LogNodes): void {
+    const text = keyText(key);
+    const before = this.#held.get(text);
+    if (before?.pipe !== pipe) this.release(key);
+    const drain = before?.pipe === pipe ? before.drain : this.#startDrain(pipe);
+    this.#held.set(text, { key, pipe, nodes, drain });
+  }
+
+  /**
+   * The nodes under the key are gone, or are about the FIFO `pipe` now. The same FIFO is kept: whoever
+   * writes into it must not find it without a reader while the request is looked at anew.
+   */
+  release(key: LogfileKey, pipe?: string): void {
+    const held = this.#held.get(keyText(key));
+    if (held === undefined || held.pipe === pipe) return;
+    this.#held.delete(keyText(key));
+    if (held.drain === undefined) return;
+    this.#leaving.add(held.drain);
+    held.drain.nodesGone();
+  }
+
+  /** A stream has the FIFO now. */
+  succeed(key: LogfileKey): void {
+    this.#held.get(keyText(key))?.drain?.close();
+    this.#held.delete(keyText(key));
+  }
+
+  [Symbol.dispose](): void {
+    for (const { drain } of this.#held.values()) drain?.close();
+    for (const drain of this.#leaving) drain.close();
+    this.#held.clear();
+    this.#leaving.clear();
+    closeSync(this.#nullFd);
+  }
+
+  #startDrain(pipe: string): RefusedDrain | undefined {
+    const relativePipe = relativeBelow(pipe, this.#runDirectory);
+    if (relativePipe === undefined) return undefined;
+    try {
+      const drain: RefusedDrain = new RefusedDrain({
+        runRoot: this.#runDirectory,
+        relativePipe,
+        nullFd: this.#nullFd,
+        onEnd: () => this.#leaving.delete(drain),
+      });
+      return drain;
+    } catch (error) {
+      if (!(error instanceof FifoError)) throw error;
+      return undefined;
+    }
+  }
+}

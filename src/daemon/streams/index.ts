@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
+// The streams of the daemon: in memory, on tmpfs, and in the pump of their file system.
+
+export type { ClosedStream } from "./closed-streams.ts";
+export { StreamTable } from "./stream-table.ts";
+export { type LiveStream, type Opened, Streams } from "./streams.ts";

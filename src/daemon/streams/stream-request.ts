@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// A request from xenstore made into a stream's record, or refused with a sentence. Whether the paths
+// lead where they should is looked at again by the pump, with descriptors.
+
+import { randomBytes } from "node:crypto";
+import { keyText, type LogfileKey, type LogRequest, relativeBelow } from "../../contract/index.ts";
+import type { Places } from "../../places/index.ts";
+import type { StreamRecord } from "../../pump/index.ts";
+
+/** What xenstore asks for, and in which store. */
+export interface OpenRequest {
+  readonly key: LogfileKey;
+  readonly name: string;
+  readonly log: string;
+  readonly request: LogRequest;
+  readonly store: string;
+}
+
+export type ParsedOpenRequest =
+  | { readonly kind: "record"; readonly record: StreamRecord }
+  | { readonly kind: "refused"; readonly reason: string };
+
+/** Bytes of randomness in an epoch. */
+const epochBytes = 8;
+
+/** The record of a new stream, with an epoch of its own. */
+export function recordOf(
+  { key, name, log, request, store }: OpenRequest,
+  places: Places,
+  sequence: number,
+): ParsedOpenRequest {
+  const { logDirectory, runDirectory } = places;
+  const relativeFile = relativeBelow(request.file, logDirectory);
+  if (relativeFile === undefined) {
+    return {
+      kind: "refused",
+      reason: `file is "${request.file}"; it must be below ${logDirectory}`,
+    };
+  }
+  const relativePipe = relativeBelow(request.pipe, runDirectory);
+  if (relativePipe === undefined) {
+    return {
+      kind: "refused",
+      reason: `pipe is "${request.pipe}"; it must be below ${runDirectory}`,
+    };
+  }
+  const record: StreamRecord = {
+    version: 1,
+    epoch: randomBytes(epochBytes).toString("hex"),
+    key: keyText(key),
+    name,
+    log,
+    pipe: request.pipe,
+    file: request.file,
+    runRoot: runDirectory,
+    relativePipe,
+    logRoot: logDirectory,
+    relativeFile,
+    limitBytes: request.limitBytes,
+    copies: request.copies,
+    overflow: request.overflow,
+    store,
+    nodes: "present",
+    sequence,
+  };
+  return { kind: "record", record };
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// The streams as files on tmpfs, one each, so that a restarted daemon moves bytes before it asks
+// xenstore anything. A record is there from before its FIFO is opened until after it is closed.
+
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { parseStreamRecord, type StreamRecord } from "../../pump/index.ts";
+
+const suffix = ".json";
+
+export class StreamTable {
+  readonly #directory: string;
+  /** Where the pumps keep each stream's positions. */
+  readonly positionsDirectory: string;
+
+  constructor(volatileDirectory: string) {
+    this.#directory = `${volatileDirectory}/streams`;
+    this.positionsDirectory = `${volatileDirectory}/positions`;
+    mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+    mkdirSync(this.positionsDirectory, { recursive: true, mode: 0o700 });
+  }
+
+  /** The records that are there, in the order in which the streams began. */
+  load(): readonly StreamRecord[] {
+    const names = readdirSync(this.#directory).filter((name) => name.endsWith(suffix));
+    return names
+      .map((name) => this.#read(name))
+      .filter((record) => record !== undefined)
+      .sort((a, b) => a.sequence - b.sequence);
+  }
+
+  /** What is damaged is left alone: it may be worth a look, and must not keep a daemon from starting. */
+  #read(name: string): StreamRecord | undefined {
+    try {
+      return parseStreamRecord(readFileSync(`${this.#directory}/${name}`, "utf8"));
+    } catch {
+      return undefined;
+    }
+  }
+
+  add(record: StreamRecord): void {
+    const path = this.#pathOf(record.epoch);
+    writeFileSync(`${path}.new`, JSON.stringify(record), { mode: 0o600 });
+    renameSync(`${path}.new`, path);
+  }
+
+  remove(epoch: string): void {
+    rmSync(this.#pathOf(epoch), { force: true });
+    rmSync(`${this.positionsDirectory}/${epoch}`, { force: true });
+  }
+
+  #pathOf(epoch: string): string {
+    return `${this.#directory}/${epoch}${suffix}`;
+  }
+}

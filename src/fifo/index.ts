@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
+// The reading side of a FIFO, for the pump and the main process.
+
+export { RefusedDrain, type RefusedDrainOptions } from "./drain.ts";
+export { Fifo, FifoError } from "./fifo.ts";
+export { hasWriterOrBytes } from "./has-writer.ts";

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// One event is one line of the daemon's own log. ERROR means that bytes were lost or an operator must
+// act, WARN that something was recovered, INFO is lifecycle.
+
+import { destination, type Logger, pino } from "pino";
+import type { DaemonEvent, EmitEvent } from "./events.ts";
+
+type Level = "info" | "warn" | "error";
+
+const levelOf: Record<DaemonEvent["kind"], Level> = {
+  DaemonStarted: "info",
+  ConfigurationReloaded: "info",
+  ConfigurationRefused: "error",
+  DaemonStopped: "info",
+  StreamOpened: "info",
+  StreamClosed: "info",
+  StreamRefused: "warn",
+  StreamReconfigured: "info",
+  StreamChangeRefused: "warn",
+  StreamUntrusted: "warn",
+  StreamStalled: "error",
+  StreamResumed: "warn",
+  StageRecovered: "warn",
+  StageOrphaned: "error",
+  StageLost: "error",
+  LogInterfered: "warn",
+  PumpStarted: "info",
+  PumpEnded: "warn",
+  HolderLost: "error",
+  HolderReplaced: "info",
+  HolderRestored: "warn",
+  FifoKeeperLost: "warn",
+  FifoKeeperFailed: "error",
+  ServiceManagerLost: "error",
+  XenstoreConnected: "info",
+  XenstoreLost: "warn",
+  FifosCollected: "warn",
+  NodesCollected: "warn",
+  StoreStarted: "info",
+};
+
+/** Writes events to stderr, one JSON object a line, before it returns: the last line counts. */
+export function logEvents(): EmitEvent {
+  const logger: Logger = pino(
+    {
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (level) => ({ level }) },
+    },
+    destination({ fd: 2, sync: true }),
+  );
+  return ({ kind, ...fields }) => logger[levelOf[kind]](fields, kind);
+}

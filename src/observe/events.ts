@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// What happens in the daemon, by name.
+
+export type DaemonEvent =
+  | { readonly kind: "DaemonStarted"; readonly version: string; readonly directory: string }
+  /** `path` is null without a file: then all is as it was. */
+  | { readonly kind: "ConfigurationReloaded"; readonly path: string | null }
+  /** What was configured before goes on. */
+  | {
+      readonly kind: "ConfigurationRefused";
+      readonly path: string | null;
+      readonly reason: string;
+    }
+  | { readonly kind: "DaemonStopped"; readonly strandedBytes: number | "unknown" }
+  | {
+      readonly kind: "StreamOpened";
+      readonly key: string;
+      readonly epoch: string;
+      readonly file: string;
+    }
+  | {
+      readonly kind: "StreamClosed";
+      readonly key: string;
+      readonly epoch: string;
+      readonly writtenBytes: number;
+      /** By reason. */
+      readonly droppedBytes: Readonly<Record<string, number>>;
+    }
+  | {
+      readonly kind: "StreamRefused";
+      readonly key: string;
+      readonly reason: string;
+      readonly final: boolean;
+    }
+  | {
+      readonly kind: "StreamReconfigured";
+      readonly key: string;
+      readonly epoch: string;
+      readonly limitBytes: number;
+      readonly copies: number;
+    }
+  /** The stream goes on with the values that it had. */
+  | {
+      readonly kind: "StreamChangeRefused";
+      readonly key: string;
+      readonly epoch: string;
+      readonly reason: string;
+    }
+  | { readonly kind: "StreamUntrusted"; readonly key: string; readonly path: string }
+  | { readonly kind: "StreamStalled"; readonly key: string; readonly reason: string }
+  | { readonly kind: "StreamResumed"; readonly key: string }
+  | { readonly kind: "StageRecovered"; readonly epoch: string; readonly bytes: number }
+  | { readonly kind: "StageOrphaned"; readonly bytes: number }
+  /** These bytes of the stream are in no file, and its log says so in place. */
+  | {
+      readonly kind: "StageLost";
+      readonly key: string;
+      readonly bytes: number;
+      readonly certainty: "exact" | "atMost";
+    }
+  /** Somebody else has changed the stream's log; it goes on under its name. */
+  | {
+      readonly kind: "LogInterfered";
+      readonly key: string;
+      readonly what: "truncated" | "extended" | "replaced" | "directory";
+    }
+  | { readonly kind: "PumpStarted"; readonly fileSystem: string; readonly pid: number }
+  | { readonly kind: "PumpEnded"; readonly fileSystem: string; readonly reason: string }
+  /** What is in the stages is lost only if their pump is gone as well. */
+  | { readonly kind: "HolderLost"; readonly fileSystem: string; readonly stages: "open" | "lost" }
+  | { readonly kind: "HolderReplaced"; readonly fileSystem: string }
+  /** Holder and pump were gone, but the service manager had the stages. */
+  | { readonly kind: "HolderRestored"; readonly fileSystem: string }
+  | { readonly kind: "FifoKeeperLost" }
+  | { readonly kind: "FifoKeeperFailed"; readonly reason: string }
+  | { readonly kind: "ServiceManagerLost"; readonly reason: string }
+  | { readonly kind: "XenstoreConnected"; readonly socketPath: string }
+  | { readonly kind: "XenstoreLost"; readonly reason: string }
+  | { readonly kind: "FifosCollected"; readonly names: readonly string[] }
+  | { readonly kind: "NodesCollected"; readonly domid: number; readonly requests: number }
+  | { readonly kind: "StoreStarted"; readonly pid: number };
+
+export type EmitEvent = (event: DaemonEvent) => void;

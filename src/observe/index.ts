@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+// What happens in the daemon, by name, and how it is reported.
+
+export { logEvents } from "./event-log.ts";
+export type { DaemonEvent, EmitEvent } from "./events.ts";

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// What every process of ours does with processes, locks and files, once each.
+
+export {
+  identifyProcess,
+  isAlive,
+  type ProcessIdentity,
+  parseIdentity,
+  signalProcess,
+  watchProcess,
+} from "./identity.ts";
+export { isLocked, type Lock, type LockKind, takeLock, takeLockIfFree } from "./lock.ts";
+export * from "./portable/index.ts";
+export type { Program } from "./program.ts";
+export {
+  awaitEnd,
+  type ChildProcess,
+  noticeDescriptor,
+  type StartOptions,
+  type StartOutcome,
+  startAndAwaitNotice,
+  startProgram,
+} from "./start.ts";

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// Mechanisms that need nothing but Node.js: the xenstore client and server load no FFI for them.
+
+export { giveNotice, type Notice, readNotice } from "./notice.ts";
+export { type ReplaceOptions, replaceFile, replaceFileLater } from "./replace-file.ts";
+export {
+  type Backoff,
+  pause,
+  pauseMs,
+  type RetryOptions,
+  RetryTimer,
+  type RetryTimerOptions,
+  reasonOf,
+  retry,
+  spreadPauseMs,
+  type WaitOptions,
+  waitUntil,
+} from "./retry.ts";
+export { probeSocket, type SocketState } from "./socket-probe.ts";

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, it } from "node:test";
+import { embeddedPlaces, hostPlaces, PlacesError } from "../../../src/places/index.ts";
+
+const base = realpathSync(mkdtempSync(join(tmpdir(), "places-")));
+after(() => rmSync(base, { recursive: true }));
+
+describe("the places of an embedded daemon", () => {
+  it("are all below its directory", () => {
+    const { directory, ...places } = embeddedPlaces(base);
+    assert.equal(directory, base);
+    assert.deepEqual(places, {
+      mode: "embedded",
+      runDirectory: `${base}/run`,
+      logDirectory: `${base}/log`,
+      ownLogDirectory: `${base}/log`,
+      fifoDirectory: `${base}/run/fifo`,
+      controlSocket: `${base}/run/control.sock`,
+      pidFile: `${base}/run/xenlogd.pid`,
+      xenstoreSocket: `${base}/run/xenstored.sock`,
+      xenstorePaths: [`${base}/run/xenstored.sock`],
+      volatileDirectory: `${base}/state/table`,
+      stateDirectory: `${base}/state`,
+    });
+  });
+
+  it("are the same through a symbolic link, and before the directory is there", () => {
+    mkdirSync(join(base, "real"));
+    symlinkSync("real", join(base, "link"));
+    assert.equal(embeddedPlaces(join(base, "link")).directory, join(base, "real"));
+    assert.equal(embeddedPlaces(join(base, "link/a/b")).directory, join(base, "real/a/b"));
+  });
+
+  it("fit a socket address, or are refused in one sentence", () => {
+    const tail = "/run/xenstored.sock".length;
+    const fitting = join(base, "x".repeat(107 - tail - base.length - 1));
+    assert.equal(embeddedPlaces(fitting).xenstoreSocket.length, 107);
+    assert.throws(() => embeddedPlaces(`${fitting}y`), {
+      name: "PlacesError",
+      code: "directoryTooLong",
+      message: `the directory ${fitting}y is too long: the socket path below it would have 108 bytes, and 107 is the most a socket address can hold`,
+    });
+  });
+
+  it("cannot be below a file", () => {
+    writeFileSync(join(base, "file"), "");
+    const expected = { code: "notADirectory", message: `${base}/file is not a directory` };
+    assert.throws(() => embeddedPlaces(join(base, "file/below")), expected);
+    assert.throws(() => embeddedPlaces(join(base, "file")), PlacesError);
+  });
+});
+
+describe("the places of a host", () => {
+  it("are Xen's own by default", () => {
+    const places = hostPlaces({});
+    assert.deepEqual(
+      [places.controlSocket, places.pidFile, places.fifoDirectory, places.ownLogDirectory],
+      [
+        "/run/xen/xenlogd/control.sock",
+        "/run/xen/xenlogd/xenlogd.pid",
+        "/run/xen/xenlogd/fifo",
+        "/var/log/xen/xenlogd",
+      ],
+    );
+    assert.equal(places.volatileDirectory, "/run/xen/xenlogd/table");
+    assert.equal(places.stateDirectory, "/var/lib/xenlogd");
+  });
+
+  it("move with Xen's variables, of which empty ones do not count", () => {
+    const places = hostPlaces({
+      XEN_RUN_DIR: "/r",
+      XEN_LOG_DIR: "/l",
+      XENSTORED_PATH: "/s/socket",
+    });
+    assert.equal(places.controlSocket, "/r/xenlogd/control.sock");
+    assert.equal(places.logDirectory, "/l");
+    assert.equal(places.xenstoreSocket, "/s/socket");
+    assert.deepEqual(places.xenstorePaths, ["/s/socket"]);
+    assert.equal(hostPlaces({}).xenstorePaths.at(-1), "/proc/xen/xenbus");
+    assert.equal(hostPlaces({ XEN_RUN_DIR: "" }).runDirectory, "/run/xen");
+  });
+});
