@@ -26,4 +26,6 @@ export {
   tee,
 } from "./pipes.ts";
 export { type Readiness, requirePollable, watchReadable } from "./readiness.ts";
+export { descriptorsPerMessageMax, sendMessage } from "./send-message.ts";
 export { mapShared } from "./shared-memory.ts";
+export { growSendQueue, makeSocketPair } from "./socket-pair.ts";
