@@ -28,4 +28,4 @@ export {
 export { type Readiness, requirePollable, watchReadable } from "./readiness.ts";
 export { descriptorsPerMessageMax, sendMessage } from "./send-message.ts";
 export { mapShared } from "./shared-memory.ts";
-export { growSendQueue, makeSocketPair } from "./socket-pair.ts";
+export { growSendQueue, makeSocketPair, type SocketPair } from "./socket-pair.ts";

@@ -11,8 +11,13 @@ const SOCK_SEQPACKET = 5;
 const SO_SNDBUF = 7;
 const SO_SNDBUFFORCE = 32;
 
-/** socketpair(2), both ends close-on-exec. */
-export function makeSocketPair(): { readonly sendFd: number; readonly receiveFd: number } {
+export interface SocketPair {
+  readonly sendFd: number;
+  readonly receiveFd: number;
+}
+
+/** socketpair(2), both ends close-on-exec and blocking. */
+export function makeSocketPair(): SocketPair {
   const fds = [0, 0];
   if (libcSocketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0) {
     throw new KernelError("socketpair", lastErrno());

@@ -5,7 +5,7 @@
 
 import { randomBytes } from "node:crypto";
 import { closeSync, fstatSync, readdirSync, readFileSync, statSync } from "node:fs";
-import { makePipe, makeSocketPair } from "../kernel/index.ts";
+import { makeSocketPair, type SocketPair } from "../kernel/index.ts";
 import { identifyProcess, isAlive, startProgram } from "../program/index.ts";
 import { type HeldStage, stateFileName, type VaultProcess } from "./state-file.ts";
 
@@ -48,23 +48,24 @@ export function startVaultProcess(
   pollSeconds: number = pollSecondsDefault,
 ): StartedVaultProcess {
   const token = randomBytes(tokenBytes).toString("hex");
-  const lifeline = makePipe();
-  let sockets: ReturnType<typeof makeSocketPair> | undefined;
-  let started: StartedVaultProcess | undefined;
+  const pairs: SocketPair[] = [];
+  const pair = (): SocketPair => {
+    const made = makeSocketPair();
+    pairs.push(made);
+    return made;
+  };
   try {
-    sockets = makeSocketPair();
+    // A pipe of ours would be non-blocking, and the shell's read would return at once.
+    const [lifeline, kept] = [pair(), pair()];
     const args = ["-c", script, processName, directory, token, String(pollSeconds)];
-    const inherited = [lifeline.readFd, sockets.receiveFd, ...stages.map(({ fd }) => fd)];
+    const inherited = [lifeline.receiveFd, kept.receiveFd, ...stages.map(({ fd }) => fd)];
     const process = { token, process: startShell(args, inherited), stages: stages.map(heldAs) };
-    started = { process, sendFd: sockets.sendFd, lifelineFd: lifeline.writeFd };
-    return started;
+    return { process, sendFd: kept.sendFd, lifelineFd: lifeline.sendFd };
+  } catch (error) {
+    for (const { sendFd } of pairs) closeSync(sendFd);
+    throw error;
   } finally {
-    closeSync(lifeline.readFd);
-    if (sockets !== undefined) closeSync(sockets.receiveFd);
-    if (started === undefined) {
-      closeSync(lifeline.writeFd);
-      if (sockets !== undefined) closeSync(sockets.sendFd);
-    }
+    for (const { receiveFd } of pairs) closeSync(receiveFd);
   }
 }
 
