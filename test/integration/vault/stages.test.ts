@@ -11,6 +11,7 @@ import { chainOf } from "../../support/chain.ts";
 import { isRunning, TestDaemon, vaultPidIn } from "../../support/daemon.ts";
 import { compileC } from "../../support/programs.ts";
 import { waitFor } from "../../support/wait.ts";
+import { Bench, noFlood } from "../daemon/fixture.ts";
 
 const deaths = 5;
 
@@ -94,5 +95,19 @@ describe("the stages in the vault", () => {
     const last = vaultOf(daemon);
     await daemon.stop();
     assert.ok(!isRunning(last), "it goes with the daemon");
+  });
+
+  it("are kept by main when pump and vault are killed at once", { skip: noFlood }, async () => {
+    await using bench = await Bench.start();
+    const { daemon } = bench;
+    const flood = await bench.flood("both-killed");
+    const pump = await bench.freezePumpWithBytes();
+    const bytes = await flood.stop();
+    const vault = vaultOf(daemon);
+    await bench.untilNextPump(() => daemon.kill(vault, pump));
+    await bench.assertWhole(flood, bytes);
+    assert.equal(bench.count("VaultProcessReplaced"), 1);
+    assert.ok(bench.count("StageRecovered") > 0);
+    assert.equal(bench.count("StageLost") + bench.count("StagesLost"), 0);
   });
 });
