@@ -27,4 +27,6 @@ export {
   tee,
 } from "./pipes.ts";
 export { type Readiness, requirePollable, watchReadable } from "./readiness.ts";
+export { descriptorsPerMessageMax, sendMessage } from "./send-message.ts";
 export { mapShared } from "./shared-memory.ts";
+export { growSendQueue, makeSocketPair, type SocketPair } from "./socket-pair.ts";

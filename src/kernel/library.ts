@@ -71,6 +71,12 @@ koffi.struct("msghdr", {
   flags: "int",
 });
 export const libcSendmsg: Call = declare("long sendmsg(int fd, const msghdr *message, int flags)");
+export const libcSocketpair: Call = declare(
+  "int socketpair(int family, int type, int protocol, _Out_ int *fds)",
+);
+export const libcSetsockoptInt: Call = declare(
+  "int setsockopt(int fd, int level, int option, const int *value, unsigned int length)",
+);
 
 /** errno of the call just made in this thread. */
 export function lastErrno(): number {

@@ -35,8 +35,6 @@ export type ToPump =
   /** Log files may have been moved by somebody else. */
   | { readonly type: "reopen" }
   | { readonly type: "report"; readonly request: number }
-  /** The holder has ended: start another one with the stages that the pump has open. */
-  | { readonly type: "replaceHolder"; readonly stateFile: string }
   /** Move what the FIFOs hold now, then exit. */
   | { readonly type: "stop" };
 
@@ -87,7 +85,6 @@ export type FromPump =
   | { readonly type: "interfered"; readonly epoch: string; readonly what: Interference }
   | { readonly type: "stalled"; readonly epoch: string; readonly reason: string }
   | { readonly type: "resumed"; readonly epoch: string }
-  | { readonly type: "holderReplaced" }
   /** The last message; these bytes are still in stages because the file system refused them. */
   | { readonly type: "stopped"; readonly strandedBytes: number };
 
@@ -106,7 +103,7 @@ const toPumpSchema: v.GenericSchema<unknown, ToPump> = v.variant("type", [
     lockFile: v.string(),
     notesFile: v.string(),
     positionsDirectory: v.string(),
-    stages: v.array(v.object({ path: v.string(), pid: count, fd: count, inode: count })),
+    stages: v.array(v.object({ path: v.string(), inode: count })),
     fsync: fsyncSchema,
   }),
   v.object({ type: v.literal("open"), record: streamRecordSchema }),
@@ -121,7 +118,6 @@ const toPumpSchema: v.GenericSchema<unknown, ToPump> = v.variant("type", [
   v.object({ type: v.literal("configure"), fsync: fsyncSchema }),
   v.object({ type: v.literal("reopen") }),
   v.object({ type: v.literal("report"), request: count }),
-  v.object({ type: v.literal("replaceHolder"), stateFile: v.string() }),
   v.object({ type: v.literal("stop") }),
 ]);
 
@@ -163,7 +159,6 @@ const fromPumpSchema: v.GenericSchema<unknown, FromPump> = v.variant("type", [
   }),
   v.object({ type: v.literal("stalled"), epoch, reason: v.string() }),
   v.object({ type: v.literal("resumed"), epoch }),
-  v.object({ type: v.literal("holderReplaced") }),
   v.object({ type: v.literal("stopped"), strandedBytes: count }),
 ]);
 

@@ -7,7 +7,6 @@ import { setTimeout as delay } from "node:timers/promises";
 import { FifoError } from "../fifo/index.ts";
 import { errnoNameOf, openPath, tryLock } from "../kernel/index.ts";
 import { Durability, LogfileError } from "../logfile/index.ts";
-import { replaceHolder } from "../vault/index.ts";
 import { Leftovers } from "./leftovers.ts";
 import { LogSink } from "./log-sink.ts";
 import { supersededMarker } from "./markers.ts";
@@ -20,7 +19,6 @@ import {
 } from "./messages.ts";
 import { PumpedStream } from "./pumped-stream.ts";
 import { isSameFile, type StreamRecord } from "./record.ts";
-import { shareStages } from "./shared-stages.ts";
 import { StagePool } from "./stage-pool.ts";
 import type { Nodes } from "./stream-state.ts";
 
@@ -92,8 +90,6 @@ type Refused = Extract<FromPump, { readonly type: "refused" }>;
 class Pump {
   readonly #channel: PumpChannel;
   readonly #pool: StagePool;
-  /** What the holder has open, and the service manager: see shared-stages.ts. */
-  readonly #sharedStages: readonly number[];
   readonly #positionsDirectory: string;
   readonly #nullFd: number = openPath("/dev/null", constants.O_WRONLY);
   readonly #streams: Map<string, PumpedStream> = new Map();
@@ -106,7 +102,6 @@ class Pump {
   constructor(channel: PumpChannel, start: PumpStart) {
     this.#channel = channel;
     this.#pool = StagePool.open(start.notesFile, start.stages);
-    this.#sharedStages = shareStages(start.stages);
     this.#positionsDirectory = start.positionsDirectory;
     this.#durability = new Durability(start.fsync);
     this.#leftovers = new Leftovers({
@@ -152,9 +147,6 @@ class Pump {
           streams: [...this.#streams.values()].map((stream) => stream.report()),
         });
         return "running";
-      case "replaceHolder":
-        this.#replaceHolder(message.stateFile);
-        return "running";
       case "stop":
         this.#stop();
         return "stopped";
@@ -171,20 +163,6 @@ class Pump {
     const deadlineMs = performance.now() + successionWaitMs;
     this.#pending.set(epoch, { record, nodes: "present", deadlineMs });
     this.#settlePending();
-  }
-
-  #replaceHolder(stateFile: string): void {
-    try {
-      replaceHolder(stateFile, this.#heldStages);
-      this.#channel.send({ type: "holderReplaced" });
-    } catch (error) {
-      process.stderr.write(`xenlogd-pump: no new holder: ${String(error)}\n`);
-    }
-  }
-
-  /** For another holder: the shared ones, so that it is as good as the one before. */
-  get #heldStages(): readonly number[] {
-    return this.#sharedStages.length > 0 ? this.#sharedStages : this.#pool.fds;
   }
 
   #nodes(epoch: string, nodes: Nodes): void {
@@ -311,7 +289,6 @@ class Pump {
     for (const stream of this.#streams.values()) strandedBytes += stream.drainAndRelease();
     this.#pool.close();
     this.#durability.close();
-    for (const fd of this.#sharedStages) closeSync(fd);
     closeSync(this.#nullFd);
     this.#channel.send({ type: "stopped", strandedBytes });
   }

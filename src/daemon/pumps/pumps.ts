@@ -4,16 +4,16 @@
 import type { FsyncPolicy } from "../../logfile/index.ts";
 import type { EmitEvent } from "../../observe/index.ts";
 import type { Places } from "../../places/index.ts";
-import type { Program } from "../../program/index.ts";
+import { type Program, takeLockIfFree } from "../../program/index.ts";
 import type { FromPump } from "../../pump/index.ts";
-import { type ServiceManager, StoredStages } from "../../vault/index.ts";
+import type { Vault } from "../../vault/index.ts";
 import { fileSystemOf, readMounts } from "./file-systems.ts";
-import { PumpProcess } from "./pump-process.ts";
+import { PumpProcess, pumpLockFile } from "./pump-process.ts";
 
 export interface PumpsOptions {
   readonly places: Places;
   readonly positionsDirectory: string;
-  readonly serviceManager: ServiceManager;
+  readonly vault: Vault;
   readonly program: Program;
   readonly fsync: () => FsyncPolicy;
   readonly emit: EmitEvent;
@@ -27,8 +27,6 @@ export interface PumpsOptions {
 export class Pumps {
   readonly #options: PumpsOptions;
   readonly #byFileSystem: Map<string, PumpProcess> = new Map();
-  /** They outlive a pump that could not start. */
-  readonly #storedStages: Map<string, StoredStages> = new Map();
 
   constructor(options: PumpsOptions) {
     this.#options = options;
@@ -65,19 +63,31 @@ export class Pumps {
 
   /** Drains and ends all of them. Resolves with the bytes that stay in stages. */
   async stop(): Promise<number | "unknown"> {
+    const unused = this.#options.vault.fileSystems.filter((each) => !this.#byFileSystem.has(each));
     const stranded = await Promise.all([...this.#byFileSystem.values()].map((pump) => pump.stop()));
+    stranded.push(...unused.map((fileSystem) => this.#giveUpUnused(fileSystem)));
     if (stranded.includes("unknown")) return "unknown";
     return stranded.reduce((sum: number, bytes) => sum + Number(bytes), 0);
   }
 
+  /** Stages of an earlier daemon that no stream of this one needed. */
+  #giveUpUnused(fileSystem: string): number | "unknown" {
+    const { places, vault } = this.#options;
+    // With the lock this process is the owner of the stages, and may ask them.
+    using lock = takeLockIfFree(pumpLockFile(places.volatileDirectory, fileSystem), "exclusive");
+    const bytes = lock === undefined ? "unknown" : vault.stagedBytes(fileSystem);
+    if (bytes === 0) vault.giveUpStages(fileSystem);
+    return bytes;
+  }
+
   #make(fileSystem: string, directory: string): PumpProcess {
-    const { places, positionsDirectory, program, fsync, emit, onMessage } = this.#options;
+    const { places, positionsDirectory, vault, program, fsync, emit, onMessage } = this.#options;
     const pump = new PumpProcess({
       fileSystem,
       directory,
       volatileDirectory: places.volatileDirectory,
       positionsDirectory,
-      storedStages: this.#storedStagesOf(fileSystem),
+      vault,
       program,
       fsync,
       emit,
@@ -86,12 +96,5 @@ export class Pumps {
     });
     this.#byFileSystem.set(fileSystem, pump);
     return pump;
-  }
-
-  #storedStagesOf(fileSystem: string): StoredStages {
-    const known = this.#storedStages.get(fileSystem);
-    const stages = known ?? new StoredStages(this.#options.serviceManager, fileSystem);
-    this.#storedStages.set(fileSystem, stages);
-    return stages;
   }
 }

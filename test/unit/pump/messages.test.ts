@@ -10,7 +10,7 @@ const start = {
   lockFile: "/lock",
   notesFile: "/notes",
   positionsDirectory: "/positions",
-  stages: [{ path: "/proc/1/fd/3", pid: 1, fd: 3, inode: 7 }],
+  stages: [{ path: "/proc/1/fd/3", inode: 7 }],
 };
 
 describe("a message to a pump", () => {
