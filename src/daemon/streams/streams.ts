@@ -230,6 +230,7 @@ export class Streams {
         this.#options.emit({ kind: "StageOrphaned", bytes: message.bytes });
         break;
       case "started":
+      case "otherContents":
       case "stopped":
       case "report":
         break;
