@@ -2,10 +2,10 @@
 // One line on a terminal that is written again and again while COMMAND runs.
 
 import { setTimeout as delay } from "node:timers/promises";
-import type { StreamStatus } from "../control/index.ts";
-import { titleOf } from "./domain-argument.ts";
-import { hasColor, type Invocation } from "./globals.ts";
-import { formatBytes, formatCount, sumOf } from "./units.ts";
+import type { StreamStatus } from "../../control/index.ts";
+import { hasColor, type Invocation } from "../invocation/index.ts";
+import { titleOf } from "../logs/index.ts";
+import { formatBytes, formatCount, sumOf } from "../terminal/index.ts";
 
 const refreshMs = 250;
 const clearLine = "\r\x1b[K";

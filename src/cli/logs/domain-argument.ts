@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // DOMAIN and LOG|ID on the command line, and the streams they mean.
 
-import { type Domid, hostName, parseDomid } from "../contract/index.ts";
-import type { StreamStatus } from "../control/index.ts";
+import { type Domid, hostName, parseDomid } from "../../contract/index.ts";
+import type { StreamStatus } from "../../control/index.ts";
 
 /** DOMAIN: digits are a domid, `host` is the host, everything else a name. */
 export type DomainArgument =

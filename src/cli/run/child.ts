@@ -4,10 +4,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync } from "node:fs";
 import { constants } from "node:os";
-import { errnoNameOf } from "../kernel/index.ts";
-import type { CliContext } from "./context.ts";
-import { CliError } from "./errors.ts";
-import { exitCode } from "./exit-codes.ts";
+import { errnoNameOf } from "../../kernel/index.ts";
+import type { CliContext } from "../invocation/index.ts";
+import { CliError, exitCode } from "../invocation/index.ts";
 
 export interface CommandLine {
   /** The file to execute. */

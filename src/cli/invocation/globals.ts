@@ -3,7 +3,7 @@
 
 import { resolve } from "node:path";
 import { type Command, Option } from "commander";
-import { ContractError, quote } from "../contract/index.ts";
+import { ContractError, quote } from "../../contract/index.ts";
 import type { CliContext, Output } from "./context.ts";
 
 export interface Globals {

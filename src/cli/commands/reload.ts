@@ -2,10 +2,9 @@
 // `xenlog reload`: what SIGHUP to the daemon does, with an answer.
 
 import { Command } from "commander";
-import { exitCode } from "./exit-codes.ts";
-import { note } from "./globals.ts";
-import type { Invoke } from "./main.ts";
-import { findDaemon } from "./mode.ts";
+import type { Invoke } from "../invocation/index.ts";
+import { exitCode, note } from "../invocation/index.ts";
+import { findDaemon } from "../target/index.ts";
 
 export function reloadCommand(invoke: Invoke): Command {
   const command = new Command("reload").description(

@@ -5,16 +5,20 @@
 import { mkdirSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { Command, Option } from "commander";
-import { embeddedPlaces } from "../places/index.ts";
-import { giveNotice } from "../program/index.ts";
-import { findXenstoreSocket } from "../xenstore/index.ts";
-import { startXenstoreServer } from "../xenstore/server/index.ts";
-import type { CliContext } from "./context.ts";
-import { CliError } from "./errors.ts";
-import { describeError, exitCode, exitCodeOf } from "./exit-codes.ts";
-import { type Invocation, note, parseDescriptor } from "./globals.ts";
-import type { Invoke } from "./main.ts";
-import { socketAnswers } from "./mode.ts";
+import { embeddedPlaces } from "../../places/index.ts";
+import { giveNotice, probeSocket } from "../../program/index.ts";
+import { findXenstoreSocket } from "../../xenstore/index.ts";
+import { startXenstoreServer } from "../../xenstore/server/index.ts";
+import type { CliContext, Invoke } from "../invocation/index.ts";
+import {
+  CliError,
+  describeError,
+  exitCode,
+  exitCodeOf,
+  type Invocation,
+  note,
+  parseDescriptor,
+} from "../invocation/index.ts";
 
 /** What commander hands over. */
 interface XenstoredTexts {
@@ -68,7 +72,7 @@ function placesOf(
 }
 
 async function refuseOther(socketPath: string): Promise<void> {
-  if (await socketAnswers(socketPath)) {
+  if ((await probeSocket(socketPath)) === "answers") {
     throw new CliError("alreadyRunning", `somebody answers at ${socketPath} already`);
   }
   mkdirSync(dirname(socketPath), { recursive: true });

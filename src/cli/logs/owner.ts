@@ -2,17 +2,17 @@
 // Whose log it is to be: the domain that a choice means, which an embedded store may still have to
 // be told of.
 
-import { type Domid, quote } from "../contract/index.ts";
-import type { Places } from "../places/index.ts";
+import { type Domid, quote } from "../../contract/index.ts";
+import type { Places } from "../../places/index.ts";
 import {
   domainName,
   findDomain,
   introduceDomain,
   releaseDomain,
   ToolstackError,
-} from "../toolstack/index.ts";
-import type { XenstoreClient } from "../xenstore/index.ts";
-import { CliError } from "./errors.ts";
+} from "../../toolstack/index.ts";
+import type { XenstoreClient } from "../../xenstore/index.ts";
+import { CliError } from "../invocation/index.ts";
 import type { SaidOwner } from "./log-options.ts";
 
 export type Owner =

@@ -3,16 +3,13 @@
 // nothing embedded is ever chosen silently.
 
 import { closeSync, constants, openSync, statSync } from "node:fs";
-import { connect } from "node:net";
 import { join } from "node:path";
-import { type ControlClient, ControlError, controlClient } from "../control/index.ts";
-import { errnoNameOf } from "../kernel/index.ts";
-import { embeddedPlaces, hostPlaces, type Places } from "../places/index.ts";
-import { CliError } from "./errors.ts";
-import type { Invocation } from "./globals.ts";
-
-/** A socket that takes longer to accept has nobody behind it. */
-const probeMsMax = 2000;
+import { type ControlClient, ControlError, controlClient } from "../../control/index.ts";
+import { errnoNameOf } from "../../kernel/index.ts";
+import { embeddedPlaces, hostPlaces, type Places } from "../../places/index.ts";
+import { probeSocket } from "../../program/index.ts";
+import type { Invocation } from "../invocation/index.ts";
+import { CliError } from "../invocation/index.ts";
 
 /** D of `run` without `--dir`. */
 function defaultDirectory({ context }: Invocation): string {
@@ -75,7 +72,8 @@ async function findAnswering(paths: readonly string[]): Promise<string | undefin
   for (const path of paths) {
     const found = statSync(path, { throwIfNoEntry: false });
     if (found === undefined) continue;
-    if (found.isSocket() ? await socketAnswers(path) : deviceAnswers(path)) return path;
+    if (found.isSocket() ? (await probeSocket(path)) === "answers" : deviceAnswers(path))
+      return path;
   }
   return undefined;
 }
@@ -90,24 +88,6 @@ function deviceAnswers(path: string): boolean {
     const errno = errnoNameOf(error);
     return errno === "EACCES" || errno === "EPERM";
   }
-}
-
-/** Whether somebody accepts connections there; a socket that is not for us counts as answering. */
-export function socketAnswers(socketPath: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ path: socketPath });
-    const settle = (answer: boolean): void => {
-      socket.destroy();
-      resolve(answer);
-    };
-    socket.setTimeout(probeMsMax, () => settle(false));
-    socket.once("connect", () => settle(true));
-    socket.once("error", (error) => {
-      const errno = errnoNameOf(error);
-      // EAGAIN is a full listen backlog, which is 1 in Xen's own servers.
-      settle(errno === "EACCES" || errno === "EPERM" || errno === "EAGAIN");
-    });
-  });
 }
 
 function noEmbedded(places: Places): CliError {

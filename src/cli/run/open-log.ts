@@ -2,23 +2,23 @@
 // The log of a `run`: its domain, its request, its epoch. Two runs never share one.
 
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
-import { hostName, type LogOwner, listLogfilesOf } from "../contract/index.ts";
-import type { ControlClient, StreamStatus } from "../control/index.ts";
-import { createLogfile, type LogfileHandle } from "../toolstack/index.ts";
-import type { XenstoreClient } from "../xenstore/index.ts";
-import { CliError } from "./errors.ts";
-import { takeLock } from "./lock.ts";
-import { fileOf, type LogChoice } from "./log-options.ts";
-import type { Membership } from "./membership.ts";
+import { hostName, type LogOwner, listLogfilesOf } from "../../contract/index.ts";
+import type { ControlClient, StreamStatus } from "../../control/index.ts";
+import { retry } from "../../program/index.ts";
+import { createLogfile, type LogfileHandle } from "../../toolstack/index.ts";
+import type { XenstoreClient } from "../../xenstore/index.ts";
+import { type Membership, takeTurn } from "../embedded/index.ts";
+import { CliError } from "../invocation/index.ts";
 import {
   addressOf,
+  fileOf,
   findOwner,
   introduceAs,
+  type LogChoice,
   nameOf,
   type Owner,
   releaseIfIntroduced,
-} from "./owner.ts";
+} from "../logs/index.ts";
 
 export interface OpenLog {
   readonly owner: Owner;
@@ -43,15 +43,16 @@ export interface OpenLogOptions {
 const createMsMax = 60_000;
 /** For the daemon's answer; it may be killed and started again meanwhile. */
 const answerMsMax = 20_000;
-const retryMs = 50;
+const backoff = { firstMs: 50, maxMs: 50 };
 
-/** Throws with everything taken back. */
+/** Throws, and leaves nothing behind then. */
 export async function openLog(options: OpenLogOptions): Promise<OpenLog> {
   const { membership, signal } = options;
   if (membership.places.mode === "host") return openLocked(options);
-  // Between the look at what is there and the daemon's answer nobody else may do the same.
+  // One at a time: between the look at the domains and the daemon's answer another `run` might choose
+  // the same name.
   const lockFile = join(membership.places.stateDirectory, "create.lock");
-  using _lock = await takeLock(lockFile, { kind: "exclusive", waitMsMax: createMsMax, signal });
+  using _lock = await takeTurn(lockFile, { kind: "exclusive", waitMsMax: createMsMax, signal });
   return await openLocked(options);
 }
 
@@ -101,7 +102,9 @@ export function legalName(argv0: string): string {
 async function refuseSecond(options: OpenLogOptions, owner: Owner): Promise<void> {
   const { choice, membership } = options;
   const domid = owner.kind === "host" ? null : owner.domid;
-  const streams = await patiently(options.signal, () => membership.daemon.streams({ all: false }));
+  const streams = await askPatiently(options.signal, () =>
+    membership.daemon.streams({ all: false }),
+  );
   const taken = streams.some(
     (one) =>
       one.domid === domid &&
@@ -121,7 +124,7 @@ async function describe(
   const find = async (daemon: ControlClient): Promise<StreamStatus | undefined> =>
     (await daemon.streams({ all: true })).find((stream) => stream.pipe === handle.pipe);
   try {
-    const status = await patiently(signal, () => find(membership.daemon));
+    const status = await askPatiently(signal, () => find(membership.daemon));
     if (status === undefined) {
       throw new CliError(
         "failed",
@@ -136,20 +139,12 @@ async function describe(
   }
 }
 
-/** The daemon may have been killed a moment ago; somebody is starting the next one. */
-async function patiently<T>(signal: AbortSignal, ask: () => Promise<T>): Promise<T> {
-  const deadline = performance.now() + answerMsMax;
-  for (;;) {
-    try {
-      return await ask();
-    } catch (error) {
-      if (performance.now() > deadline) throw error;
-      await delay(retryMs, undefined, { signal });
-    }
-  }
+/** The daemon may have been killed a moment ago; the watch starts the next one. */
+function askPatiently<T>(signal: AbortSignal, ask: () => Promise<T>): Promise<T> {
+  return retry(ask, { backoff, waitMsMax: answerMsMax, signal });
 }
 
-/** Takes the domain back, unless somebody else has given it a log meanwhile. */
+/** Releases the domain that was introduced, unless it has another log meanwhile. */
 export async function releaseOwner(xenstore: XenstoreClient, owner: Owner): Promise<void> {
   if (owner.kind === "host" || !owner.introduced) return;
   const asLogOwner: LogOwner = { kind: "domain", domid: owner.domid };

@@ -4,21 +4,35 @@
 
 import { closeSync, constants } from "node:fs";
 import { Command } from "commander";
-import { openPath } from "../kernel/index.ts";
-import { connectXenstore, type XenstoreClient } from "../xenstore/index.ts";
-import { type CommandLine, exitOf, signalExitCode, startChild } from "./child.ts";
-import { findCommand } from "./command-lookup.ts";
-import { contextOfDaemon } from "./daemon-process.ts";
-import { type Invocation, note } from "./globals.ts";
-import { type KeeperOptions, keepDaemon, withDaemonKept } from "./keeper.ts";
-import { showLiveLine } from "./live-line.ts";
-import { addLogOptions, type LogChoice, parseLogOptions } from "./log-options.ts";
-import type { Invoke } from "./main.ts";
-import { joinDaemon, type Membership } from "./membership.ts";
-import { placesOfRun } from "./mode.ts";
-import { type OpenLog, openLog, releaseOwner } from "./open-log.ts";
-import { closeLog, printLastLine } from "./run-end.ts";
-import { routeSignals, type SignalRoute } from "./signals.ts";
+import { openPath } from "../../kernel/index.ts";
+import { connectXenstore, type XenstoreClient } from "../../xenstore/index.ts";
+import {
+  contextOfDaemon,
+  joinDaemon,
+  type Membership,
+  type WatchOptions,
+  watchDaemon,
+  withDaemonWatched,
+} from "../embedded/index.ts";
+import type { Invoke } from "../invocation/index.ts";
+import { type Invocation, note } from "../invocation/index.ts";
+import { addLogOptions, type LogChoice, parseLogOptions } from "../logs/index.ts";
+import {
+  type CommandLine,
+  closeLog,
+  exitOf,
+  findCommand,
+  type OpenLog,
+  openLog,
+  printLastLine,
+  releaseOwner,
+  routeSignals,
+  type SignalRoute,
+  showLiveLine,
+  signalExitCode,
+  startChild,
+} from "../run/index.ts";
+import { placesOfRun } from "../target/index.ts";
 
 export function runCommand(invoke: Invoke): Command {
   const command = addLogOptions(new Command("run"))
@@ -83,30 +97,30 @@ async function runLogged(
   ended: { epoch: string | undefined },
 ): Promise<number> {
   const { invocation, choice, membership, signals, program } = run;
-  const keeping: KeeperOptions = {
+  const watching: WatchOptions = {
     membership,
     onTrouble: (error) => warn(invocation, error),
   };
-  const log = await withDaemonKept(keeping, () =>
+  const log = await withDaemonWatched(watching, () =>
     openLog({ membership, xenstore, choice, argv0: program.words[0], signal: signals.preparing }),
   );
   ended.epoch = log.epoch;
   try {
-    return await runInto(run, log, keeping);
+    return await runInto(run, log, watching);
   } finally {
     await releaseOwner(xenstore, log.owner);
   }
 }
 
-async function runInto(run: Run, log: OpenLog, keeping: KeeperOptions): Promise<number> {
+async function runInto(run: Run, log: OpenLog, watching: WatchOptions): Promise<number> {
   const { invocation, signals, membership } = run;
   // Holds COMMAND's last words, should the daemon be dead at the moment when COMMAND ends.
   const reader = openPath(log.handle.pipe, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
-    await using keeper = keepDaemon(keeping, log.epoch);
+    await using watch = watchDaemon(watching, log.epoch);
     const exit = await attempt(() => runChild(run, log));
     signals.ignore();
-    const status = await closeLog({ invocation, membership, keeper, log });
+    const status = await closeLog({ invocation, membership, watch, log });
     if (exit.kind === "failed") throw exit.error;
     printLastLine(invocation, log, status);
     return exit.code;

@@ -3,7 +3,7 @@
 
 import { accessSync, constants, statSync } from "node:fs";
 import { resolve } from "node:path";
-import { CliError } from "./errors.ts";
+import { CliError } from "../invocation/index.ts";
 
 /** What execvp(3) searches when there is no PATH (confstr _CS_PATH of glibc). */
 const pathByDefault = "/bin:/usr/bin";

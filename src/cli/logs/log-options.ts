@@ -24,9 +24,9 @@ import {
   parseOverflow,
   parsePath,
   parseSize,
-} from "../contract/index.ts";
-import type { Places } from "../places/index.ts";
-import { CliError } from "./errors.ts";
+} from "../../contract/index.ts";
+import type { Places } from "../../places/index.ts";
+import { CliError } from "../invocation/index.ts";
 
 /** Whose log it is to be, as the command line says it. */
 export type SaidOwner =

@@ -9,25 +9,26 @@ import {
   parseByteCount,
   parseDurationMs,
   quote,
-} from "../contract/index.ts";
-import type { ControlClient } from "../control/index.ts";
-import { createLogfile, type LogfileHandle } from "../toolstack/index.ts";
-import { connectXenstore } from "../xenstore/index.ts";
-import { signalExitCode } from "./child.ts";
-import { CliError } from "./errors.ts";
-import { exitCode } from "./exit-codes.ts";
-import type { Invocation } from "./globals.ts";
+} from "../../contract/index.ts";
+import type { ControlClient } from "../../control/index.ts";
+import { createLogfile, type LogfileHandle } from "../../toolstack/index.ts";
+import { connectXenstore } from "../../xenstore/index.ts";
+import type { Invocation, Invoke } from "../invocation/index.ts";
+import { CliError, exitCode } from "../invocation/index.ts";
 import {
   addLogOptions,
+  addressOf,
   fileOf,
+  findOwner,
   type LogChoice,
+  nameOf,
+  type Owner,
   parseLogOptions,
+  releaseIfIntroduced,
   type SaidOwner,
-} from "./log-options.ts";
-import type { Invoke } from "./main.ts";
-import { findDaemon } from "./mode.ts";
-import { addressOf, findOwner, nameOf, type Owner, releaseIfIntroduced } from "./owner.ts";
-import { routeSignals } from "./signals.ts";
+} from "../logs/index.ts";
+import { routeSignals, signalExitCode } from "../run/index.ts";
+import { findDaemon } from "../target/index.ts";
 
 interface CreateChoice extends LogChoice {
   readonly owner: SaidOwner;

@@ -4,7 +4,7 @@
 
 import type { ChildProcess } from "node:child_process";
 import { readFileSync } from "node:fs";
-import type { CliContext, HandledSignal } from "./context.ts";
+import type { CliContext, HandledSignal } from "../invocation/index.ts";
 
 export interface SignalRoute extends Disposable {
   /** Aborted by the first signal that comes before COMMAND. */

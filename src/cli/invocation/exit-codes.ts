@@ -2,12 +2,12 @@
 // The one place where an error becomes an exit code, and a name for programs.
 
 import { CommanderError } from "commander";
-import { ContractError } from "../contract/index.ts";
-import { ControlError, type ControlErrorCode } from "../control/index.ts";
-import { PlacesError } from "../places/index.ts";
-import { ToolstackError, type ToolstackErrorCode } from "../toolstack/index.ts";
-import { XenstoreError, type XenstoreErrorCode } from "../xenstore/index.ts";
-import { XenstoreServerError } from "../xenstore/server/index.ts";
+import { ContractError } from "../../contract/index.ts";
+import { ControlError, type ControlErrorCode } from "../../control/index.ts";
+import { PlacesError } from "../../places/index.ts";
+import { ToolstackError, type ToolstackErrorCode } from "../../toolstack/index.ts";
+import { XenstoreError, type XenstoreErrorCode } from "../../xenstore/index.ts";
+import { XenstoreServerError } from "../../xenstore/server/index.ts";
 import { CliError, type CliErrorCode, DaemonStartError } from "./errors.ts";
 
 export const exitCode = {

@@ -2,15 +2,15 @@
 // The end of a `run`: the nodes go, the daemon drains and closes, the last line says what is kept.
 // What COMMAND has left running delays it by 2 s at most.
 
-import { setTimeout as delay } from "node:timers/promises";
-import type { StreamStatus } from "../control/index.ts";
-import { ToolstackError } from "../toolstack/index.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { StreamStatus } from "../../control/index.ts";
+import { retry } from "../../program/index.ts";
+import { ToolstackError } from "../../toolstack/index.ts";
+import type { DaemonWatch, Membership } from "../embedded/index.ts";
+import type { Invocation } from "../invocation/index.ts";
+import { sumOf } from "../terminal/index.ts";
 import { findFifoWriters } from "./fifo-writers.ts";
-import type { Invocation } from "./globals.ts";
-import type { Keeper } from "./keeper.ts";
-import type { Membership } from "./membership.ts";
 import type { OpenLog } from "./open-log.ts";
-import { sumOf } from "./units.ts";
 
 /** How long a process that COMMAND has left behind is waited for. */
 const writersMsMax = 2000;
@@ -25,44 +25,39 @@ const pollMs = 50;
 export interface RunEnd {
   readonly invocation: Invocation;
   readonly membership: Membership;
-  readonly keeper: Keeper;
+  readonly watch: DaemonWatch;
   readonly log: OpenLog;
 }
 
 /** The stream's last status that could be had. */
 export async function closeLog(end: RunEnd): Promise<StreamStatus | undefined> {
-  const { keeper, log, membership } = end;
+  const { watch, log, membership } = end;
   await removeNodes(log);
-  keeper.expectClose();
+  watch.expectClose();
   const last = (): Promise<StreamStatus | undefined> =>
     log.readStatus(membership.daemon).catch(() => undefined);
   if ((await waitClosed(end)) !== "closed") return await last();
-  return (await keeper.closed) ?? (await last());
+  return (await watch.closed) ?? (await last());
 }
 
 /** Throws the last ToolstackError when xenstore stays away. */
 async function removeNodes(log: OpenLog): Promise<void> {
-  const deadline = performance.now() + removeMsMax;
-  for (;;) {
-    try {
-      return await log.handle.close();
-    } catch (error) {
-      const away = error instanceof ToolstackError && error.code === "xenstore";
-      if (!away || performance.now() > deadline) throw error;
-      await delay(pollMs);
-    }
-  }
+  await retry(() => log.handle.close(), {
+    backoff: { firstMs: pollMs, maxMs: pollMs },
+    waitMsMax: removeMsMax,
+    isPassing: (error) => error instanceof ToolstackError && error.code === "xenstore",
+  });
 }
 
-async function waitClosed({ invocation, keeper, log }: RunEnd): Promise<"closed" | "open"> {
-  const closed = keeper.closed.then(() => "closed" as const);
+async function waitClosed({ invocation, watch, log }: RunEnd): Promise<"closed" | "open"> {
+  const closed = watch.closed.then(() => "closed" as const);
   const startedAt = performance.now();
   let presentMs = 0;
   for (let polledAt = startedAt; ; ) {
-    if ((await Promise.race([closed, delay(pollMs, "open" as const)])) === "closed")
+    if ((await Promise.race([closed, sleep(pollMs, "open" as const)])) === "closed")
       return "closed";
     const now = performance.now();
-    if (!keeper.isAway()) presentMs += now - polledAt;
+    if (!watch.isAway()) presentMs += now - polledAt;
     polledAt = now;
     if (presentMs < writersMsMax && now - startedAt < closeMsMax) continue;
     const writers = findFifoWriters(log.handle.pipe).map(({ pid, name }) => `${name} (pid ${pid})`);

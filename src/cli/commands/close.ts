@@ -3,17 +3,20 @@
 // logs. The daemon drains and closes when the last writer is gone too; this does not wait for it.
 
 import { Command } from "commander";
-import { type LogfileKey, type LogOwner, parseDomid, parseLogfileId } from "../contract/index.ts";
-import type { StreamStatus } from "../control/index.ts";
-import type { Places } from "../places/index.ts";
-import { closeLogfile, releaseDomain } from "../toolstack/index.ts";
-import { connectXenstore, type XenstoreClient } from "../xenstore/index.ts";
-import { isOfDomain, isOfLog, parseDomainArgument, titleOf } from "./domain-argument.ts";
-import { CliError } from "./errors.ts";
-import { exitCode } from "./exit-codes.ts";
-import { type Invocation, note } from "./globals.ts";
-import type { Invoke } from "./main.ts";
-import { findDaemon } from "./mode.ts";
+import {
+  type LogfileKey,
+  type LogOwner,
+  parseDomid,
+  parseLogfileId,
+} from "../../contract/index.ts";
+import type { StreamStatus } from "../../control/index.ts";
+import type { Places } from "../../places/index.ts";
+import { closeLogfile, releaseDomain } from "../../toolstack/index.ts";
+import { connectXenstore, type XenstoreClient } from "../../xenstore/index.ts";
+import type { Invoke } from "../invocation/index.ts";
+import { CliError, exitCode, type Invocation, note } from "../invocation/index.ts";
+import { isOfDomain, isOfLog, parseDomainArgument, titleOf } from "../logs/index.ts";
+import { findDaemon } from "../target/index.ts";
 
 export function closeCommand(invoke: Invoke): Command {
   const command = new Command("close")

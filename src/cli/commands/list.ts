@@ -2,15 +2,12 @@
 // `xenlog list [DOMAIN] [--all]`: the daemon's state, as a table or as JSON. Looks at no file.
 
 import { Command } from "commander";
-import type { StreamStatus } from "../control/index.ts";
-import { isOfDomain, parseDomainArgument } from "./domain-argument.ts";
-import { CliError } from "./errors.ts";
-import { exitCode } from "./exit-codes.ts";
-import { hasColor, type Invocation } from "./globals.ts";
-import type { Invoke } from "./main.ts";
-import { findDaemon } from "./mode.ts";
-import { type Column, formatTable } from "./table.ts";
-import { formatBytes, sumOf } from "./units.ts";
+import type { StreamStatus } from "../../control/index.ts";
+import type { Invoke } from "../invocation/index.ts";
+import { CliError, exitCode, hasColor, type Invocation } from "../invocation/index.ts";
+import { isOfDomain, parseDomainArgument } from "../logs/index.ts";
+import { findDaemon } from "../target/index.ts";
+import { type Column, formatBytes, formatTable, sumOf } from "../terminal/index.ts";
 
 const columns: readonly Column<StreamStatus>[] = [
   { heading: "DOMAIN", align: "left", text: (stream) => stream.name },
