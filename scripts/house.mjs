@@ -9,7 +9,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 export const rooms = [
   { name: "bin" },
   { name: "cli" },
-  { name: "daemon", rooms: ["requests", "collect", "streams", "pumps", "configuration"] },
+  { name: "daemon", rooms: ["requests", "collect", "streams", "pumps", "configuration", "errors"] },
   { name: "fleet" },
   { name: "control" },
   { name: "pump" },

@@ -18,7 +18,7 @@ import {
   readNotice,
   signalProcess,
 } from "../program/index.ts";
-import { DaemonError } from "./errors.ts";
+import { DaemonError } from "./errors/index.ts";
 
 export interface StoreProcessOptions {
   readonly socketPath: string;

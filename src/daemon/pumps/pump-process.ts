@@ -9,7 +9,7 @@ import type { EmitEvent } from "../../observe/index.ts";
 import type { Program } from "../../program/index.ts";
 import { type FromPump, parseFromPump, type StreamReport, type ToPump } from "../../pump/index.ts";
 import { endHolder, ensureHolder, type StoredStages, watchHolder } from "../../vault/index.ts";
-import { DaemonError } from "../errors.ts";
+import { DaemonError } from "../errors/index.ts";
 
 export interface PumpProcessOptions {
   readonly fileSystem: string;
