@@ -12,7 +12,7 @@ export const rooms = [
     name: "cli",
     rooms: ["commands", "run", "embedded", "logs", "target", "terminal", "invocation"],
   },
-  { name: "daemon", rooms: ["requests", "collect", "streams", "pumps", "configuration"] },
+  { name: "daemon", rooms: ["requests", "collect", "streams", "pumps", "configuration", "errors"] },
   { name: "fleet" },
   { name: "control" },
   { name: "pump" },

@@ -19,7 +19,7 @@ import {
   startAndAwaitNotice,
   waitUntil,
 } from "../program/index.ts";
-import { DaemonError } from "./errors.ts";
+import { DaemonError } from "./errors/index.ts";
 
 export interface StoreProcessOptions {
   readonly socketPath: string;

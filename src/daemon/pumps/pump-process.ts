@@ -7,7 +7,7 @@ import type { EmitEvent } from "../../observe/index.ts";
 import { type Program, RetryTimer, reasonOf } from "../../program/index.ts";
 import type { FromPump, StreamReport, ToPump } from "../../pump/index.ts";
 import type { Vault } from "../../vault/index.ts";
-import { DaemonError } from "../errors.ts";
+import { DaemonError } from "../errors/index.ts";
 import { choosePool, type Found, type IdlePool, type PoolChoice } from "./pool-choice.ts";
 import { PumpChild, type PumpEnd } from "./pump-child.ts";
 import { PumpReports } from "./pump-reports.ts";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Why a daemon could not start, or could not be configured. `message` is for the operator.
+// Why a daemon could not start. `message` is for the operator.
 
 export type DaemonErrorCode =
   /** Another daemon has the same places. */
@@ -18,18 +18,5 @@ export class DaemonError extends Error {
     super(message, { cause });
     this.name = "DaemonError";
     this.code = code;
-  }
-}
-
-/** What is wrong in the configuration file. */
-export class ConfigurationError extends Error {
-  readonly code = "configuration";
-  /** One sentence each, with the file's name. */
-  readonly faults: readonly string[];
-
-  constructor(faults: readonly string[], cause?: unknown) {
-    super(faults.join("; "), { cause });
-    this.name = "ConfigurationError";
-    this.faults = faults;
   }
 }
