@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A pump in this process, spoken to by its messages, with stages that the test has open.
 
+import assert from "node:assert/strict";
 import {
   closeSync,
   fstatSync,
