@@ -74,10 +74,7 @@ export class PumpInProcess implements AsyncDisposable {
   }
 
   get #locations(): readonly StageLocation[] {
-    return this.#stages.map(({ readFd: fd }) => {
-      const { ino: inode } = fstatSync(fd);
-      return { path: `/proc/self/fd/${fd}`, pid: process.pid, fd, inode };
-    });
+    return this.#stages.map(({ readFd }) => this.#locationOf(readFd));
   }
 
   /**
@@ -86,7 +83,7 @@ export class PumpInProcess implements AsyncDisposable {
    */
   leave(record: StreamRecord, left: readonly { text: string; isLost: boolean }[]): void {
     const locations = this.#locations.map((location, index) =>
-      left[index]?.isLost === true ? this.#otherPipe(location) : location,
+      left[index]?.isLost === true ? this.#otherPipe() : location,
     );
     const pool = StagePool.open(this.#notesFile, locations);
     for (const { text } of left) {
@@ -100,10 +97,16 @@ export class PumpInProcess implements AsyncDisposable {
     writeFileSync(join(this.directory, "positions", record.epoch), "");
   }
 
-  #otherPipe(location: StageLocation): StageLocation {
-    const { readFd: fd, writeFd } = makePipe();
-    this.#writers.push(fd, writeFd);
-    return { ...location, path: `/proc/self/fd/${fd}`, fd, inode: fstatSync(fd).ino };
+  #otherPipe(): StageLocation {
+    const { readFd, writeFd } = makePipe();
+    this.#writers.push(readFd, writeFd);
+    return this.#locationOf(readFd);
+  }
+
+  #locationOf(fd: number): StageLocation {
+    const { ino: inode } = fstatSync(fd);
+    const location = { path: `/proc/self/fd/${fd}`, pid: process.pid, fd, inode };
+    return location;
   }
 
   tell(message: ToPump): void {
