@@ -22,7 +22,7 @@ describe("a stream in the pump", () => {
     [
       "stops reading what it discards when no stage is free",
       { kind: "discarding" },
-      { kind: "refused" },
+      { kind: "noStage", reason: "none is free" },
       { kind: "discarding" },
       ["stopPolling", "retryAfter"],
     ],
@@ -36,9 +36,9 @@ describe("a stream in the pump", () => {
     [
       "stops reading when the file system refuses",
       logging,
-      { kind: "refused" },
+      { kind: "writeFailed", reason: "no space" },
       { kind: "stalled", nodes: "present", attempt: 0 },
-      ["stopPolling", "retryAfter"],
+      ["stopPolling", "retryAfter", "reportStalled"],
     ],
     [
       "remembers while stalled that its nodes went",
@@ -52,7 +52,7 @@ describe("a stream in the pump", () => {
       { kind: "stalled", nodes: "gone", attempt: 3 },
       { kind: "accepted" },
       lastWords,
-      ["startPolling", "moveNow"],
+      ["reportResumed", "startPolling", "moveNow"],
     ],
     [
       "gives its file to the next owner",
@@ -85,7 +85,7 @@ describe("a stream in the pump", () => {
     const delays: number[] = [];
     let state: StreamState = logging;
     for (let attempt = 0; attempt < 7; attempt += 1) {
-      const result: Transition = transition(state, { kind: "refused" });
+      const result: Transition = transition(state, { kind: "writeFailed", reason: "no space" });
       for (const effect of result.effects) {
         if (effect.kind === "retryAfter") delays.push(effect.delayMs);
       }
@@ -96,7 +96,8 @@ describe("a stream in the pump", () => {
 
   it("is closed by nothing but the end of file, and only once its nodes are gone", () => {
     const kinds = [
-      "refused",
+      "writeFailed",
+      "noStage",
       "accepted",
       "nodesGone",
       "nodesBack",
