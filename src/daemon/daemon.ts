@@ -8,10 +8,13 @@ import type { EmitEvent } from "../observe/index.ts";
 import type { Places } from "../places/index.ts";
 import type { Program } from "../program/index.ts";
 import { type ServiceManager, Vault } from "../vault/index.ts";
-import { type ConfigurationFile, LiveConfiguration } from "./configuration/index.ts";
+import {
+  ConfigurationError,
+  type ConfigurationFile,
+  LiveConfiguration,
+} from "./configuration/index.ts";
 import { controlSource } from "./control-source.ts";
 import { makeDirectories, removeDirectories } from "./directories.ts";
-import { ConfigurationError } from "./errors.ts";
 import { type InstanceLock, takeInstanceLock } from "./instance-lock.ts";
 import { Pumps } from "./pumps/index.ts";
 import { Refusals, XenstoreFollower } from "./requests/index.ts";
@@ -112,7 +115,7 @@ function makeParts(
     fsync: () => configuration.current.fsync,
     emit,
     onMessage: (message) => streams.receive(message),
-    onStarted: (fileSystem) => streams.tellPump(fileSystem),
+    onStarted: (fileSystem) => streams.openAllIn(fileSystem),
     onFailed: (fileSystem, reason) => streams.refuseAll(fileSystem, reason),
   });
   const streams = new Streams({

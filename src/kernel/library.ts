@@ -32,6 +32,10 @@ export const libcFcntl: Call = declare("int fcntl(int fd, int command, int argum
 export const libcIoctlOutInt: Call = declare(
   "int ioctl(int fd, unsigned long request, _Out_ int *value)",
 );
+export const libcIoctlBytes: Call = declare(
+  "int ioctl(int fd, unsigned long request, void *bytes)",
+);
+export const libcFstatfs: Call = declare("int fstatfs(int fd, void *status)");
 export const libcMmap: (...args: readonly unknown[]) => unknown = libc.func(
   "void *mmap(void *address, size_t length, int protection, int flags, int fd, long offset)",
 ) as unknown as (...args: readonly unknown[]) => unknown;

@@ -3,9 +3,9 @@
 
 export type DaemonEvent =
   | { readonly kind: "DaemonStarted"; readonly version: string; readonly directory: string }
-  /** `path` is null without a file: then all is as it was. */
+  /** `path` is null when the daemon has no file: then nothing has changed. */
   | { readonly kind: "ConfigurationReloaded"; readonly path: string | null }
-  /** What was configured before goes on. */
+  /** The configuration stays as it was. */
   | {
       readonly kind: "ConfigurationRefused";
       readonly path: string | null;
@@ -58,7 +58,7 @@ export type DaemonEvent =
       readonly bytes: number;
       readonly certainty: "exact" | "atMost";
     }
-  /** Somebody else has changed the stream's log; it goes on under its name. */
+  /** Another program has changed the stream's log; it goes on under its name. */
   | {
       readonly kind: "LogInterfered";
       readonly key: string;

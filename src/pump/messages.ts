@@ -15,6 +15,10 @@ export interface PumpStart {
   readonly positionsDirectory: string;
   readonly stages: readonly StageLocation[];
   readonly fsync: FsyncPolicy;
+  /** The directory of the first log: it tells which file system this is. */
+  readonly directory: string;
+  /** The file system that the bytes in the stages belong to; null if any will do. */
+  readonly contents: string | null;
 }
 
 export type ToPump =
@@ -55,7 +59,10 @@ export interface StreamReport {
 }
 
 export type FromPump =
-  | { readonly type: "started" }
+  /** `contents` identifies the file system, null if the directory cannot be opened. */
+  | { readonly type: "started"; readonly contents: string | null }
+  /** The last message: the stages belong to another file system; they were not touched. */
+  | { readonly type: "otherContents"; readonly contents: string | null }
   | { readonly type: "opened"; readonly epoch: string }
   | {
       readonly type: "refused";
@@ -105,6 +112,8 @@ const toPumpSchema: v.GenericSchema<unknown, ToPump> = v.variant("type", [
     positionsDirectory: v.string(),
     stages: v.array(v.object({ path: v.string(), inode: count })),
     fsync: fsyncSchema,
+    directory: v.string(),
+    contents: v.nullable(v.string()),
   }),
   v.object({ type: v.literal("open"), record: streamRecordSchema }),
   v.object({ type: v.literal("nodesGone"), epoch }),
@@ -134,7 +143,8 @@ const reportSchema = v.object({
 });
 
 const fromPumpSchema: v.GenericSchema<unknown, FromPump> = v.variant("type", [
-  v.object({ type: v.literal("started") }),
+  v.object({ type: v.literal("started"), contents: v.nullable(v.string()) }),
+  v.object({ type: v.literal("otherContents"), contents: v.nullable(v.string()) }),
   v.object({ type: v.literal("opened"), epoch }),
   v.object({
     type: v.literal("refused"),

@@ -5,7 +5,7 @@
 import { closeSync, constants } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { FifoError } from "../fifo/index.ts";
-import { errnoNameOf, openPath, tryLock } from "../kernel/index.ts";
+import { errnoNameOf, identifyFileSystem, openPath, tryLock } from "../kernel/index.ts";
 import { Durability, LogfileError } from "../logfile/index.ts";
 import { Leftovers } from "./leftovers.ts";
 import { LogSink } from "./log-sink.ts";
@@ -45,8 +45,13 @@ export async function runPump(channel: PumpChannel): Promise<void> {
     channel.onMessage((message) => resolve(parseToPump(message)));
   });
   if (start.type !== "start") throw new Error(`the first message was ${start.type}, not start`);
+  const contents = identifyContents(start.directory);
+  if (start.contents !== null && contents !== start.contents) {
+    channel.send({ type: "otherContents", contents });
+    return;
+  }
   await holdLock(start.lockFile);
-  const pump = new Pump(channel, start);
+  const pump = new Pump(channel, start, contents);
   await new Promise<void>((resolve, reject) => {
     channel.onMessage((message) => {
       const parsed = parse(message);
@@ -71,6 +76,16 @@ function parse(message: unknown): ToPump | undefined {
   }
 }
 
+/** Which file system this is, by what it is; null if the directory cannot be opened. */
+function identifyContents(directory: string): string | null {
+  try {
+    return identifyFileSystem(directory);
+  } catch (error) {
+    if (errnoNameOf(error) === undefined) throw error;
+    return null;
+  }
+}
+
 /** The lock is held until the process ends; a predecessor stuck in a hung disk keeps us waiting. */
 async function holdLock(path: string): Promise<void> {
   const fd = openPath(path, constants.O_RDWR | constants.O_CREAT, 0o600);
@@ -89,6 +104,7 @@ type Refused = Extract<FromPump, { readonly type: "refused" }>;
 
 class Pump {
   readonly #channel: PumpChannel;
+  readonly #contents: string | null;
   readonly #pool: StagePool;
   readonly #positionsDirectory: string;
   readonly #nullFd: number = openPath("/dev/null", constants.O_WRONLY);
@@ -99,7 +115,8 @@ class Pump {
   readonly #leftovers: Leftovers;
   readonly #durability: Durability;
 
-  constructor(channel: PumpChannel, start: PumpStart) {
+  constructor(channel: PumpChannel, start: PumpStart, contents: string | null) {
+    this.#contents = contents;
     this.#channel = channel;
     this.#pool = StagePool.open(start.notesFile, start.stages);
     this.#positionsDirectory = start.positionsDirectory;
@@ -115,7 +132,7 @@ class Pump {
 
   begin(): void {
     this.#leftovers.begin();
-    this.#channel.send({ type: "started" });
+    this.#channel.send({ type: "started", contents: this.#contents });
   }
 
   receive(message: ToPump): "running" | "stopped" {

@@ -75,6 +75,11 @@ export class StagePools {
     }
   }
 
+  /** Pools with stages, and those whose stages are lost: their notes say what was in them. */
+  get names(): readonly string[] {
+    return [...this.#byFileSystem.keys()];
+  }
+
   /** File systems with stages. */
   get fileSystems(): readonly string[] {
     return [...this.#byFileSystem].flatMap(([name, { kind }]) => (kind === "lost" ? [] : [name]));

@@ -22,6 +22,14 @@ export interface VaultProcess {
   readonly stages: readonly HeldStage[];
 }
 
+/** What the file says. */
+export interface VaultState {
+  /** The newest first. */
+  readonly processes: readonly VaultProcess[];
+  /** By the name of a pool of stages: the file system that its bytes belong to, as far as known. */
+  readonly contents: Readonly<Record<string, string>>;
+}
+
 const identitySchema = v.pipe(
   v.unknown(),
   v.transform(parseIdentity),
@@ -37,21 +45,24 @@ const stateSchema = v.object({
       stages: v.array(v.object({ fileSystem: v.string(), fd: v.number(), inode: v.number() })),
     }),
   ),
+  contents: v.optional(v.record(v.string(), v.string()), {}),
 });
 
-/** The processes of the file, the newest first; none if there is no file, or a damaged one. */
-export function readVaultState(directory: string): readonly VaultProcess[] {
+const emptyState: VaultState = { processes: [], contents: {} };
+
+/** Empty if there is no file, or a damaged one. */
+export function readVaultState(directory: string): VaultState {
   try {
     const text = readFileSync(pathIn(directory), "utf8");
-    return v.parse(stateSchema, JSON.parse(text)).processes;
+    return v.parse(stateSchema, JSON.parse(text));
   } catch {
-    return [];
+    return emptyState;
   }
 }
 
 /** Throws what the file system refuses; the file is as before then. */
-export function writeVaultState(directory: string, processes: readonly VaultProcess[]): void {
-  replaceFile(pathIn(directory), `${JSON.stringify({ version: 1, processes })}\n`);
+export function writeVaultState(directory: string, state: VaultState): void {
+  replaceFile(pathIn(directory), `${JSON.stringify({ version: 1, ...state })}\n`);
 }
 
 export function removeVaultState(directory: string): void {

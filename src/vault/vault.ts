@@ -47,6 +47,8 @@ export class Vault {
   /** `lost`: its end is reported, and the next one is to be reported as well. */
   #before: "ended" | "lost" = "ended";
   #deadEnds: NodeJS.Timeout | undefined;
+  /** By the name of a pool: the file system that its bytes belong to. */
+  readonly #contents: Map<string, string>;
 
   /** Looks at what an earlier daemon has left. Starts nothing. */
   constructor(options: VaultOptions) {
@@ -60,11 +62,17 @@ export class Vault {
       onFailure: (reason) => emit({ kind: "VaultProcessFailed", reason }),
       unref: true,
     });
-    const known = readVaultState(directory);
+    const { processes: known, contents } = readVaultState(directory);
+    this.#contents = new Map(Object.entries(contents));
     this.#earlier = known.filter((vault) => isHolding(vault, directory));
     for (const vault of known) {
       this.#pools.takeOver(vault, this.#earlier.includes(vault) ? "running" : "gone");
     }
+  }
+
+  /** Pools of stages, in use or not, and those that are lost. */
+  get poolNames(): readonly string[] {
+    return this.#pools.names;
   }
 
   /** File systems with stages, in use or not. */
@@ -126,6 +134,22 @@ export class Vault {
     if (this.#pools.shareWithPump(fileSystem, pumpPid)) this.#replace();
   }
 
+  /** The file system that the bytes of these stages belong to, as a pump has reported it. */
+  contentsOf(fileSystem: string): string | undefined {
+    return this.#contents.get(fileSystem);
+  }
+
+  /** Remembers it for the next daemon: the device number of the file system may be another one then. */
+  noteContents(fileSystem: string, contents: string): void {
+    if (this.#contents.get(fileSystem) === contents) return;
+    this.#contents.set(fileSystem, contents);
+    try {
+      this.#writeState(this.#processes);
+    } catch (error) {
+      this.#options.emit({ kind: "VaultProcessFailed", reason: reasonOf(error) });
+    }
+  }
+
   /** Bytes in the stages of a file system. Only while no pump has them, under the pump's lock. */
   stagedBytes(fileSystem: string): number | "unknown" {
     return this.#pools.stagedBytes(fileSystem);
@@ -134,6 +158,7 @@ export class Vault {
   /** The stages are known to be empty. They are open until the next process, or the stop. */
   giveUpStages(fileSystem: string): void {
     this.#pools.giveUp(fileSystem);
+    this.#contents.delete(fileSystem);
   }
 
   /**
@@ -184,7 +209,7 @@ export class Vault {
     let next: CurrentProcess | undefined;
     try {
       next = new CurrentProcess(directory, this.#pools.shared, this.#fifos.all);
-      writeVaultState(directory, [next.process, ...this.#earlier]);
+      this.#writeState([next.process, ...this.#earlier]);
     } catch (error) {
       next?.end();
       this.#retry.failed(reasonOf(error));
@@ -197,6 +222,11 @@ export class Vault {
     if (this.#before === "lost")
       emit({ kind: "VaultProcessReplaced", pid: next.process.process.pid });
     this.#before = "ended";
+  }
+
+  #writeState(processes: readonly VaultProcess[]): void {
+    const contents = Object.fromEntries(this.#contents);
+    writeVaultState(this.#options.directory, { processes, contents });
   }
 
   #watch(process: CurrentProcess): void {
@@ -218,7 +248,7 @@ export class Vault {
     if (needless.length === 0) return;
     this.#earlier = this.#earlier.filter((vault) => this.#pools.isNeeded(vault));
     try {
-      writeVaultState(this.#options.directory, this.#processes);
+      this.#writeState(this.#processes);
     } catch {
       // They are named in the file until it is written again; they do not run, and that is seen.
     }

@@ -7,7 +7,8 @@ import type { EmitEvent } from "../../observe/index.ts";
 import { type Program, RetryTimer, reasonOf } from "../../program/index.ts";
 import type { FromPump, StreamReport, ToPump } from "../../pump/index.ts";
 import type { Vault } from "../../vault/index.ts";
-import { DaemonError } from "../errors.ts";
+import { DaemonError } from "../errors/index.ts";
+import { choosePool, type Found, type IdlePool, type PoolChoice } from "./pool-choice.ts";
 import { PumpChild, type PumpEnd } from "./pump-child.ts";
 import { PumpReports } from "./pump-reports.ts";
 
@@ -18,6 +19,8 @@ export interface PumpProcessOptions {
   readonly volatileDirectory: string;
   readonly positionsDirectory: string;
   readonly vault: Vault;
+  /** Stages that no other pump of this daemon uses. */
+  readonly idlePools: () => readonly IdlePool[];
   readonly program: Program;
   /** As it is configured now. */
   readonly fsync: () => FsyncPolicy;
@@ -42,9 +45,9 @@ const stableMs = 200;
 /** Draining is bounded by what the FIFOs hold; a pump that needs longer hangs in its disk. */
 const stopMsMax = 10_000;
 
-/** The lock of the pump of a file system: the one that has it owns the stages. */
-export function pumpLockFile(volatileDirectory: string, fileSystem: string): string {
-  return `${volatileDirectory}/pump-${fileSystem}.lock`;
+/** The lock of a pool of stages: the pump that has it owns them. */
+export function pumpLockFile(volatileDirectory: string, pool: string): string {
+  return `${volatileDirectory}/pump-${pool}.lock`;
 }
 
 export class PumpProcess {
@@ -57,6 +60,10 @@ export class PumpProcess {
     },
   });
   #state: State = { kind: "waiting" };
+  /** Its stages in the vault, from the first start on. */
+  #pool: string | undefined;
+  /** Why the pump that ends now has refused its stages. */
+  #found: Found | undefined;
   /** What the stages hold: known from a pump that has stopped in order, and of new stages. */
   #strandedBytes: number | "unknown" = "unknown";
   /** The first start's outcome; later ones are tried until they succeed. */
@@ -112,21 +119,34 @@ export class PumpProcess {
     }
     this.#state = { kind: "stopped" };
     this.#restart.cancel();
-    if (this.#strandedBytes === 0) this.#options.vault.giveUpStages(this.#options.fileSystem);
+    if (this.#strandedBytes === 0 && this.#pool !== undefined) {
+      this.#options.vault.giveUpStages(this.#pool);
+    }
     return this.#strandedBytes;
   }
 
-  #launch(): void {
-    const { fileSystem, program, volatileDirectory, positionsDirectory, vault } = this.#options;
+  /** Its stages in the vault; before its first start they are a guess, see pool-choice.ts. */
+  get pool(): { readonly name: string; readonly kind: "own" | "guessed" } | undefined {
+    if (this.#pool === undefined) return undefined;
+    return { name: this.#pool, kind: this.#first === undefined ? "own" : "guessed" };
+  }
+
+  /** `found` is what the pump before has found instead of the owner of its stages. */
+  #launch(found?: Found): void {
+    const { directory, program, volatileDirectory, positionsDirectory, vault } = this.#options;
     try {
-      const stages = vault.stagesOf(fileSystem);
+      const choice = this.#choosePool(found);
+      this.#pool = choice.name;
+      const stages = vault.stagesOf(choice.name);
       if (stages.contents === "new") this.#strandedBytes = 0;
       const child = new PumpChild({
         program,
         stages,
         start: {
-          lockFile: pumpLockFile(volatileDirectory, fileSystem),
-          notesFile: `${volatileDirectory}/notes-${fileSystem}`,
+          lockFile: pumpLockFile(volatileDirectory, choice.name),
+          notesFile: `${volatileDirectory}/notes-${choice.name}`,
+          directory,
+          contents: choice.contents,
           positionsDirectory,
           fsync: this.#options.fsync(),
         },
@@ -139,10 +159,22 @@ export class PumpProcess {
     }
   }
 
+  #choosePool(found: Found | undefined): PoolChoice {
+    const { fileSystem, idlePools, vault } = this.#options;
+    if (this.#pool === undefined) return choosePool(fileSystem, idlePools(), found);
+    const own = { name: this.#pool, contents: vault.contentsOf(this.#pool) };
+    // A pump that is started again goes on with its stages.
+    if (found === undefined) return { name: own.name, contents: own.contents ?? null };
+    return choosePool(fileSystem, [own, ...idlePools()], found);
+  }
+
   #receive(message: FromPump, child: PumpChild): void {
     switch (message.type) {
       case "started":
-        this.#started(child);
+        this.#started(child, message.contents);
+        break;
+      case "otherContents":
+        this.#found = { contents: message.contents };
         break;
       case "report":
         this.#reports.answered(message.request, message.streams);
@@ -155,12 +187,15 @@ export class PumpProcess {
     }
   }
 
-  #started(child: PumpChild): void {
+  #started(child: PumpChild, contents: string | null): void {
     if (this.#state.kind !== "starting") return;
     this.#state = { kind: "running", child, sinceMs: performance.now() };
     this.#strandedBytes = "unknown";
     const { emit, fileSystem, onStarted, vault } = this.#options;
-    vault.pumpStarted(fileSystem, child.pid);
+    if (this.#pool !== undefined) {
+      vault.pumpStarted(this.#pool, child.pid);
+      if (contents !== null) vault.noteContents(this.#pool, contents);
+    }
     emit({ kind: "PumpStarted", fileSystem, pid: child.pid });
     this.#first?.resolve();
     this.#first = undefined;
@@ -174,6 +209,12 @@ export class PumpProcess {
     const before = this.#state;
     if (before.kind === "stopping" || before.kind === "stopped") return;
     this.#state = { kind: "waiting" };
+    const found = this.#found;
+    this.#found = undefined;
+    if (found !== undefined) {
+      this.#launch(found);
+      return;
+    }
     if (before.kind === "running" && performance.now() - before.sinceMs >= stableMs) {
       this.#restart.succeeded();
     }

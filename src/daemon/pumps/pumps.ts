@@ -8,6 +8,7 @@ import { type Program, takeLockIfFree } from "../../program/index.ts";
 import type { FromPump } from "../../pump/index.ts";
 import type { Vault } from "../../vault/index.ts";
 import { fileSystemOf, readMounts } from "./file-systems.ts";
+import type { IdlePool } from "./pool-choice.ts";
 import { PumpProcess, pumpLockFile } from "./pump-process.ts";
 
 export interface PumpsOptions {
@@ -63,21 +64,35 @@ export class Pumps {
 
   /** Drains and ends all of them. Resolves with the bytes that stay in stages. */
   async stop(): Promise<number | "unknown"> {
-    const unused = this.#options.vault.fileSystems.filter((each) => !this.#byFileSystem.has(each));
+    const tried = new Set(this.#pools.map(({ name }) => name));
+    const unused = this.#options.vault.fileSystems.filter((name) => !tried.has(name));
     const stranded = await Promise.all([...this.#byFileSystem.values()].map((pump) => pump.stop()));
-    stranded.push(...unused.map((fileSystem) => this.#giveUpUnused(fileSystem)));
+    stranded.push(...unused.map((name) => this.#giveUpUnused(name)));
     if (stranded.includes("unknown")) return "unknown";
     return stranded.reduce((sum: number, bytes) => sum + Number(bytes), 0);
   }
 
   /** Stages of an earlier daemon that no stream of this one needed. */
-  #giveUpUnused(fileSystem: string): number | "unknown" {
+  #giveUpUnused(pool: string): number | "unknown" {
     const { places, vault } = this.#options;
     // With the lock this process is the owner of the stages, and may ask them.
-    using lock = takeLockIfFree(pumpLockFile(places.volatileDirectory, fileSystem), "exclusive");
-    const bytes = lock === undefined ? "unknown" : vault.stagedBytes(fileSystem);
-    if (bytes === 0) vault.giveUpStages(fileSystem);
+    using lock = takeLockIfFree(pumpLockFile(places.volatileDirectory, pool), "exclusive");
+    const bytes = lock === undefined ? "unknown" : vault.stagedBytes(pool);
+    if (bytes === 0) vault.giveUpStages(pool);
     return bytes;
+  }
+
+  get #pools(): readonly NonNullable<PumpProcess["pool"]>[] {
+    return [...this.#byFileSystem.values()].flatMap(({ pool }) => pool ?? []);
+  }
+
+  /** Stages that belong to no pump of this daemon; more than one pump may look at them. */
+  #idlePools(): readonly IdlePool[] {
+    const { vault } = this.#options;
+    const used = new Set(this.#pools.flatMap(({ name, kind }) => (kind === "own" ? [name] : [])));
+    return vault.poolNames
+      .filter((name) => !used.has(name))
+      .map((name) => ({ name, contents: vault.contentsOf(name) }));
   }
 
   #make(fileSystem: string, directory: string): PumpProcess {
@@ -88,6 +103,7 @@ export class Pumps {
       volatileDirectory: places.volatileDirectory,
       positionsDirectory,
       vault,
+      idlePools: () => this.#idlePools(),
       program,
       fsync,
       emit,

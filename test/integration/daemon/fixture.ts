@@ -75,6 +75,7 @@ export interface Disk {
 export class Bench implements AsyncDisposable {
   readonly daemon: TestDaemon;
   readonly #mounts: string[] = [];
+  readonly #cleanUps: (() => void)[] = [];
   readonly #writers = new Set<number>();
   readonly #floods: ChildProcess[] = [];
   readonly #vaultPids = new Set<number>();
@@ -106,6 +107,11 @@ export class Bench implements AsyncDisposable {
     this.#mounts.push(path);
     const filler = join(path, fillerName);
     return { path, fill: () => fillUp(filler), free: () => rmSync(filler, { force: true }) };
+  }
+
+  /** Called at the end, when no process of the daemon is left. */
+  defer(cleanUp: () => void): void {
+    this.#cleanUps.push(cleanUp);
   }
 
   /** A domain of that name, and its log. */
@@ -253,6 +259,7 @@ export class Bench implements AsyncDisposable {
     const left = [...pumps.filter((pid) => pid > 0), ...this.#vaultPids].filter(isRunning);
     left.push(...processesIn(daemon.directory));
     for (const pid of left) process.kill(pid, "SIGKILL");
+    for (const cleanUp of this.#cleanUps) cleanUp();
     await daemon[Symbol.asyncDispose]();
     assert.deepEqual(left, [], "processes were left behind");
   }
@@ -283,7 +290,7 @@ function statFields(path: string): readonly string[] {
   }
 }
 
-function fillUp(path: string): void {
+export function fillUp(path: string): void {
   const fd = openSync(path, "a");
   const page = Buffer.alloc(4096);
   try {

@@ -10,6 +10,8 @@ const start = {
   lockFile: "/lock",
   notesFile: "/notes",
   positionsDirectory: "/positions",
+  directory: "/log",
+  contents: null,
   stages: [{ path: "/proc/1/fd/3", inode: 7 }],
 };
 

@@ -51,6 +51,8 @@ class PumpInProcess implements AsyncDisposable {
       notesFile: this.notesFile,
       positionsDirectory: join(this.directory, "positions"),
       stages,
+      directory: this.directory,
+      contents: null,
       fsync: { kind: "none" },
     });
   }
