@@ -125,9 +125,10 @@ export class PumpProcess {
     return this.#strandedBytes;
   }
 
-  /** Its stages, once a pump has found that they belong to its file system. */
-  get pool(): string | undefined {
-    return this.#first === undefined ? this.#pool : undefined;
+  /** Its stages in the vault; before its first start they are a guess, see pool-choice.ts. */
+  get pool(): { readonly name: string; readonly kind: "own" | "guessed" } | undefined {
+    if (this.#pool === undefined) return undefined;
+    return { name: this.#pool, kind: this.#first === undefined ? "own" : "guessed" };
   }
 
   /** `found` is what the pump before has found instead of the owner of its stages. */

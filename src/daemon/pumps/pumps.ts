@@ -64,10 +64,10 @@ export class Pumps {
 
   /** Drains and ends all of them. Resolves with the bytes that stay in stages. */
   async stop(): Promise<number | "unknown"> {
-    const { vault } = this.#options;
-    const unused = this.#idlePools().filter(({ name }) => vault.fileSystems.includes(name));
+    const tried = new Set(this.#pools.map(({ name }) => name));
+    const unused = this.#options.vault.fileSystems.filter((name) => !tried.has(name));
     const stranded = await Promise.all([...this.#byFileSystem.values()].map((pump) => pump.stop()));
-    stranded.push(...unused.map(({ name }) => this.#giveUpUnused(name)));
+    stranded.push(...unused.map((name) => this.#giveUpUnused(name)));
     if (stranded.includes("unknown")) return "unknown";
     return stranded.reduce((sum: number, bytes) => sum + Number(bytes), 0);
   }
@@ -82,9 +82,14 @@ export class Pumps {
     return bytes;
   }
 
+  get #pools(): readonly NonNullable<PumpProcess["pool"]>[] {
+    return [...this.#byFileSystem.values()].flatMap(({ pool }) => pool ?? []);
+  }
+
+  /** Stages that belong to no pump of this daemon; more than one pump may look at them. */
   #idlePools(): readonly IdlePool[] {
     const { vault } = this.#options;
-    const used = new Set([...this.#byFileSystem.values()].map(({ pool }) => pool));
+    const used = new Set(this.#pools.flatMap(({ name, kind }) => (kind === "own" ? [name] : [])));
     return vault.poolNames
       .filter((name) => !used.has(name))
       .map((name) => ({ name, contents: vault.contentsOf(name) }));

@@ -24,7 +24,7 @@ import { fileName } from "./calls.ts";
 import { ChainWatch, type LogBound } from "./chain-watch.ts";
 import { installCrashPoints, type Kill, type Run } from "./crash-points.ts";
 import { FoundLog } from "./found-log.ts";
-import { type Mutation, variantOf } from "./hooks.ts";
+import { assertPlanted, type Mutation, variantOf } from "./hooks.ts";
 import { type DiskKind, LogDisk } from "./log-disk.ts";
 import { Meddler, type Meddling } from "./meddler.ts";
 import { checkNewestByte, checkPositions } from "./position-check.ts";
@@ -52,25 +52,21 @@ function nameOf(path: string, as: "path" | "descriptor"): string {
 const kernel = await import("../../../src/kernel/index.ts");
 const logfile = await import("../../../src/logfile/index.ts");
 const { Durability, LogReader } = logfile;
-const { readIndex } = await import("../../../src/logfile/side-file.ts");
 const product = await loadProduct("");
+const { readIndex } = product;
 
 /** The parts of a pump, as they are or with something wrong. */
-export type Product = typeof import("../../../src/pump/stage-pool.ts") &
-  typeof import("../../../src/pump/pumped-stream.ts") &
-  typeof import("../../../src/pump/recovery.ts");
+export type Product = typeof import("./product.ts");
 
-async function loadProduct(variant: string): Promise<Product> {
-  const names = ["stage-pool.ts", "pumped-stream.ts", "recovery.ts"];
-  const modules = await Promise.all(
-    names.map((name) => import(`../../../src/pump/${name}${variant}`) as Promise<object>),
-  );
-  return Object.assign({}, ...modules) as Product;
+function loadProduct(variant: string): Promise<Product> {
+  return import(`./product.ts${variant}`) as Promise<Product>;
 }
 
 /** A product with one sentence changed. */
-export function wrongProduct(mutation: Mutation): Promise<Product> {
-  return loadProduct(variantOf(mutation));
+export async function wrongProduct(mutation: Mutation): Promise<Product> {
+  const product = await loadProduct(variantOf(mutation));
+  assertPlanted(mutation);
+  return product;
 }
 
 export interface PumpBenchOptions extends LogBound {
