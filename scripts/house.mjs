@@ -14,7 +14,7 @@ export const rooms = [
   },
   { name: "daemon", rooms: ["requests", "collect", "streams", "pumps", "configuration", "errors"] },
   { name: "fleet" },
-  { name: "control" },
+  { name: "control", rooms: ["routes", "api"] },
   { name: "pump" },
   { name: "vault" },
   { name: "observe" },

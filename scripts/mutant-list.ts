@@ -67,7 +67,7 @@ const test = {
   messages: "test/integration/pump/messages.test.ts",
   modelTransactions: "test/model/xenstore/transactions.test.ts",
   readerRace: "test/unit/logfile/reader-race.test.ts",
-  reconcile: "test/unit/daemon/reconcile.test.ts",
+  reconcile: "test/unit/daemon/decide.test.ts",
   refusedRun: "test/integration/stories/cli-create.test.ts",
   served: "test/integration/xenstore/server.test.ts",
   serverParts: "test/unit/xenstore/server-parts.test.ts",
@@ -348,7 +348,7 @@ export const mutants: readonly Mutant[] = [
   {
     file: src.daemonSharedDaemon,
     what: "a daemon never ends by itself",
-    edits: [['tryLock(fd, "shared") && !tryLock', 'tryLock(fd, "shared") || !tryLock']],
+    edits: [['(path, "shared") && isLocked', '(path, "shared") || isLocked']],
     tests: [test.sharedDaemon],
   },
   {

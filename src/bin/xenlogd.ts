@@ -62,7 +62,7 @@ async function main(argv: readonly string[]): Promise<number> {
     const daemon = await startDaemon({
       places: placesOf(options),
       version: readVersion(),
-      lifetime: options.transient ? "transient" : "permanent",
+      lifetime: options.transient ? "shared" : "permanent",
       serviceManager,
       pumpProgram: sibling("pump"),
       storeProgram: sibling("xenstored"),

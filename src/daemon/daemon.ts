@@ -25,7 +25,7 @@ import { Streams, StreamTable } from "./streams/index.ts";
 export interface DaemonOptions {
   readonly places: Places;
   readonly version: string;
-  /** `transient` is for a daemon that `run` started: it ends when nobody needs it any more. */
+  /** `shared` is for a daemon that `run` started: it ends when nobody needs it any more. */
   readonly lifetime: Lifetime;
   readonly serviceManager: ServiceManager;
   readonly pumpProgram: Program;
@@ -191,7 +191,7 @@ function startControl(options: DaemonOptions, parts: Parts): Promise<ControlServ
         startedAt,
         mode: places.mode,
         directory: places.directory ?? null,
-        transient: lifetime === "transient",
+        transient: lifetime === "shared",
         xenstore: parts.xenstore?.state ?? "lost",
       }),
     }),
@@ -226,7 +226,7 @@ async function takeDown(options: DaemonOptions, parts: Parts): Promise<void> {
   const { places, emit, lifetime } = options;
   const strandedBytes = await parts.pumps.stop();
   // A daemon that comes again finds its streams; one that ends for good leaves none.
-  if (lifetime === "transient" && !hasClients(places)) forgetStreams(parts.streams);
+  if (lifetime === "shared" && !hasClients(places)) forgetStreams(parts.streams);
   await parts.control?.[Symbol.asyncDispose]();
   await parts.xenstore?.[Symbol.asyncDispose]();
   parts.vault.stop();

@@ -6,7 +6,9 @@ import { closeSync, constants, readFileSync, rmSync } from "node:fs";
 import { describeErrno, errnoNameOf, openPath } from "../kernel/index.ts";
 import type { EmitEvent } from "../observe/index.ts";
 import {
+  findProcess,
   identifyProcess,
+  isAlive,
   noticeDescriptor,
   type ProcessIdentity,
   type Program,
@@ -32,11 +34,11 @@ export interface StoreProcessOptions {
 const readyMsMax = 10_000;
 const endMsMax = 3000;
 const stopMsMax = 3000;
-const stopBackoff = { firstMs: 10, maxMs: 10 };
+const pollBackoff = { firstMs: 10, maxMs: 10 };
 
 /** Starts the store if no server answers on its socket. Throws DaemonError. */
 export async function ensureStore(options: StoreProcessOptions): Promise<void> {
-  if ((await probeSocket(options.socketPath)) === "answers") return;
+  if (await isAnswering(options)) return;
   let outcome: StartOutcome;
   try {
     outcome = await start(options);
@@ -48,13 +50,32 @@ export async function ensureStore(options: StoreProcessOptions): Promise<void> {
   if (outcome.kind === "ready") options.emit({ kind: "StoreStarted", pid: outcome.child.pid ?? 0 });
 }
 
-function start({ program, socketPath, stateDirectory }: StoreProcessOptions) {
+/**
+ * A daemon may have been killed after it started the store and before it recorded that: then the
+ * process is found by its command line, recorded, and awaited while it starts.
+ */
+async function isAnswering(options: StoreProcessOptions): Promise<boolean> {
+  const { socketPath, stateDirectory } = options;
+  const answers = async (): Promise<boolean> => (await probeSocket(socketPath)) === "answers";
+  const recorded = readIdentity(stateDirectory);
+  const isKnown = recorded !== undefined && isAlive(recorded);
+  const store = isKnown ? recorded : findProcess(argumentsOf(options));
+  if (store === undefined) return await answers();
+  if (!isKnown) record(stateDirectory, store);
+  await waitUntil(async () => !isAlive(store) || (await answers()), {
+    backoff: pollBackoff,
+    waitMsMax: readyMsMax,
+  });
+  return await answers();
+}
+
+function start(options: StoreProcessOptions): Promise<StartOutcome> {
+  const { program, stateDirectory } = options;
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC;
   const errors = openPath(`${stateDirectory}/xenstored.out`, flags, 0o600);
-  const args = ["--socket", socketPath, "--state", `${stateDirectory}/xenstore.state`];
   try {
     return startAndAwaitNotice(program, {
-      args: [...args, "--notify-fd", `${noticeDescriptor}`],
+      args: argumentsOf(options),
       stderr: errors,
       readyMsMax,
       endMsMax,
@@ -62,12 +83,17 @@ function start({ program, socketPath, stateDirectory }: StoreProcessOptions) {
       onStarted: (child) => {
         const identity = identifyProcess(child.pid ?? 0);
         if (identity === undefined) throw new Error("it ended at once");
-        replaceFile(identityFile(stateDirectory), JSON.stringify(identity));
+        record(stateDirectory, identity);
       },
     });
   } finally {
     closeSync(errors);
   }
+}
+
+function argumentsOf({ socketPath, stateDirectory }: StoreProcessOptions): readonly string[] {
+  const state = `${stateDirectory}/xenstore.state`;
+  return ["--socket", socketPath, "--state", state, "--notify-fd", `${noticeDescriptor}`];
 }
 
 function failureOf(outcome: StartOutcome): string | undefined {
@@ -94,13 +120,17 @@ export async function stopStore(stateDirectory: string): Promise<void> {
   const identity = readIdentity(stateDirectory);
   if (identity === undefined) return;
   const ended = await waitUntil(() => !signalProcess(identity, "SIGTERM"), {
-    backoff: stopBackoff,
+    backoff: pollBackoff,
     waitMsMax: stopMsMax,
   });
   if (!ended) {
-    await waitUntil(() => !signalProcess(identity, "SIGKILL"), { backoff: stopBackoff });
+    await waitUntil(() => !signalProcess(identity, "SIGKILL"), { backoff: pollBackoff });
   }
   rmSync(identityFile(stateDirectory), { force: true });
+}
+
+function record(stateDirectory: string, identity: ProcessIdentity): void {
+  replaceFile(identityFile(stateDirectory), JSON.stringify(identity));
 }
 
 function identityFile(stateDirectory: string): string {

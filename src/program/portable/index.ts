@@ -16,4 +16,5 @@ export {
   type WaitOptions,
   waitUntil,
 } from "./retry.ts";
+export { type Shape, type Shaped, shapeSchema } from "./shape.ts";
 export { probeSocket, type SocketState } from "./socket-probe.ts";

@@ -14,7 +14,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
-import { sweepFifos } from "../../../src/daemon/collect/index.ts";
+import { sweepFifos } from "../../../src/daemon/collect/fifo-sweep.ts";
 import { makeFifo } from "../../../src/kernel/index.ts";
 
 const hourMs = 60 * 60 * 1000;

@@ -5,8 +5,8 @@ import { errorBytesMax, type LogNodes } from "../../../src/contract/index.ts";
 import {
   type Action,
   type Desired,
+  decide,
   type Present,
-  reconcile,
 } from "../../../src/daemon/requests/decide.ts";
 
 const complete: LogNodes = {
@@ -95,7 +95,7 @@ describe("what to do about a log file", () => {
     ],
   ];
   for (const [name, desired, present, expected] of cases) {
-    it(name, () => assert.deepEqual(kinds(reconcile(desired, present)), expected));
+    it(name, () => assert.deepEqual(kinds(decide(desired, present)), expected));
   }
 
   const badLimit = 'limit is "1"; it must be a whole number of bytes from 4096 to 9007199254740991';
@@ -182,28 +182,28 @@ describe("what to do about a log file", () => {
   for (const [name, changes, stream, expected] of served) {
     it(`about one that is ready: ${name}`, () => {
       const desired = nodes({ state: "ready", ...changes });
-      assert.deepEqual(reconcile(desired, [{ ...open, ...stream }]), expected);
+      assert.deepEqual(decide(desired, [{ ...open, ...stream }]), expected);
     });
   }
 
   it("waits for a parameter of one that is ready to be written again", () => {
     const { limit: _limit, ...rest } = complete;
-    assert.deepEqual(reconcile({ kind: "nodes", nodes: { ...rest, state: "ready" } }, [open]), []);
+    assert.deepEqual(decide({ kind: "nodes", nodes: { ...rest, state: "ready" } }, [open]), []);
   });
 
   it("compares an error that was too long for a node with what there was room for", () => {
     const file = `/var/log/xen/${"\u202e".repeat(70)}`;
     const desired = { state: "ready", file } as const;
     const long = { ...open, file: `${file}2` };
-    const [action] = reconcile(nodes(desired), [long]);
+    const [action] = decide(nodes(desired), [long]);
     assert.ok(action?.kind === "noteError" && action.error !== undefined);
     assert.equal(Buffer.byteLength(action.error), errorBytesMax);
     const { error } = action;
-    assert.deepEqual(reconcile(nodes({ ...desired, error }), [{ ...long, error }]), []);
+    assert.deepEqual(decide(nodes({ ...desired, error }), [{ ...long, error }]), []);
   });
 
   it("tells the toolstack what was wrong with which value", () => {
-    const [action] = reconcile(nodes({ limit: "1" }), []);
+    const [action] = decide(nodes({ limit: "1" }), []);
     assert.deepEqual(action, {
       kind: "announce",
       pipe: "/run/xen/a",
