@@ -53,6 +53,8 @@ const src = {
 } as const;
 
 const test = {
+  serverLimits: "test/unit/xenstore/server-limits.test.ts",
+  conformance: "test/system/conformance.test.ts",
   callOrder: "test/integration/pump/call-order.test.ts",
   contractNumbers: "test/unit/contract/numbers.test.ts",
   contractRequest: "test/unit/contract/request.test.ts",
@@ -69,8 +71,6 @@ const test = {
   readerRace: "test/unit/logfile/reader-race.test.ts",
   reconcile: "test/unit/daemon/reconcile.test.ts",
   refusedRun: "test/integration/stories/cli-create.test.ts",
-  served: "test/integration/xenstore/server.test.ts",
-  serverParts: "test/unit/xenstore/server-parts.test.ts",
   serviceManager: "test/unit/daemon/service-manager.test.ts",
   sharedDaemon: "test/integration/daemon/shared-daemon.test.ts",
   sideFile: "test/unit/logfile/side-file.test.ts",
@@ -443,13 +443,13 @@ export const mutants: readonly Mutant[] = [
     file: src.xenstoreServerWatches,
     what: "a watch does not see what is below it",
     edits: [["levels <= watch.depth", "levels < watch.depth"]],
-    tests: [test.served],
+    tests: [test.serverLimits],
   },
   {
     file: src.xenstoreServerWatches,
     what: "one client's watch keeps another's from being set",
     edits: [["watch.owner === owner && watch.token", "watch.token"]],
-    tests: [test.served],
+    tests: [test.conformance],
   },
   {
     file: src.xenstoreServerTransaction,
@@ -468,13 +468,13 @@ export const mutants: readonly Mutant[] = [
         'access === "w" || entry.access === "b" || entry.access === "r"',
       ],
     ],
-    tests: [test.serverParts],
+    tests: [test.conformance],
   },
   {
     file: src.xenstoreServerQuota,
     what: "a quota of 0 allows nothing",
     edits: [["quotas[name] === 0 ?", "quotas[name] < 0 ?"]],
-    tests: [test.served],
+    tests: [test.serverLimits],
   },
   {
     file: src.vaultServiceManager,

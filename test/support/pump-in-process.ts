@@ -56,7 +56,7 @@ export class PumpInProcess implements AsyncDisposable {
         this.#listener = listener;
       },
     });
-    // The test that expects it to fail asks for `ended`; for the others the next line fails.
+    // Reported by the test that waits for `ended`, or by one that waits for "started" in vain.
     this.ended.catch(() => {});
     const message: Start = {
       type: "start",
