@@ -8,8 +8,11 @@ import { readFileSync, writeFileSync } from "node:fs";
 /** A folder of src/ imports only from folders behind it in this list; so do its own folders. */
 export const rooms = [
   { name: "bin" },
-  { name: "cli" },
-  { name: "daemon", rooms: ["requests", "collect", "streams", "pumps", "configuration"] },
+  {
+    name: "cli",
+    rooms: ["commands", "run", "embedded", "logs", "target", "terminal", "invocation"],
+  },
+  { name: "daemon", rooms: ["requests", "collect", "streams", "pumps", "configuration", "errors"] },
   { name: "fleet" },
   { name: "control" },
   { name: "pump" },
@@ -54,6 +57,7 @@ const doors = [
   "!../*/server/index.ts",
   "!../*/portable/index.ts",
   "!../../*/index.ts",
+  "!../../*/server/index.ts",
   "!../../*/portable/index.ts",
   "!../../../*/index.ts",
 ];

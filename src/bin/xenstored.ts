@@ -4,7 +4,7 @@
 // since after a crash everybody waits for it. SIGTERM ends it in order.
 
 import { parseArgs } from "node:util";
-import { giveNotice } from "../program/index.ts";
+import { giveNotice } from "../program/portable/index.ts";
 import { startXenstoreServer, XenstoreServerError } from "../xenstore/server/index.ts";
 
 const { values } = parseArgs({

@@ -2,21 +2,17 @@
 // `xenlog`: command line in, exit code out. Data goes to stdout, words to stderr.
 
 import { Command, CommanderError } from "commander";
-import { closeCommand } from "./close.ts";
-import type { CliContext } from "./context.ts";
-import { createCommand } from "./create.ts";
-import { describeError, exitCode, exitCodeOf, runExitCodeOf } from "./exit-codes.ts";
-import { addGlobalOptions, type Invocation, parseGlobals } from "./globals.ts";
-import { listCommand } from "./list.ts";
-import { reloadCommand } from "./reload.ts";
-import { runCommand } from "./run.ts";
-import { xenstoredCommand } from "./xenstored.ts";
-
-/** Runs a command's body and keeps its exit code. */
-export type Invoke = (
-  command: Command,
-  body: (invocation: Invocation) => Promise<number>,
-) => Promise<void>;
+import { commands } from "./commands/index.ts";
+import {
+  addGlobalOptions,
+  type CliContext,
+  describeError,
+  exitCode,
+  exitCodeOf,
+  type Invoke,
+  parseGlobals,
+  runExitCodeOf,
+} from "./invocation/index.ts";
 
 /** `argv` is without the program's name. Never rejects. */
 export async function main(argv: readonly string[], context: CliContext): Promise<number> {
@@ -62,14 +58,6 @@ function build(context: CliContext, invoke: Invoke): Command {
     })
     .enablePositionalOptions();
   addGlobalOptions(program);
-  const commands = [
-    runCommand,
-    createCommand,
-    closeCommand,
-    listCommand,
-    reloadCommand,
-    xenstoredCommand,
-  ];
   for (const make of commands) {
     const command = make(invoke).copyInheritedSettings(program);
     addGlobalOptions(command);

@@ -13,7 +13,7 @@ import {
   writeSync,
 } from "node:fs";
 import { openPath, tryLock } from "../kernel/index.ts";
-import { DaemonError } from "./errors.ts";
+import { DaemonError } from "./errors/index.ts";
 
 export interface InstanceLock extends Disposable {
   readonly path: string;

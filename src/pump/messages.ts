@@ -15,6 +15,10 @@ export interface PumpStart {
   readonly positionsDirectory: string;
   readonly stages: readonly StageLocation[];
   readonly fsync: FsyncPolicy;
+  /** The directory of the first log: it tells which file system this is. */
+  readonly directory: string;
+  /** The file system that the bytes in the stages belong to; null if any will do. */
+  readonly contents: string | null;
 }
 
 export type ToPump =
@@ -35,8 +39,6 @@ export type ToPump =
   /** Log files may have been moved by somebody else. */
   | { readonly type: "reopen" }
   | { readonly type: "report"; readonly request: number }
-  /** The holder has ended: start another one with the stages that the pump has open. */
-  | { readonly type: "replaceHolder"; readonly stateFile: string }
   /** Move what the FIFOs hold now, then exit. */
   | { readonly type: "stop" };
 
@@ -57,7 +59,10 @@ export interface StreamReport {
 }
 
 export type FromPump =
-  | { readonly type: "started" }
+  /** `contents` identifies the file system, null if the directory cannot be opened. */
+  | { readonly type: "started"; readonly contents: string | null }
+  /** The last message: the stages belong to another file system; they were not touched. */
+  | { readonly type: "otherContents"; readonly contents: string | null }
   | { readonly type: "opened"; readonly epoch: string }
   | {
       readonly type: "refused";
@@ -87,7 +92,6 @@ export type FromPump =
   | { readonly type: "interfered"; readonly epoch: string; readonly what: Interference }
   | { readonly type: "stalled"; readonly epoch: string; readonly reason: string }
   | { readonly type: "resumed"; readonly epoch: string }
-  | { readonly type: "holderReplaced" }
   /** The last message; these bytes are still in stages because the file system refused them. */
   | { readonly type: "stopped"; readonly strandedBytes: number };
 
@@ -106,8 +110,10 @@ const toPumpSchema: v.GenericSchema<unknown, ToPump> = v.variant("type", [
     lockFile: v.string(),
     notesFile: v.string(),
     positionsDirectory: v.string(),
-    stages: v.array(v.object({ path: v.string(), pid: count, fd: count, inode: count })),
+    stages: v.array(v.object({ path: v.string(), inode: count })),
     fsync: fsyncSchema,
+    directory: v.string(),
+    contents: v.nullable(v.string()),
   }),
   v.object({ type: v.literal("open"), record: streamRecordSchema }),
   v.object({ type: v.literal("nodesGone"), epoch }),
@@ -121,7 +127,6 @@ const toPumpSchema: v.GenericSchema<unknown, ToPump> = v.variant("type", [
   v.object({ type: v.literal("configure"), fsync: fsyncSchema }),
   v.object({ type: v.literal("reopen") }),
   v.object({ type: v.literal("report"), request: count }),
-  v.object({ type: v.literal("replaceHolder"), stateFile: v.string() }),
   v.object({ type: v.literal("stop") }),
 ]);
 
@@ -138,7 +143,8 @@ const reportSchema = v.object({
 });
 
 const fromPumpSchema: v.GenericSchema<unknown, FromPump> = v.variant("type", [
-  v.object({ type: v.literal("started") }),
+  v.object({ type: v.literal("started"), contents: v.nullable(v.string()) }),
+  v.object({ type: v.literal("otherContents"), contents: v.nullable(v.string()) }),
   v.object({ type: v.literal("opened"), epoch }),
   v.object({
     type: v.literal("refused"),
@@ -163,7 +169,6 @@ const fromPumpSchema: v.GenericSchema<unknown, FromPump> = v.variant("type", [
   }),
   v.object({ type: v.literal("stalled"), epoch, reason: v.string() }),
   v.object({ type: v.literal("resumed"), epoch }),
-  v.object({ type: v.literal("holderReplaced") }),
   v.object({ type: v.literal("stopped"), strandedBytes: count }),
 ]);
 

@@ -5,9 +5,8 @@
 import { closeSync, constants } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { FifoError } from "../fifo/index.ts";
-import { errnoNameOf, openPath, tryLock } from "../kernel/index.ts";
+import { errnoNameOf, identifyFileSystem, openPath, tryLock } from "../kernel/index.ts";
 import { Durability, LogfileError } from "../logfile/index.ts";
-import { replaceHolder } from "../vault/index.ts";
 import { Leftovers } from "./leftovers.ts";
 import { LogSink } from "./log-sink.ts";
 import { supersededMarker } from "./markers.ts";
@@ -20,7 +19,6 @@ import {
 } from "./messages.ts";
 import { PumpedStream } from "./pumped-stream.ts";
 import { isSameFile, type StreamRecord } from "./record.ts";
-import { shareStages } from "./shared-stages.ts";
 import { StagePool } from "./stage-pool.ts";
 import type { Nodes } from "./stream-state.ts";
 
@@ -47,8 +45,13 @@ export async function runPump(channel: PumpChannel): Promise<void> {
     channel.onMessage((message) => resolve(parseToPump(message)));
   });
   if (start.type !== "start") throw new Error(`the first message was ${start.type}, not start`);
+  const contents = identifyContents(start.directory);
+  if (start.contents !== null && contents !== start.contents) {
+    channel.send({ type: "otherContents", contents });
+    return;
+  }
   await holdLock(start.lockFile);
-  const pump = new Pump(channel, start);
+  const pump = new Pump(channel, start, contents);
   await new Promise<void>((resolve, reject) => {
     channel.onMessage((message) => {
       const parsed = parse(message);
@@ -73,6 +76,16 @@ function parse(message: unknown): ToPump | undefined {
   }
 }
 
+/** Which file system this is, by what it is; null if the directory cannot be opened. */
+function identifyContents(directory: string): string | null {
+  try {
+    return identifyFileSystem(directory);
+  } catch (error) {
+    if (errnoNameOf(error) === undefined) throw error;
+    return null;
+  }
+}
+
 /** The lock is held until the process ends; a predecessor stuck in a hung disk keeps us waiting. */
 async function holdLock(path: string): Promise<void> {
   const fd = openPath(path, constants.O_RDWR | constants.O_CREAT, 0o600);
@@ -91,9 +104,8 @@ type Refused = Extract<FromPump, { readonly type: "refused" }>;
 
 class Pump {
   readonly #channel: PumpChannel;
+  readonly #contents: string | null;
   readonly #pool: StagePool;
-  /** What the holder has open, and the service manager: see shared-stages.ts. */
-  readonly #sharedStages: readonly number[];
   readonly #positionsDirectory: string;
   readonly #nullFd: number = openPath("/dev/null", constants.O_WRONLY);
   readonly #streams: Map<string, PumpedStream> = new Map();
@@ -103,10 +115,10 @@ class Pump {
   readonly #leftovers: Leftovers;
   readonly #durability: Durability;
 
-  constructor(channel: PumpChannel, start: PumpStart) {
+  constructor(channel: PumpChannel, start: PumpStart, contents: string | null) {
+    this.#contents = contents;
     this.#channel = channel;
     this.#pool = StagePool.open(start.notesFile, start.stages);
-    this.#sharedStages = shareStages(start.stages);
     this.#positionsDirectory = start.positionsDirectory;
     this.#durability = new Durability(start.fsync);
     this.#leftovers = new Leftovers({
@@ -120,7 +132,7 @@ class Pump {
 
   begin(): void {
     this.#leftovers.begin();
-    this.#channel.send({ type: "started" });
+    this.#channel.send({ type: "started", contents: this.#contents });
   }
 
   receive(message: ToPump): "running" | "stopped" {
@@ -152,9 +164,6 @@ class Pump {
           streams: [...this.#streams.values()].map((stream) => stream.report()),
         });
         return "running";
-      case "replaceHolder":
-        this.#replaceHolder(message.stateFile);
-        return "running";
       case "stop":
         this.#stop();
         return "stopped";
@@ -171,20 +180,6 @@ class Pump {
     const deadlineMs = performance.now() + successionWaitMs;
     this.#pending.set(epoch, { record, nodes: "present", deadlineMs });
     this.#settlePending();
-  }
-
-  #replaceHolder(stateFile: string): void {
-    try {
-      replaceHolder(stateFile, this.#heldStages);
-      this.#channel.send({ type: "holderReplaced" });
-    } catch (error) {
-      process.stderr.write(`xenlogd-pump: no new holder: ${String(error)}\n`);
-    }
-  }
-
-  /** For another holder: the shared ones, so that it is as good as the one before. */
-  get #heldStages(): readonly number[] {
-    return this.#sharedStages.length > 0 ? this.#sharedStages : this.#pool.fds;
   }
 
   #nodes(epoch: string, nodes: Nodes): void {
@@ -311,7 +306,6 @@ class Pump {
     for (const stream of this.#streams.values()) strandedBytes += stream.drainAndRelease();
     this.#pool.close();
     this.#durability.close();
-    for (const fd of this.#sharedStages) closeSync(fd);
     closeSync(this.#nullFd);
     this.#channel.send({ type: "stopped", strandedBytes });
   }

@@ -97,7 +97,7 @@ function discard(found: FoundStage, note: OwnerNote, options: RecoveryOptions): 
   withSink(target, options, drop, untold);
 }
 
-/** A stage that went with its pump and its holder. */
+/** A stage that went with its pump and the vault. */
 function settleLost(found: FoundStage, options: RecoveryOptions): void {
   const { stage, note, fill } = found;
   if (note === undefined) return;

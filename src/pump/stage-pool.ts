@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The stages of one pump: private pipes that bytes pass on their way from a FIFO to a log, kept open
-// by the holder as well, so that they outlive the pump. A stage belongs to one stream at a time, and
+// by the vault as well, so that they outlive the pump. A stage belongs to one stream at a time, and
 // nobody but the pump that has them touches them.
 
 import { closeSync, constants, fstatSync } from "node:fs";
@@ -47,7 +47,7 @@ export class StagePool {
     this.#noted = stages.map(() => undefined);
   }
 
-  /** Opens the holder's stages. Throws if one of them is not the pipe it should be. */
+  /** Opens the vault's stages. Throws if one of them is not the pipe it should be. */
   static open(notesFile: string, locations: readonly StageLocation[]): StagePool {
     const notesFd = openPath(notesFile, constants.O_RDWR | constants.O_CREAT, 0o600);
     return new StagePool(notesFd, locations.map(openStage));
@@ -109,11 +109,6 @@ export class StagePool {
       throw error;
     }
     this.#noted[stage.index] = { target, intent };
-  }
-
-  /** The stages' descriptors, in their order. */
-  get fds(): readonly number[] {
-    return this.#stages.map((stage) => stage.fd);
   }
 
   hasFree(): boolean {

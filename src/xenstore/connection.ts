@@ -39,6 +39,9 @@ export interface Connection {
   close(error: XenstoreError): Promise<void>;
 }
 
+/** Sends one request, and resolves with the payload of its reply. */
+export type Send = (name: MessageName, payload: Uint8Array, path?: string) => Promise<Uint8Array>;
+
 type State =
   | { readonly kind: "open"; readonly transport: Transport }
   | { readonly kind: "closing"; readonly transport: Transport; readonly error: XenstoreError }

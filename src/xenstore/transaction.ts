@@ -2,7 +2,7 @@
 // Runs a body inside a transaction and again on a conflict. Bound to one connection: ids mean
 // nothing on another one.
 
-import { type Backoff, waitToRetry } from "./backoff.ts";
+import { type Backoff, pause, spreadPauseMs } from "../program/portable/index.ts";
 import type { XenstoreTransaction, XenstoreTransactionOptions } from "./client-interface.ts";
 import type { Connection, ConnectionRequest } from "./connection.ts";
 import { isXenstoreError, XenstoreError } from "./errors.ts";
@@ -27,7 +27,7 @@ export async function runTransaction<T>(
     const outcome = await runOnce(connection, body);
     if (outcome.kind === "committed") return outcome.value;
     if (attempt >= attemptsMax) throw outcome.error;
-    await waitToRetry(conflictBackoff, attempt - 1, signal);
+    await pause(spreadPauseMs(conflictBackoff, attempt - 1, Math.random()), signal);
   }
 }
 

@@ -7,7 +7,7 @@ import { describeErrno, errnoNameOf } from "../../kernel/index.ts";
 import type { EmitEvent } from "../../observe/index.ts";
 import type { Places } from "../../places/index.ts";
 import type { FromPump, StreamRecord, StreamReport } from "../../pump/index.ts";
-import type { FifoKeeper } from "../../vault/index.ts";
+import type { Vault } from "../../vault/index.ts";
 import { fileSystemOf, type PumpProcess, readMounts } from "../pumps/index.ts";
 import { type ClosedStream, ClosedStreams } from "./closed-streams.ts";
 import { type OpenRequest, recordOf } from "./stream-request.ts";
@@ -40,7 +40,7 @@ export interface StreamsOptions {
   readonly places: Places;
   readonly table: StreamTable;
   readonly emit: EmitEvent;
-  readonly fifoKeeper: FifoKeeper;
+  readonly vault: Vault;
   /** Makes the pump of a file system, and starts it. */
   readonly pumpFor: (fileSystem: string, directory: string) => PumpProcess;
   /** A stream that was taken up again is open now: nobody has answered its request yet. */
@@ -230,7 +230,7 @@ export class Streams {
         this.#options.emit({ kind: "StageOrphaned", bytes: message.bytes });
         break;
       case "started":
-      case "holderReplaced":
+      case "otherContents":
       case "stopped":
       case "report":
         break;
@@ -240,7 +240,7 @@ export class Streams {
   /** Forgets a stream that nobody will go on with. */
   forget(stream: LiveStream): void {
     const { epoch } = stream.record;
-    this.#options.fifoKeeper.forget(epoch);
+    this.#options.vault.forget(epoch);
     this.#live.delete(epoch);
     this.#options.table.remove(epoch);
     this.#closed.tell(epoch);
@@ -257,7 +257,7 @@ export class Streams {
       refusal: undefined,
       retry: undefined,
     };
-    this.#options.fifoKeeper.keep(record);
+    this.#options.vault.keep(record);
     this.#live.set(record.epoch, stream);
     this.#tell(stream);
   }

@@ -3,9 +3,10 @@
 // was killed left behind. Never removes what somebody answers on, nor what is no socket.
 
 import { chmodSync, lstatSync, unlinkSync } from "node:fs";
-import { connect, type Server } from "node:net";
+import type { Server } from "node:net";
 import { isMainThread } from "node:worker_threads";
-import { reasonOf, XenstoreServerError } from "./errors.ts";
+import { probeSocket, reasonOf } from "../../program/portable/index.ts";
+import { XenstoreServerError } from "./errors.ts";
 
 /** Xen's servers have a backlog of 1, and a burst of clients gets EAGAIN from connect(). */
 const backlog = 511;
@@ -58,25 +59,13 @@ async function removeStale(socketPath: string): Promise<void> {
   const found = lstatSync(socketPath, { throwIfNoEntry: false });
   if (found === undefined) return;
   if (!found.isSocket()) throw inUse("it is there and is no socket");
-  const code = await connectCode(socketPath);
-  if (code !== "ECONNREFUSED" && code !== "ENOENT") throw inUse("another server answers there");
+  const state = await probeSocket(socketPath);
+  if (state === "answers" || state === "silent") throw inUse("another server answers there");
   try {
     unlinkSync(socketPath);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw failed(socketPath, error);
   }
-}
-
-/** The error code of an attempt to connect, undefined when it succeeded. */
-function connectCode(socketPath: string): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    const socket = connect({ path: socketPath });
-    socket.once("connect", () => {
-      socket.destroy();
-      resolve(undefined);
-    });
-    socket.once("error", (error: NodeJS.ErrnoException) => resolve(error.code));
-  });
 }
 
 function failed(socketPath: string, reason: unknown): XenstoreServerError {

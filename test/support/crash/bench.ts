@@ -565,6 +565,6 @@ function makeStage(bytes: number): HeldStage {
   const { readFd, writeFd } = kernel.makePipe();
   kernel.resizePipe(readFd, bytes);
   const path = `/proc/self/fd/${readFd}`;
-  const at = { path, pid: process.pid, fd: readFd, inode: statSync(path).ino };
+  const at = { path, inode: statSync(path).ino };
   return { fds: [readFd, writeFd], at };
 }
