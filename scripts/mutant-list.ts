@@ -17,15 +17,16 @@ export interface Mutant {
 
 /** Where the code is: the one place to change when a file moves. */
 const src = {
-  cliExitCodes: "src/cli/exit-codes.ts",
-  cliMembership: "src/cli/membership.ts",
-  cliUnits: "src/cli/units.ts",
+  cliExitCodes: "src/cli/invocation/exit-codes.ts",
+  cliMembership: "src/cli/embedded/membership.ts",
+  cliUnits: "src/cli/terminal/units.ts",
   contractAnswer: "src/contract/answer.ts",
   contractNumbers: "src/contract/numbers.ts",
   contractRequest: "src/contract/request.ts",
   contractStore: "src/contract/store.ts",
   daemonCollectDeadDomains: "src/daemon/collect/dead-domains.ts",
   daemonCollectFifoSweep: "src/daemon/collect/fifo-sweep.ts",
+  daemonPumpsPoolChoice: "src/daemon/pumps/pool-choice.ts",
   daemonRequestsDecide: "src/daemon/requests/decide.ts",
   daemonSharedDaemon: "src/daemon/shared-daemon.ts",
   fifoDrain: "src/fifo/drain.ts",
@@ -37,6 +38,7 @@ const src = {
   logfileReader: "src/logfile/reader.ts",
   logfileSideFile: "src/logfile/side-file.ts",
   logfileTrim: "src/logfile/trim.ts",
+  observeRateLimit: "src/observe/rate-limit.ts",
   programIdentity: "src/program/identity.ts",
   pumpNote: "src/pump/note.ts",
   pumpPositions: "src/pump/positions.ts",
@@ -46,6 +48,9 @@ const src = {
   pumpStagePool: "src/pump/stage-pool.ts",
   pumpStreamState: "src/pump/stream-state.ts",
   vaultServiceManager: "src/vault/service-manager.ts",
+  vaultStagePools: "src/vault/stage-pools.ts",
+  vaultVault: "src/vault/vault.ts",
+  vaultVaultProcess: "src/vault/vault-process.ts",
   xenstoreServerAccess: "src/xenstore/server/access.ts",
   xenstoreServerQuota: "src/xenstore/server/quota.ts",
   xenstoreServerTransaction: "src/xenstore/server/transaction.ts",
@@ -53,9 +58,8 @@ const src = {
 } as const;
 
 const test = {
-  serverLimits: "test/unit/xenstore/server-limits.test.ts",
-  conformance: "test/system/conformance.test.ts",
   callOrder: "test/integration/pump/call-order.test.ts",
+  conformance: "test/system/conformance.test.ts",
   contractNumbers: "test/unit/contract/numbers.test.ts",
   contractRequest: "test/unit/contract/request.test.ts",
   contractStore: "test/integration/toolstack/contract.test.ts",
@@ -66,16 +70,21 @@ const test = {
   fifo: "test/unit/fifo/fifo.test.ts",
   formats: "test/unit/cli/formats.test.ts",
   identity: "test/unit/program/identity.test.ts",
+  inheritedStages: "test/integration/vault/inherited-stages.test.ts",
   messages: "test/integration/pump/messages.test.ts",
   modelTransactions: "test/model/xenstore/transactions.test.ts",
+  poolChoice: "test/unit/daemon/pool-choice.test.ts",
+  rateLimit: "test/unit/observe/rate-limit.test.ts",
   readerRace: "test/unit/logfile/reader-race.test.ts",
   reconcile: "test/unit/daemon/reconcile.test.ts",
   refusedRun: "test/integration/stories/cli-create.test.ts",
+  serverLimits: "test/unit/xenstore/server-limits.test.ts",
   serviceManager: "test/unit/daemon/service-manager.test.ts",
   sharedDaemon: "test/integration/daemon/shared-daemon.test.ts",
   sideFile: "test/unit/logfile/side-file.test.ts",
   streamState: "test/unit/pump/stream-state.test.ts",
   sweep: "test/unit/daemon/fifo-sweep.test.ts",
+  vault: "test/unit/vault/vault.test.ts",
 } as const;
 
 export const mutants: readonly Mutant[] = [
@@ -481,6 +490,75 @@ export const mutants: readonly Mutant[] = [
     what: "descriptors for another process are taken",
     edits: [[" || LISTEN_PID !== String(pid)", ""]],
     tests: [test.serviceManager],
+  },
+  {
+    file: src.vaultStagePools,
+    what: "inherited stages are closed before the pump has started",
+    edits: [
+      [
+        'if (stored !== undefined && state === "gone") this.#restored',
+        'for (const fd of stored ?? []) setImmediate(() => closeSync(fd));\n      if (stored !== undefined && state === "gone") this.#restored',
+      ],
+    ],
+    tests: [test.inheritedStages],
+  },
+  {
+    file: src.vaultStagePools,
+    what: "some of the stages are taken for all",
+    edits: [["const isWhole = fds.length === stages.length;", "const isWhole = fds.length > 0;"]],
+    tests: [test.inheritedStages],
+  },
+  {
+    file: src.vaultStagePools,
+    what: "a process whose stages cannot be copied is not needed",
+    edits: [['pool.kind === "unshared" && pool.holder.token === token', 'pool.kind === "lost"']],
+    tests: [test.vault],
+  },
+  {
+    file: src.vaultVaultProcess,
+    what: "a process is ended by its pid and start time, whatever it is",
+    edits: [
+      ["isAlive(identity) && tokenOf(identity.pid, directory) === token", "isAlive(identity)"],
+    ],
+    tests: [test.vault],
+  },
+  {
+    file: src.vaultVaultProcess,
+    what: "a process of another directory is ours",
+    edits: [[" && ofDirectory === directory", ""]],
+    tests: [test.vault],
+  },
+  {
+    file: src.vaultVaultProcess,
+    what: "a process that no state file names stays",
+    edits: [["if (ownerOf(pid) === process.getuid?.()) endGroup(pid);", ""]],
+    tests: [test.vault],
+  },
+  {
+    file: src.vaultVault,
+    what: "an earlier process ends before its FIFOs are open",
+    edits: [
+      ['this.#state === "restoring" || this.#current === undefined', "this.#current === undefined"],
+    ],
+    tests: [test.vault],
+  },
+  {
+    file: src.vaultVault,
+    what: "the process before stays beside the next one",
+    edits: [["before?.end();", ""]],
+    tests: [test.vault],
+  },
+  {
+    file: src.daemonPumpsPoolChoice,
+    what: "stages are found by the device number alone",
+    edits: [["if (own !== undefined) return { name: own.name, contents };", ""]],
+    tests: [test.poolChoice],
+  },
+  {
+    file: src.observeRateLimit,
+    what: "reports of many subjects are not bounded",
+    edits: [["if (this.#reportedAtMs.size >= this.#options.subjectsMax) return false;", ""]],
+    tests: [test.rateLimit],
   },
   ...[...flawsUnderKills, ...flawsAtOnce].map(({ why, mutation }) => ({
     file: `src${mutation.file}`,

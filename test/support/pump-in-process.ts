@@ -65,6 +65,8 @@ export class PumpInProcess implements AsyncDisposable {
       positionsDirectory: join(this.directory, "positions"),
       stages: this.#locations,
       fsync,
+      directory: join(this.directory, "log"),
+      contents: null,
     };
     this.tell(start?.(message) ?? message);
   }
@@ -105,8 +107,7 @@ export class PumpInProcess implements AsyncDisposable {
 
   #locationOf(fd: number): StageLocation {
     const { ino: inode } = fstatSync(fd);
-    const location = { path: `/proc/self/fd/${fd}`, pid: process.pid, fd, inode };
-    return location;
+    return { path: `/proc/self/fd/${fd}`, inode };
   }
 
   tell(message: ToPump): void {
