@@ -115,7 +115,7 @@ function makeParts(
     fsync: () => configuration.current.fsync,
     emit,
     onMessage: (message) => streams.receive(message),
-    onStarted: (fileSystem) => streams.tellPump(fileSystem),
+    onStarted: (fileSystem) => streams.openAllIn(fileSystem),
     onFailed: (fileSystem, reason) => streams.refuseAll(fileSystem, reason),
   });
   const streams = new Streams({
