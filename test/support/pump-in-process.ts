@@ -63,8 +63,6 @@ export class PumpInProcess implements AsyncDisposable {
       lockFile: join(this.directory, "lock"),
       notesFile: this.#notesFile,
       positionsDirectory: join(this.directory, "positions"),
-      directory: this.directory,
-      contents: null,
       stages: this.#locations,
       fsync,
       directory: join(this.directory, "log"),
