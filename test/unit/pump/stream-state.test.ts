@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import * as fc from "fast-check";
 import {
+  intentOf,
   type StreamEvent,
   type StreamState,
   type Transition,
@@ -123,5 +124,23 @@ describe("a stream in the pump", () => {
         }
       }),
     );
+  });
+});
+
+describe("the bytes of a stream", () => {
+  it("go into its log, until another stream has that", () => {
+    const writing: StreamState[] = [
+      logging,
+      lastWords,
+      { kind: "stalled", nodes: "gone", attempt: 1 },
+    ];
+    for (const state of writing) assert.deepEqual(intentOf(state), { kind: "write" });
+    const discarding = intentOf({ kind: "discarding" });
+    assert.deepEqual(discarding, { kind: "discard", reason: "superseded" });
+  });
+
+  it("have the same intent each time, so that a stage's note need not be written again", () => {
+    assert.equal(intentOf(logging), intentOf(lastWords));
+    assert.equal(intentOf({ kind: "discarding" }), intentOf({ kind: "discarding" }));
   });
 });
