@@ -14,7 +14,7 @@ export interface RefusedDrainOptions {
   readonly onEnd: () => void;
 }
 
-/** What is taken in one turn of the event loop. */
+/** Bytes taken in one turn of the event loop. */
 const turnBytes = 1 << 20;
 
 /** Ends when its nodes and its last writer are gone. The FIFO's name stays: the toolstack made it. */

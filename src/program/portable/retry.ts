@@ -143,7 +143,7 @@ export class RetryTimer {
   }
 }
 
-/** What is the same for the same trouble. */
+/** The same text for the same trouble. */
 export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
