@@ -52,7 +52,7 @@ function nameOf(path: string, as: "path" | "descriptor"): string {
 const kernel = await import("../../../src/kernel/index.ts");
 const logfile = await import("../../../src/logfile/index.ts");
 const { Durability, LogReader } = logfile;
-const { readIndex } = await import("../../../src/logfile/side-file.ts");
+const { readIndex } = await import("../../../src/logfile/index/side-file.ts");
 const product = await loadProduct("");
 
 /** The parts of a pump, as they are or with something wrong. */
