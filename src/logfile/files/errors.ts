@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Why a log could not be opened. `message` is a sentence for the operator.
 
-import { describeErrno, errnoNameOf, KernelError } from "../kernel/index.ts";
+import { describeErrno, errnoNameOf, KernelError } from "../../kernel/index.ts";
 
 export type LogfileErrorCode = "directory" | "open" | "notRegular" | "linked" | "trim" | "sideFile";
 

@@ -3,7 +3,7 @@
 // the directory, whatever is renamed around it meanwhile.
 
 import { closeSync, constants, fstatSync, mkdirSync, readdirSync } from "node:fs";
-import { errnoNameOf, O_PATH, openBeneath, openPath } from "../kernel/index.ts";
+import { errnoNameOf, O_PATH, openBeneath, openPath } from "../../kernel/index.ts";
 import { LogfileError } from "./errors.ts";
 
 /** The directory of a log, and the log's name in it. */

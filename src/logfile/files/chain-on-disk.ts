@@ -2,7 +2,7 @@
 // The files of a log as they are on disk now.
 
 import type { Stats } from "node:fs";
-import { statAt } from "../kernel/index.ts";
+import { statAt } from "../../kernel/index.ts";
 import { chainName } from "./chain.ts";
 import type { LogDirectory } from "./directory.ts";
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a side file says, decided without I/O: where the files of a log, the epochs in it, the ranges
-// that are ours and points in time lie. All in log offsets: bytes since the index began, across
-// epochs and rotations, so that an offset means one byte for ever.
+// The content of a side file, without I/O: where the files of a log, its epochs, the ranges that did
+// not come from the FIFO, and points in time lie. All in log offsets: bytes since the index began,
+// across epochs and rotations, so that an offset means one byte for ever.
 
-import type { CopyOnDisk, FileOnDisk } from "./chain-on-disk.ts";
+import type { CopyOnDisk, FileOnDisk } from "../files/index.ts";
 
 /** A file of the log. Its size is the one when this was written; the live file has grown since. */
 export interface IndexedFile extends FileOnDisk {
@@ -17,7 +17,7 @@ export interface IndexedEpoch {
   readonly start: number;
 }
 
-/** Who wrote bytes that no writer sent: a marker of ours, or somebody else into our file. */
+/** Bytes that did not come from the FIFO: a marker, or what others wrote into the file. */
 export type RangeKind = "marker" | "foreign";
 
 export interface IndexedRange {
@@ -55,7 +55,7 @@ export const emptyIndex: LogIndex = { epochs: [], files: [], ranges: [], times: 
 // What is above these is forgotten, the oldest first: an index has a fixed size on disk.
 const epochsMax = 24;
 const filesMax = 48;
-/** Files that somebody has taken are no copies: those that are must not be forgotten for them. */
+/** Room for files that others have taken: they must not push the entries of copies out. */
 const takenMax = 8;
 const rangesMax = 64;
 const timesMax = 96;
@@ -80,7 +80,7 @@ export function cutEpoch(
 }
 
 export function addRange(index: LogIndex, range: IndexedRange): LogIndex {
-  // Told again by whoever finishes what was interrupted.
+  // A successor that finishes an interrupted change reports the same range again.
   if (index.ranges.at(-1)?.start === range.start) return index;
   return { ...index, ranges: [...index.ranges, range].slice(-rangesMax) };
 }
