@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // `npm run test:torture [-- PATTERN…]`: the tests of the promises at length, most of an hour, and
-// the evidence in docs/evidence/torture.md: what was run, when, on what, and what came out. Exits with
-// 1 if a test fails. A PATTERN runs only the files whose path holds it, and writes no evidence.
+// the evidence in docs/evidence/torture.md: what ran, when, on which machine, and the results.
+// Exits with 1 if a test fails. A PATTERN runs only the files whose path holds it, and writes no
+// evidence.
 
 import { execFileSync, spawn } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -52,7 +53,7 @@ interface Outcome {
   readonly long: Long;
   readonly code: number;
   readonly minutes: number;
-  /** The runner's own words: tests and diagnostics. */
+  /** The runner's output: tests and diagnostics. */
   readonly words: readonly string[];
 }
 
@@ -67,7 +68,7 @@ async function main(patterns: readonly string[]): Promise<number> {
   const outcomes: Outcome[] = [];
   for (const long of chosen) {
     outcomes.push(await run(long));
-    // After each, for whoever has to stop it.
+    // After each file, in case the run is stopped.
     if (patterns.length === 0) writeFileSync(evidence, report(begun, outcomes));
   }
   return outcomes.length > 0 && outcomes.every(({ code }) => code === 0) ? 0 : 1;
