@@ -255,13 +255,20 @@ describe("the detached process", () => {
 
   it("is ended by the next daemon if no state file names it", async () => {
     using room = new Room();
+    using otherRoom = new Room();
+    // It would be ended first: the processes are looked at in the order of their pids.
+    const other = startVaultProcess(otherRoom.directory, []);
     const unknown = startVaultProcess(room.directory, []);
     const { pid } = unknown.process.process;
     const vault = room.vault();
     assert.ok(isRunning(pid));
     vault.restored();
     await waitFor("its end", () => !isRunning(pid));
+    assert.ok(isRunning(other.process.process.pid), "of another directory");
     vault.stop();
-    for (const fd of [unknown.sendFd, unknown.lifelineFd]) closeSync(fd);
+    for (const { sendFd, lifelineFd } of [other, unknown]) {
+      closeSync(sendFd);
+      closeSync(lifelineFd);
+    }
   });
 });
