@@ -22,7 +22,7 @@ export function reload({ configuration, pumps, emit, path }: ReloadOptions): Rel
   } else {
     emit({ kind: "ConfigurationRefused", path, reason: outcome.reason });
   }
-  // Also with a wrong configuration: logrotate has moved the files all the same.
+  // Also with a wrong configuration: logrotate may have moved the files.
   pumps.reopen();
   return outcome;
 }

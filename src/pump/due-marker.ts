@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes a marker that is due so that it stands in the log once, whatever is killed when: its place is
+// Writes a marker that is due so that it stands in the log once, also across SIGKILL: its place is
 // noted before it is written, and a successor writes it again at the same place.
 
 import type { IndexWriter, RotatingFile } from "../logfile/index.ts";

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The lines of ours in a log. A guest can print the same text; what is ours is in the side file.
+// The lines that the daemon writes into a log. A guest can print the same text; which lines are the
+// daemon's is in the side file.
 
 /** Bytes that a lost stage held. */
 export function lossMarker(bytes: number, certainty: "exact" | "atMost", atMs: number): string {

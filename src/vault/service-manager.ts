@@ -9,7 +9,7 @@ import type { EmitEvent } from "../observe/index.ts";
 
 type Environment = Record<string, string | undefined>;
 
-/** A descriptor that an earlier daemon has stored. Nobody else has this number. */
+/** A descriptor that an earlier daemon has stored. Its number is used for nothing else. */
 export interface StoredDescriptor {
   readonly fd: number;
   readonly name: string;
@@ -17,7 +17,7 @@ export interface StoredDescriptor {
 
 interface Message {
   readonly text: string;
-  /** A copy of our own: whoever asked may close theirs meanwhile. */
+  /** A copy: the caller may close its own meanwhile. */
   readonly fd: number | undefined;
 }
 
@@ -109,7 +109,7 @@ export class ServiceManager {
     return taken;
   }
 
-  /** Of that name nothing is wanted by anybody: closed here, and there. */
+  /** Closes descriptors with names that begin so, here and in the store: no stream needs them. */
   discard(prefix: string): void {
     for (const { fd, name } of this.take(prefix)) {
       closeSync(fd);

@@ -202,7 +202,7 @@ export class Vault {
     return [...(this.#current === undefined ? [] : [this.#current.process]), ...this.#earlier];
   }
 
-  /** A process with what is wanted now: it is in the state file before the one before ends. */
+  /** Starts a process with all that is kept now. The state file names it before the old one ends. */
   #replace(): void {
     const before = this.#current;
     const { directory, emit } = this.#options;

@@ -28,7 +28,7 @@ export class StreamTable {
       .sort((a, b) => a.sequence - b.sequence);
   }
 
-  /** What is damaged is left alone: it may be worth a look, and must not keep a daemon from starting. */
+  /** A damaged record is left alone: it is evidence, and must not keep a daemon from starting. */
   #read(name: string): StreamRecord | undefined {
     try {
       return parseStreamRecord(readFileSync(`${this.#directory}/${name}`, "utf8"));

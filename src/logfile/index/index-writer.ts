@@ -154,7 +154,7 @@ export class IndexWriter {
 
   #note(offset: number): void {
     const now = Date.now();
-    // A clock that was set back is host time all the same; offsets alone are in order.
+    // A clock that was set back is still host time; only offsets are in order.
     this.#timedAtMs = now;
     this.#index = addTime(this.#index, { offset, atMs: now });
   }

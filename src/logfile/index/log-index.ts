@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The content of a side file, without I/O: where the files of a log, its epochs, the ranges that did
 // not come from the FIFO, and points in time lie. All in log offsets: bytes since the index began,
-// across epochs and rotations, so that an offset means one byte for ever.
+// across epochs and rotations, so that an offset always means one byte.
 
 import type { CopyOnDisk, FileOnDisk } from "../files/index.ts";
 
@@ -52,7 +52,7 @@ export interface CopyEnd {
 
 export const emptyIndex: LogIndex = { epochs: [], files: [], ranges: [], times: [], ends: [] };
 
-// What is above these is forgotten, the oldest first: an index has a fixed size on disk.
+// Entries above these are forgotten, the oldest first: an index has a fixed size on disk.
 const epochsMax = 24;
 const filesMax = 48;
 /** Room for files that others have taken: they must not push the entries of copies out. */
@@ -165,7 +165,7 @@ export function findFile(
 /**
  * Log offset at which the live file, `files[0]`, begins, from the newest file that the index knows;
  * `undefined` if it knows none of them. A live file that it does not know begins behind all that was
- * there, also where somebody has taken that: an offset means one byte for ever.
+ * there, also where another file is there now: an offset always means one byte.
  */
 export function placeLive(files: readonly FileOnDisk[], index: LogIndex): number | undefined {
   const [live] = files;
@@ -196,7 +196,7 @@ export interface PlacedFile extends IndexedFile {
 
 /**
  * The files whose place is known, newest first: where the index has it, or where it ended before it
- * was shortened. What the index does not know was put there by somebody else, unless it is too old
+ * was shortened. A file that the index does not know is a foreign file, unless it is too old
  * for it, or the index is new: then files lie one before the other.
  */
 export function placeFiles(

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads a log by position: an epoch and an offset in it mean one byte for ever, wherever rotation has
+// Reads a log by position: an epoch and an offset in it always mean one byte, wherever rotation has
 // moved it, or the answer is that it is gone. Works beside a daemon that writes, and without one.
 
 import { closeSync, constants, fstatSync, readSync } from "node:fs";

@@ -70,7 +70,7 @@ export class Durability {
     if (this.#policy.kind !== "none") syncNow(fd);
   }
 
-  /** Names have changed, and what is said of them in the side file. */
+  /** Names have changed, and their entries in the side file. */
   renamed(files: Syncable): void {
     if (this.#policy.kind !== "none") this.#sync(files);
   }

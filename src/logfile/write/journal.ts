@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a log's files tell the keeper of its positions. Each change begins with a note and ends with
+// What a log's files report to the owner of its positions. Each change begins with a note and ends with
 // one; in between the noted end stays, so that after a crash it is known from the live file's size.
 
 import type { FileOnDisk } from "../files/index.ts";

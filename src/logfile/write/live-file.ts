@@ -61,7 +61,7 @@ export class LiveFile implements FileOnDisk {
     }
   }
 
-  /** Cuts off what is behind a position. */
+  /** Cuts the file off at a position. */
   cutBack(position: number): void {
     if (this.#sizeBytes > position) ftruncateSync(this.fd, position);
     this.#sizeBytes = seekToEnd(this.fd);

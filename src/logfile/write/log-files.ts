@@ -80,7 +80,7 @@ export class LogFiles {
     return this.#bound;
   }
 
-  /** The live file, with the size that is known of it, after what is left to be done. */
+  /** The live file, with its known size, after an interrupted change is finished. */
   live(): LiveFile {
     for (;;) {
       const state = this.#state;

@@ -100,7 +100,7 @@ export class RotatingFile {
     return this.#files.current?.fd;
   }
 
-  /** The live file, after what is left to be done. Throws LogfileError or KernelError. */
+  /** The live file, after an interrupted change is finished. Throws LogfileError or KernelError. */
   finishedLive(): FileOnDisk {
     return this.#files.live().known();
   }

@@ -25,7 +25,7 @@ export interface TrimOptions {
   readonly limitBytes: number;
   readonly copies: number;
   readonly allowedBytes: number;
-  /** Is given what is kept of a file before that is renamed to the file's name. */
+  /** Gets the shortened file before it is renamed to the name of the old one. */
   readonly onShortened: (fd: number) => void;
 }
 

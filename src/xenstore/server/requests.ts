@@ -76,7 +76,7 @@ function answer(
   const name = messageName(message.type);
   const handler = name === undefined ? undefined : handlers[name];
   if (handler === undefined) return "ENOSYS";
-  // Watches belong to the connection, whatever transaction the header names.
+  // Watches belong to the connection, not to the transaction that the header names.
   const inTransaction = message.txId !== 0 && name !== "WATCH" && name !== "UNWATCH";
   const transaction = inTransaction ? session.transactions.get(message.txId) : undefined;
   if (inTransaction && transaction === undefined) return "ENOENT";
