@@ -43,6 +43,16 @@ const longs: readonly Long[] = [
     shows: "random lives against the model",
   },
   {
+    file: "test/integration/vault/killed-at-ready.test.ts",
+    environment: { XENLOGD_READY_ROUNDS: "200", XENLOGD_READY_STREAMS: "1,100,1000" },
+    shows: "main and pump killed at the instant of `ready`, nothing lost",
+  },
+  {
+    file: "test/integration/vault/killed-in-start.test.ts",
+    environment: { XENLOGD_START_KILLS: "200" },
+    shows: "main killed while it starts, no process and no file left",
+  },
+  {
     file: "test/integration/daemon/power-loss.test.ts",
     environment: {},
     shows: "a power failure under each fsync policy",

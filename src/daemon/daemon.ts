@@ -216,7 +216,7 @@ async function takeDown(options: DaemonOptions, parts: Parts): Promise<void> {
   if (lifetime === "shared" && !hasClients(places)) forgetStreams(parts.streams);
   await parts.control?.[Symbol.asyncDispose]();
   await parts.xenstore?.[Symbol.asyncDispose]();
-  parts.vault.stop();
+  await parts.vault.stop();
   parts.refusals[Symbol.dispose]();
   if (places.mode === "embedded") await stopStore(places.stateDirectory);
   rmSync(places.controlSocket, { force: true });
