@@ -8,7 +8,7 @@ import * as fs from "node:fs";
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 
-const testMsMax = 240_000;
+const testMsMax = 90_000;
 
 export interface TestRun {
   /** The first test that failed, or what else went wrong; `undefined` if all passed. */

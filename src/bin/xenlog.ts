@@ -31,7 +31,7 @@ function contextOf(): CliContext {
 }
 
 function outputOf(stream: WriteStream): Output {
-  // `xenlog list | head -1` closes the pipe while we write: there is nobody left to tell.
+  // `xenlog list | head -1` closes the pipe while we write: no reader is left.
   stream.on("error", () => undefined);
   return {
     write: (text) => {

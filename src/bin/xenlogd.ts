@@ -36,7 +36,7 @@ const exitFailure = 1;
 const exitUsage = 2;
 const exitAlreadyRunning = 7;
 
-// What is still open by now, such as the channel of a pump that hangs, keeps nobody waiting.
+// A channel that is still open, such as that of a pump that hangs, must not keep the process alive.
 process.exit(await main(process.argv));
 
 async function main(argv: readonly string[]): Promise<number> {
@@ -49,13 +49,13 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   if (options.checkConfig) return checkConfiguration(options);
   const notifyFd = options.notifyFd === undefined ? undefined : Number(options.notifyFd);
-  // From the first moment on, and as often as they come: what is started is taken down in order.
+  // From the first moment on, and for each signal: what was started is stopped in order.
   const signalled = new Promise<void>((resolve) => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => resolve());
   });
   const reloadOnHangUp = awaitHangUps();
   const emit = logEvents();
-  // What `run` starts inherits the variables of whatever service `run` is part of.
+  // A daemon that `run` starts inherits the variables of the service that `run` is part of.
   const environment = options.transient ? {} : process.env;
   const serviceManager = ServiceManager.fromEnvironment(environment, emit);
   try {

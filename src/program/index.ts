@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What every process of ours does with processes, locks and files, once each.
+// Mechanisms that all our processes share: starting programs, locks, retries, files.
 
 export { findProcess } from "./find.ts";
 export {

@@ -2,10 +2,9 @@
 // What the main process and a pump say to each other over their IPC channel.
 
 import * as v from "valibot";
-import { limitBytesMin } from "../contract/index.ts";
-import type { FsyncPolicy, Interference } from "../logfile/index.ts";
+import type { FsyncPolicy, Interference, LogBound } from "../logfile/index.ts";
 import type { StageLocation } from "../vault/index.ts";
-import { type StreamRecord, streamRecordSchema } from "./record.ts";
+import { boundEntries, count, type StreamRecord, streamRecordSchema } from "./record.ts";
 
 export interface PumpStart {
   readonly type: "start";
@@ -28,15 +27,10 @@ export type ToPump =
   | { readonly type: "nodesGone"; readonly epoch: string }
   | { readonly type: "nodesBack"; readonly epoch: string }
   /** The stream's bound from now on. */
-  | {
-      readonly type: "reconfigure";
-      readonly epoch: string;
-      readonly limitBytes: number;
-      readonly copies: number;
-    }
+  | ({ readonly type: "reconfigure"; readonly epoch: string } & LogBound)
   /** For all streams, those that are open too. */
   | { readonly type: "configure"; readonly fsync: FsyncPolicy }
-  /** Log files may have been moved by somebody else. */
+  /** Others may have moved log files. */
   | { readonly type: "reopen" }
   | { readonly type: "report"; readonly request: number }
   /** Move what the FIFOs hold now, then exit. */
@@ -65,7 +59,7 @@ export type FromPump =
   | { readonly type: "otherContents"; readonly contents: string | null }
   | { readonly type: "opened"; readonly epoch: string }
   | {
-      readonly type: "refused";
+      readonly type: "notOpened";
       readonly epoch: string;
       readonly reason: string;
       /** `noFifo`: there is nothing left to read from; `renewed`: its FIFO has a newer request. */
@@ -88,14 +82,13 @@ export type FromPump =
       readonly bytes: number;
       readonly certainty: "exact" | "atMost";
     }
-  /** Somebody else has changed the files of the log. */
+  /** Others have changed the files of the log. */
   | { readonly type: "interfered"; readonly epoch: string; readonly what: Interference }
   | { readonly type: "stalled"; readonly epoch: string; readonly reason: string }
   | { readonly type: "resumed"; readonly epoch: string }
   /** The last message; these bytes are still in stages because the file system refused them. */
   | { readonly type: "stopped"; readonly strandedBytes: number };
 
-const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const epoch = v.string();
 
 const fsyncSchema: v.GenericSchema<unknown, FsyncPolicy> = v.variant("kind", [
@@ -121,8 +114,7 @@ const toPumpSchema: v.GenericSchema<unknown, ToPump> = v.variant("type", [
   v.object({
     type: v.literal("reconfigure"),
     epoch,
-    limitBytes: v.pipe(count, v.minValue(limitBytesMin)),
-    copies: count,
+    ...boundEntries,
   }),
   v.object({ type: v.literal("configure"), fsync: fsyncSchema }),
   v.object({ type: v.literal("reopen") }),
@@ -147,7 +139,7 @@ const fromPumpSchema: v.GenericSchema<unknown, FromPump> = v.variant("type", [
   v.object({ type: v.literal("otherContents"), contents: v.nullable(v.string()) }),
   v.object({ type: v.literal("opened"), epoch }),
   v.object({
-    type: v.literal("refused"),
+    type: v.literal("notOpened"),
     epoch,
     reason: v.string(),
     cause: v.picklist(["noFifo", "renewed", "other"]),
@@ -172,7 +164,7 @@ const fromPumpSchema: v.GenericSchema<unknown, FromPump> = v.variant("type", [
   v.object({ type: v.literal("stopped"), strandedBytes: count }),
 ]);
 
-/** Throws ValiError: the other side is of another version, or not ours. */
+/** Throws ValiError: the other side is of another version, or another program. */
 export function parseToPump(message: unknown): ToPump {
   return v.parse(toPumpSchema, message);
 }

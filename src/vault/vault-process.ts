@@ -12,7 +12,7 @@ import { type HeldStage, stateFileName, type VaultProcess } from "./state-file.t
 const processName = "xenlogd-vault";
 const tokenBytes = 8;
 /** How often a process without a daemon reads the state file. */
-const pollSecondsDefault = 60;
+const pollSecondsDefault = 20;
 
 /** Descriptors of the process: the lifeline, the receiving end, and stages from the third on. */
 const firstStageFd = 5;

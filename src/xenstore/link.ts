@@ -38,7 +38,7 @@ const firstBackoff: Backoff = { firstMs: 5, maxMs: 250 };
  * whoever comes: a connection that lived for less than `maxMs` is another try that failed. */
 const reconnectBackoff: Backoff = { firstMs: 40, maxMs: 1000 };
 
-/** Not there yet, nobody listens yet, or no room in the listen backlog. */
+/** Not there yet, no server listens yet, or no room in the listen backlog. */
 const passingErrors: readonly unknown[] = ["ENOENT", "ECONNREFUSED", "EAGAIN"];
 
 /** openLink(place, options, handlers) resolves with the first connection made.
@@ -115,7 +115,7 @@ export async function openLink(
     }
   }
 
-  /** One more try; the cause of the loss stays the one that is told. */
+  /** One more try; the reported cause of the loss stays. */
   async function connectAfter(retry: number): Promise<Connection | undefined> {
     try {
       await pause(spreadPauseMs(reconnectBackoff, retry, Math.random()), closing.signal);

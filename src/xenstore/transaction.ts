@@ -9,7 +9,7 @@ import { isXenstoreError, XenstoreError } from "./errors.ts";
 import { decodeStrings, encodeStrings } from "./message.ts";
 import { createOperations } from "./operations.ts";
 
-/** Xen's own tools retry for ever; a bound turns a body that can never win into an error. */
+/** Xen's own tools retry without end; a bound turns a body that can never win into an error. */
 const attemptsDefault = 1000;
 
 /** The window outgrows the time that a hundred contenders need for one attempt each. */
@@ -80,7 +80,7 @@ async function startTransaction(connection: Connection): Promise<number> {
   return parseTxId(await connection.request(request));
 }
 
-/** Nobody uses a transaction that began too late, and C xenstored would keep it for ever. */
+/** A transaction whose begin came too late is not used, and C xenstored would keep it. */
 async function dropLate(connection: Connection, reply: Uint8Array | XenstoreError): Promise<void> {
   if (!(reply instanceof XenstoreError)) await connection.request(endOf(parseTxId(reply), "F"));
 }

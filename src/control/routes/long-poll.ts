@@ -6,7 +6,7 @@ export interface LongPoll {
   readonly ends: readonly AbortSignal[];
 }
 
-/** A long poll is answered at least this often, so that a dead client does not hold it for ever. */
+/** A long poll is answered at least this often, so that a dead client does not hold it without end. */
 const longPollMsMax = 60_000;
 
 /** Milliseconds of a query; `undefined` if it is no decimal number. Without one, the longest wait. */

@@ -182,7 +182,7 @@ export class Streams {
       case "opened":
         this.#opened(message.epoch);
         break;
-      case "refused":
+      case "notOpened":
         this.#refused(message.epoch, message.reason, message.cause);
         break;
       case "closed":

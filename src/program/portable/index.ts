@@ -6,7 +6,6 @@ export { type ReplaceOptions, replaceFile, replaceFileLater } from "./replace-fi
 export {
   type Backoff,
   pause,
-  pauseMs,
   type RetryOptions,
   RetryTimer,
   type RetryTimerOptions,

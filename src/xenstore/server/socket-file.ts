@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Makes the listening socket, for the owner only, and takes over the file that a server which
-// was killed left behind. Never removes what somebody answers on, nor what is no socket.
+// was killed left behind. Never removes a socket on which a server answers, nor another kind of file.
 
 import { chmodSync, lstatSync, unlinkSync } from "node:fs";
 import type { Server } from "node:net";
@@ -39,7 +39,7 @@ function listen(server: Server, socketPath: string): Promise<void> {
       server.off("error", reject);
       resolve();
     });
-    // Nobody else may connect between bind and chmod. Node binds before listen() returns, so
+    // No other user may connect between bind and chmod. Node binds before listen() returns, so
     // the mask is narrow for that long; what another thread creates meanwhile, a folder too,
     // stays usable to its owner. A worker may not set it: there only chmod protects the socket.
     const umask = isMainThread ? process.umask(0o077) : undefined;

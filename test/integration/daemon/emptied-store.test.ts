@@ -66,7 +66,8 @@ describe("a domain that was introduced in a store that has lost everything", () 
   it("is not taken for dead in the next one", async () => {
     await using bench = new HostBench();
     const { daemon } = bench;
-    const [early, dead] = [parseDomid("5", "domid"), parseDomid("7", "domid")];
+    const [early, living, dead] = ["5", "6", "7"].map((text) => parseDomid(text, "domid"));
+    assert.ok(early !== undefined && living !== undefined && dead !== undefined);
     const first = await bench.startStore();
     await daemon.start();
     await first.introduce(early, early + 1, early + 1);
@@ -75,6 +76,8 @@ describe("a domain that was introduced in a store that has lost everything", () 
     const next = await bench.startStore();
     // A toolstack writes them before it introduces the domain.
     const { key } = await bench.log(early, "early-again");
+    await next.introduce(living, living + 1, living + 1);
+    await bench.log(living, "living");
     await next.introduce(dead, dead + 1, dead + 1);
     await bench.log(dead, "dead");
     await next.release(dead);

@@ -256,12 +256,18 @@ export class Bench implements AsyncDisposable {
     await daemon.stop();
     this.vaultProcesses();
     for (const path of this.#mounts) execFileSync("umount", ["-l", path]);
-    const left = [...pumps.filter((pid) => pid > 0), ...this.#vaultPids].filter(isRunning);
-    left.push(...processesIn(daemon.directory));
+    // A process that was sent SIGKILL a moment ago may still be there.
+    const find = (): readonly number[] => {
+      const known = [...pumps.filter((pid) => pid > 0), ...this.#vaultPids].filter(isRunning);
+      return [...known, ...processesIn(daemon.directory)];
+    };
+    await waitFor("no process", () => find().length === 0, 2000).catch(() => undefined);
+    const left = find();
+    const names = left.map((pid) => readOrEmpty(`/proc/${pid}/cmdline`).replaceAll("\0", " "));
     for (const pid of left) process.kill(pid, "SIGKILL");
     for (const cleanUp of this.#cleanUps) cleanUp();
     await daemon[Symbol.asyncDispose]();
-    assert.deepEqual(left, [], "processes were left behind");
+    assert.deepEqual(names, [], "processes were left behind");
   }
 }
 

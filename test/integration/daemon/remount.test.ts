@@ -3,7 +3,7 @@
 // left in stages goes to the disk that it belongs to.
 
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import {
   mkdirSync,
   mkdtempSync,
@@ -33,7 +33,8 @@ class LoopDisk {
   constructor(bench: Bench, path: string) {
     this.#path = path;
     bench.defer(() => {
-      this.unmount();
+      if (this.#loop !== undefined) execFileSync("umount", ["-l", this.#path]);
+      this.#detach();
       rmSync(this.#directory, { recursive: true });
     });
     mkdirSync(path, { recursive: true });
@@ -51,10 +52,14 @@ class LoopDisk {
     return this.#loop;
   }
 
-  unmount(): void {
-    if (this.#loop === undefined) return;
-    execFileSync("umount", [this.#path]);
-    execFileSync("losetup", ["-d", this.#loop]);
+  /** Waits for the last thread of a killed process: until then the file system is busy. */
+  async unmount(): Promise<void> {
+    await waitFor("umount", () => spawnSync("umount", [this.#path]).status === 0);
+    this.#detach();
+  }
+
+  #detach(): void {
+    if (this.#loop !== undefined) execFileSync("losetup", ["-d", this.#loop]);
     this.#loop = undefined;
   }
 
@@ -101,7 +106,7 @@ describe("a log disk that is mounted again", { skip: noMount }, () => {
       await daemon.start();
       const file = await strand(bench, disk, "held", daemon.logPath("held.log"));
       await end(bench, how);
-      disk.unmount();
+      await disk.unmount();
       other.mount(loop);
       disk.mount();
       assert.notEqual(disk.device, before);
@@ -125,13 +130,14 @@ describe("a log disk that is mounted again", { skip: noMount }, () => {
     ];
     await waitFor("both stalls", () => bench.count("StreamStalled") === 2);
     await daemon.stop();
-    one.unmount();
-    two.unmount();
+    await one.unmount();
+    await two.unmount();
     one.mount(loops[1]);
     two.mount(loops[0]);
     one.free();
     two.free();
     await daemon.start();
+    await waitFor("both streams", () => bench.count("StreamOpened") === 4);
     for (const file of files) {
       await waitFor(file, () => readFileSync(file, "utf8") === words);
     }

@@ -119,13 +119,14 @@ describe("a writer that comes when the last one has just left", () => {
     await using pump = new PumpInProcess();
     await pump.heard("started");
     const record = pump.record("e");
-    const writer = pump.writer(record);
     pump.tell({ type: "open", record });
     await pump.heard("opened");
+    // An O_RDWR writer would be a reader as well.
+    const writer = openSync(record.pipe, constants.O_WRONLY | constants.O_NONBLOCK);
     const between = comeInBetween(record.pipe);
     pump.tell({ type: "open", record: { ...record, epoch: "f".repeat(16), sequence: 2 } });
     await pump.heard("opened", 2);
-    pump.closeWriter(writer);
+    closeSync(writer);
     await assertLogged(record, between);
   });
 

@@ -83,7 +83,7 @@ export interface PumpBenchOptions extends LogBound {
   readonly afterKill?: (bench: PumpBench) => void;
 }
 
-type Stream = InstanceType<Product["PumpedStream"]>;
+type Stream = ReturnType<Product["PumpedStream"]["open"]>;
 
 /** Something that a pump does with its stream. */
 export type Act = (stream: Stream) => void;
@@ -226,7 +226,7 @@ export class PumpBench implements Disposable {
   /** The running pump is told of another bound, and keeps to it from then on. */
   rebound(stream: Stream, bound: LogBound): void {
     this.reconfigure(bound);
-    stream.reconfigure(bound.limitBytes, bound.copies);
+    stream.reconfigure(bound);
     if (!this.#isDisturbed && !this.#disk.isFull) this.#watch.settle(bound);
   }
 
@@ -482,22 +482,24 @@ export class PumpBench implements Disposable {
   /** A pump's life with one stream, or two on the same file, as src/pump/pump.ts leads it. */
   #run(kill: Kill | undefined, serve: Act): Run {
     const body = (): void => {
-      const { StagePool, recoverStages, PumpedStream } = this.#product;
+      const { StagePool, Recovery, PumpedStream } = this.#product;
       const positionsDirectory = this.#path("positions");
       const locations = this.#stages.map(({ at }) => at);
       const pool = StagePool.open(this.#path("run/note"), locations);
       const durability = new Durability({ kind: "none" });
       const options = { pool, positionsDirectory, durability, nullFd: this.#nullFd };
-      const leftovers = recoverStages({
+      const recovery = new Recovery({
         ...options,
         send: ({ type }) => assert.notEqual(type, "orphaned", "a stage's bytes have no owner"),
       });
+      recovery.begin();
+      const { leftovers } = recovery;
       if (!this.#disk.isFull) assert.deepEqual(leftovers, [], "nothing is refused");
       const open = (record: StreamRecord): Stream =>
-        new PumpedStream({
+        PumpedStream.open({
           ...options,
           record,
-          leftover: leftovers.find(({ target }) => target.epoch === record.epoch),
+          leftover: recovery.leftoverOf(record.epoch),
           onStalled: (reason) => assert.ok(this.#disk.isFull, reason),
           onResumed: () => {},
           onInterference: (kind) => assert.ok(this.#isDisturbed, `somebody has ${kind} the log`),
@@ -550,7 +552,7 @@ function openPredecessor(open: (record: StreamRecord) => Stream, record: StreamR
   const stream = open(record);
   if (stream.state.kind !== "discarding") {
     stream.nodesGone();
-    stream.supersede();
+    stream.handOverFile();
   }
   return stream;
 }

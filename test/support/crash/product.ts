@@ -5,5 +5,5 @@
 
 export { readIndex } from "../../../src/logfile/side-file.ts";
 export { PumpedStream } from "../../../src/pump/pumped-stream.ts";
-export { recoverStages } from "../../../src/pump/recovery.ts";
+export { Recovery } from "../../../src/pump/recovery.ts";
 export { StagePool } from "../../../src/pump/stage-pool.ts";

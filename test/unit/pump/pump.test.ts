@@ -144,8 +144,8 @@ describe("a pump", () => {
     const newer = { ...older, epoch: "00000000000000bb", sequence: 2 };
     pump.tell({ type: "open", record: newer });
     pump.tell({ type: "open", record: older });
-    await pump.heard("refused");
-    const refused = pump.told.find((message) => message.type === "refused");
+    await pump.heard("notOpened");
+    const refused = pump.told.find((message) => message.type === "notOpened");
     assert.partialDeepStrictEqual(refused, { epoch: older.epoch, cause: "renewed" });
     assert.ok(!pump.told.some(({ type }) => type === "closed"));
   });
