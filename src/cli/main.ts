@@ -1,22 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// `xenlog`: command line in, exit code out. Data goes to stdout, words to stderr.
+// `xenlog`: command line in, exit code out. Data goes to stdout, messages to stderr.
 
 import { Command, CommanderError } from "commander";
-import { closeCommand } from "./close.ts";
-import type { CliContext } from "./context.ts";
-import { createCommand } from "./create.ts";
-import { describeError, exitCode, exitCodeOf, runExitCodeOf } from "./exit-codes.ts";
-import { addGlobalOptions, type Invocation, parseGlobals } from "./globals.ts";
-import { listCommand } from "./list.ts";
-import { reloadCommand } from "./reload.ts";
-import { runCommand } from "./run.ts";
-import { xenstoredCommand } from "./xenstored.ts";
-
-/** Runs a command's body and keeps its exit code. */
-export type Invoke = (
-  command: Command,
-  body: (invocation: Invocation) => Promise<number>,
-) => Promise<void>;
+import { commands } from "./commands/index.ts";
+import {
+  addGlobalOptions,
+  type CliContext,
+  describeError,
+  exitCode,
+  exitCodeOf,
+  type Invoke,
+  parseGlobals,
+  runExitCodeOf,
+} from "./invocation/index.ts";
 
 /** `argv` is without the program's name. Never rejects. */
 export async function main(argv: readonly string[], context: CliContext): Promise<number> {
@@ -37,7 +33,7 @@ export async function main(argv: readonly string[], context: CliContext): Promis
     await program.parseAsync(argv, { from: "user" });
     return code;
   } catch (error) {
-    // Help and version are thrown by commander as well.
+    // Commander throws after the help and the version as well.
     if (error instanceof CommanderError && error.exitCode === 0) return exitCode.ok;
     report(error, context, seen.json);
     return seen.run ? runExitCodeOf(error) : exitCodeOf(error);
@@ -57,19 +53,11 @@ function build(context: CliContext, invoke: Invoke): Command {
       writeErr: (text) => context.stderr.write(text),
       getOutHelpWidth: () => context.stdout.columns,
       getErrHelpWidth: () => context.stderr.columns,
-      // Reported where all other errors are.
+      // main() reports the errors of commander with all others.
       outputError: () => undefined,
     })
     .enablePositionalOptions();
   addGlobalOptions(program);
-  const commands = [
-    runCommand,
-    createCommand,
-    closeCommand,
-    listCommand,
-    reloadCommand,
-    xenstoredCommand,
-  ];
   for (const make of commands) {
     const command = make(invoke).copyInheritedSettings(program);
     addGlobalOptions(command);

@@ -60,6 +60,29 @@ describe("an import", () => {
   }
 });
 
+describe("an import between the rooms of a room", () => {
+  for (const { name: layer, rooms: own = [], files } of rooms) {
+    for (const [index, room] of own.entries()) {
+      it(`in ${layer}/${room} points down, and through the door`, () => {
+        for (const name of own) {
+          plant(`src/${layer}/${name}/index.ts`, "export const door: number = 1;\n");
+          plant(`src/${layer}/${name}/inner.ts`, "export const inner: number = 1;\n");
+        }
+        const planted = `src/${layer}/${room}/planted.ts`;
+        const [above, below] = [own.slice(0, index), own.slice(index + 1)];
+        plant(planted, importing(above, "index.ts", "door"));
+        assert.equal(count(lint(planted), "Imports point down only"), above.length);
+        plant(planted, importing(below, "inner.ts", "inner"));
+        assert.equal(count(lint(planted), "Each folder has one door"), below.length);
+        plant(planted, importing(below, "index.ts", "door"));
+        assert.equal(lint(planted), "");
+        plant(planted, 'import { inner } from "../inner.ts";\nexport const sum: number = inner;\n');
+        assert.equal(count(lint(planted), "Imports point down only"), files === undefined ? 0 : 1);
+      });
+    }
+  }
+});
+
 describe("the linter's configuration", () => {
   it("is what scripts/house.mjs makes of the list of rooms", () => {
     const text = readFileSync(join(repository, "biome.json"), "utf8");

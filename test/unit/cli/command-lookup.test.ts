@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { findCommand } from "../../../src/cli/command-lookup.ts";
+import { findCommand } from "../../../src/cli/run/command-lookup.ts";
 
 const base = mkdtempSync(join(tmpdir(), "lookup-"));
 const path = `${base}/none:${base}/first:${base}/second`;

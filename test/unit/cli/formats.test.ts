@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { formatLiveLine } from "../../../src/cli/live-line.ts";
-import { legalName } from "../../../src/cli/open-log.ts";
-import { formatTable } from "../../../src/cli/table.ts";
-import { formatBytes, formatCount } from "../../../src/cli/units.ts";
+import { legalName } from "../../../src/cli/run/domain-name.ts";
+import { formatLiveLine } from "../../../src/cli/run/live-line.ts";
+import { formatTable } from "../../../src/cli/terminal/table.ts";
+import { formatBytes, formatCount } from "../../../src/cli/terminal/units.ts";
 import { nameBytesMax, parseName } from "../../../src/contract/index.ts";
 import type { StreamStatus } from "../../../src/control/index.ts";
 

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// `xenlog xenstored`: the embedded xenstore as a process of its own, in the foreground. Ends in
+// order on SIGTERM and SIGINT.
+
+import { mkdirSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { Command, Option } from "commander";
+import { embeddedPlaces } from "../../places/index.ts";
+import { giveNotice, probeSocket } from "../../program/index.ts";
+import { findXenstoreSocket } from "../../xenstore/index.ts";
+import { startXenstoreServer } from "../../xenstore/server/index.ts";
+import {
+  type CliContext,
+  CliError,
+  describeError,
+  exitCode,
+  exitCodeOf,
+  type Invocation,
+  type Invoke,
+  parseDescriptor,
+} from "../invocation/index.ts";
+import { note } from "../terminal/index.ts";
+
+/** The texts that commander passes. */
+interface XenstoredTexts {
+  readonly socket?: string;
+  readonly state?: string;
+  readonly notifyFd?: string;
+}
+
+export function xenstoredCommand(invoke: Invoke): Command {
+  const command = new Command("xenstored")
+    .description("serve an embedded xenstore in the foreground")
+    .option("--socket <P>", "its UNIX socket (default: as xenstore's clients look for it)")
+    .option("--state <F>", "file that keeps the tree across a restart")
+    .addOption(new Option("--notify-fd <N>", "say there when it is ready").hideHelp());
+  return command.action(() =>
+    invoke(command, (invocation) => serve(invocation, command.opts<XenstoredTexts>())),
+  );
+}
+
+async function serve(invocation: Invocation, texts: XenstoredTexts): Promise<number> {
+  const { context } = invocation;
+  const notifyFd = parseDescriptor(texts.notifyFd, "--notify-fd");
+  const stopped = stopSignal(context);
+  try {
+    const { socketPath, stateFile } = placesOf(invocation, texts);
+    await refuseOther(socketPath);
+    await using _server = await startXenstoreServer(
+      stateFile === undefined ? { socketPath } : { socketPath, stateFile },
+    );
+    note(invocation, `xenstored answers at ${socketPath}`);
+    giveNotice(notifyFd, { kind: "ready" });
+    await stopped;
+    return exitCode.ok;
+  } catch (error) {
+    giveNotice(notifyFd, { kind: "failed", ...describeError(error), exitCode: exitCodeOf(error) });
+    throw error;
+  }
+}
+
+function placesOf(
+  { context, globals }: Invocation,
+  { socket, state }: XenstoredTexts,
+): { readonly socketPath: string; readonly stateFile: string | undefined } {
+  const places = globals.directory === undefined ? undefined : embeddedPlaces(globals.directory);
+  const socketPath = socket ?? places?.xenstoreSocket ?? findXenstoreSocket(context.environment);
+  const stateFile = state ?? (places && join(places.stateDirectory, "xenstore.state"));
+  return {
+    socketPath: resolve(context.directory, socketPath),
+    stateFile: stateFile === undefined ? undefined : resolve(context.directory, stateFile),
+  };
+}
+
+async function refuseOther(socketPath: string): Promise<void> {
+  if ((await probeSocket(socketPath)) === "answers") {
+    throw new CliError("alreadyRunning", `another xenstored answers at ${socketPath} already`);
+  }
+  mkdirSync(dirname(socketPath), { recursive: true });
+}
+
+function stopSignal(context: CliContext): Promise<void> {
+  return new Promise((resolved) => {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) context.onSignal(signal, resolved);
+  });
+}

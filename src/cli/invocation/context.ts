@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a command gets from the world outside. Nothing in src/cli uses `process`: tests pass a
+// context of their own.
+
+import type { Program } from "../../program/index.ts";
+
+/** Where text goes. Writing never fails: a reader that closed the other end wants no more text. */
+export interface Output {
+  write(text: string): void;
+  readonly isTerminal: boolean;
+  /** Width in characters; 80 if it is unknown. */
+  readonly columns: number;
+}
+
+/** Signals that a command may want to act on. */
+export type HandledSignal = "SIGHUP" | "SIGINT" | "SIGQUIT" | "SIGTERM" | "SIGUSR1" | "SIGUSR2";
+
+export interface CliContext {
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** The working directory. */
+  readonly directory: string;
+  readonly homeDirectory: string;
+  readonly stdout: Output;
+  readonly stderr: Output;
+  readonly version: string;
+  /** How to start the daemon. */
+  readonly xenlogd: Program;
+  /** Calls `handler` for each such signal in place of the default; returns how to undo it. */
+  onSignal(signal: HandledSignal, handler: () => void): () => void;
+}

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// What every command is started with, and what its end means: context, global options, errors.
+
+export type { CliContext, HandledSignal, Output } from "./context.ts";
+export { CliError, DaemonKilledError, DaemonStartError } from "./errors.ts";
+export {
+  describeError,
+  exitCode,
+  exitCodeOf,
+  runExitCodeOf,
+  signalExitCode,
+} from "./exit-codes.ts";
+export { addGlobalOptions, type Globals, parseDescriptor, parseGlobals } from "./globals.ts";
+export type { Invocation, Invoke } from "./invocation.ts";
