@@ -29,7 +29,7 @@ function plant(path: string, text: string): void {
 /** The messages about one planted file; none if it may stay. */
 function lint(path: string): string {
   const biome = join(repository, "node_modules/.bin/biome");
-  const result = spawnSync(biome, ["lint", "--error-on-warnings", path], {
+  const result = spawnSync(biome, ["lint", "--error-on-warnings", "--max-diagnostics=none", path], {
     cwd: root,
     encoding: "utf8",
   });
@@ -88,6 +88,16 @@ describe("the linter's configuration", () => {
     const text = readFileSync(join(repository, "biome.json"), "utf8");
     const { overrides: written } = JSON.parse(text) as { overrides: unknown };
     assert.deepEqual(written, overrides());
+  });
+});
+
+describe("a library for one room of a room", () => {
+  it("is imported there, and not in the room beside it", () => {
+    plant("src/cli/run/planted.ts", 'import "node:child_process";\n');
+    plant("src/cli/logs/planted.ts", 'import "node:child_process";\n');
+    const found = lint("src/cli");
+    assert.equal(count(found, "src/cli/run/planted.ts:"), 0);
+    assert.equal(count(found, "src/cli/logs/planted.ts:"), 1);
   });
 });
 
