@@ -49,7 +49,7 @@ async function main(argv: readonly string[]): Promise<number> {
     const daemon = await startDaemon({
       places: placesOf(options),
       version: packageVersion(),
-      lifetime: options.transient ? "transient" : "permanent",
+      lifetime: options.transient ? "shared" : "permanent",
       serviceManager,
       pumpProgram: programBeside("pump"),
       storeProgram: programBeside("xenstored"),

@@ -14,7 +14,7 @@ export const errorBytesMax = 1024;
 
 /**
  * Writes the answer to the request whose FIFO is `pipe`; "gone" if that request is no longer there.
- * An answer that is there already is not written again, so that it wakes nobody.
+ * An answer that is there already is not written again: the write would fire watches.
  */
 export function announce(
   client: XenstoreClient,
@@ -51,7 +51,7 @@ export function noteError(
 ): Promise<"noted" | "gone"> {
   return client.transaction(async (transaction) => {
     if ((await transaction.readIfExists(nodePath(key, "pipe"))) !== pipe) return "gone";
-    // Whoever removed `state` asks anew, and is answered anew.
+    // A toolstack that removed `state` asks anew, and gets a new answer.
     if ((await transaction.readIfExists(nodePath(key, "state"))) !== "ready") return "gone";
     const path = nodePath(key, "error");
     if ((await transaction.readIfExists(path)) !== error) {

@@ -4,7 +4,7 @@
 
 import { ContractError, quote } from "./errors.ts";
 
-/** Fits a xenstore value on every server (2048), with room for what is put behind a log's name. */
+/** Fits a xenstore value on every server (2048), with room for the suffix of a rotated file. */
 export const pathBytesMax = 1024;
 /** NAME_MAX of Linux is 255; rotation adds `.1000`, side files a dot and a suffix. */
 export const fileNameBytesMax = 220;

@@ -8,7 +8,7 @@ import { ContractError, quote } from "./errors.ts";
 export const nameBytesMax = 128;
 export const logNameBytesMax = 64;
 
-/** The log that `run` and `create` mean when they are not told. */
+/** The log name of `run` and `create` without --log. */
 export const defaultLogName = "console";
 /** What the host is called where a domain's name is expected. */
 export const hostName = "host";

@@ -24,7 +24,7 @@ export const limitBytesMax: number = Number.MAX_SAFE_INTEGER;
 /** Rotating renames every copy, so this bounds the system calls of one rotation. */
 export const copiesMax = 1000;
 
-/** What `run` and `create` take when they are not told. */
+/** Defaults of `run` and `create`. */
 export const defaultLimitBytes: ByteLimit = (1024 * 1024) as ByteLimit;
 export const defaultCopies: Copies = 4 as Copies;
 

@@ -35,7 +35,7 @@ export type ParsedRequest =
   | {
       readonly kind: "refused";
       readonly reason: string;
-      /** The FIFO, if its path is sane: its writer must not wait for ever. */
+      /** The FIFO, if its path is valid: it is drained, or its writer would wait without end. */
       readonly pipe: string | undefined;
     }
   | { readonly kind: "request"; readonly request: LogRequest };

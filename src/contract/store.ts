@@ -56,7 +56,7 @@ export async function readNodes(
   return Object.fromEntries(found.filter(([, value]) => value !== undefined));
 }
 
-/** Owned by dom0, and nobody else may write. The first entry's letter is everybody's. */
+/** Owned by dom0, and no other domain may write. The first entry's letter is for all others. */
 export function isTrusted(permissions: readonly XenstorePermission[]): boolean {
   const [owner, ...others] = permissions;
   if (owner === undefined || owner.domid !== 0 || mayWrite(owner)) return false;

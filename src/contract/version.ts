@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // The contract's version, as docs/contract.md heads it. A new optional node raises the second
-// number; whatever would break a client of today needs another directory than `logging`.
+// number; a change that would break a client of today needs another directory than `logging`.
 
 export const contractVersion = "1.1";

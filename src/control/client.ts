@@ -5,18 +5,23 @@ import { type IncomingMessage, request } from "node:http";
 import * as v from "valibot";
 import { describeErrno, errnoNameOf } from "../kernel/index.ts";
 import {
+  closedPath,
   type DaemonStatus,
   daemonStatusSchema,
   errorBodySchema,
+  reloadPath,
   type StreamStatus,
+  statusPath,
+  stopPath,
   streamListSchema,
   streamStatusSchema,
-} from "./api.ts";
+  streamsPath,
+} from "./api/index.ts";
 import { ControlError } from "./errors.ts";
 
 /** A daemon that takes longer hangs; it answers from memory. */
 const answerMsMax = 10_000;
-/** Some 20 000 streams; more is not a daemon that talks to us. */
+/** Some 20 000 streams; a longer answer is not one of xenlogd. */
 const answerBytesMax = 16 * 1024 * 1024;
 
 export interface ControlClient {
@@ -43,24 +48,24 @@ export function controlClient(socketPath: string, patienceMs: number = answerMsM
   return {
     socketPath,
     async status(signal): Promise<DaemonStatus> {
-      return parsed(daemonStatusSchema, await ask({ path: "/v1/status", signal }));
+      return parsed(daemonStatusSchema, await ask({ path: statusPath, signal }));
     },
     async streams({ all }): Promise<readonly StreamStatus[]> {
-      return parsed(streamListSchema, await ask({ path: `/v1/streams${all ? "?all=1" : ""}` }));
+      return parsed(streamListSchema, await ask({ path: `${streamsPath}${all ? "?all=1" : ""}` }));
     },
     async waitClosed(epoch, { timeoutMs, signal }): Promise<StreamStatus | "open" | "unknown"> {
-      const path = `/v1/streams/${encodeURIComponent(epoch)}/closed?timeoutMs=${timeoutMs}`;
+      const path = `${closedPath(encodeURIComponent(epoch))}?timeoutMs=${timeoutMs}`;
       const answer = await ask({ path, signal, timeoutMs: timeoutMs + answerMsMax });
       if (answer.status === 204) return "open";
       if (answer.status === 404) return "unknown";
       return parsed(streamStatusSchema, answer);
     },
     async stop(): Promise<void> {
-      const answer = await ask({ path: "/v1/stop", method: "POST" });
+      const answer = await ask({ path: stopPath, method: "POST" });
       if (answer.status !== 202) throw failure(answer);
     },
     async reload(): Promise<void> {
-      const answer = await ask({ path: "/v1/reload", method: "POST" });
+      const answer = await ask({ path: reloadPath, method: "POST" });
       if (answer.status !== 200) throw failure(answer);
     },
   };

@@ -2,8 +2,8 @@
 // Why a daemon did not answer. `message` is a sentence for the operator.
 
 /**
- * - `unreachable`: nobody answers at the control socket, or it went away in the middle of an answer;
- * - `forbidden`: the socket is there and not for us;
+ * - `unreachable`: no daemon answers at the control socket, or it ended in the middle of an answer;
+ * - `forbidden`: we may not open the socket;
  * - `timeout`: the daemon took too long;
  * - `protocol`: the answer is not what this version understands;
  * - `failed`: the daemon answered with an error of its own, whose sentence is `message`.

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// Serves the control API on a UNIX socket that only our own user can open. Replaces a socket that
-// is in the way: the caller has made sure that no other daemon lives there.
+// Serves the control API on a UNIX socket that only our own user can open. Replaces a socket file that
+// is there: the caller holds the lock of the directory, so no other daemon serves it.
 
 import { rmSync } from "node:fs";
 import type { Server } from "node:http";
-import type { ControlSource } from "./api.ts";
+import type { ControlSource } from "./api/index.ts";
 
 /** Longer than any header our client sends; keeps a stranger from filling our memory. */
 const headerBytesMax = 8 * 1024;
-/** Someone who connects and says nothing must not hold a connection. */
+/** A client that connects and sends nothing must not hold a connection. */
 const requestMsMax = 10_000;
 /** One a `run`, which waits for its stream's end, and a few beside it. */
 const connectionsMax = 4096;
-/** Read, write for the owner; nothing for anybody else. */
+/** Read and write for the owner only. */
 const socketUmask = 0o177;
 
 export interface ControlServer extends AsyncDisposable {
@@ -27,10 +27,10 @@ export interface ControlServerOptions {
 /** Resolves when the socket can be connected to. Disposing it ends the long polls and the socket. */
 export async function startControlServer(options: ControlServerOptions): Promise<ControlServer> {
   const { socketPath, source } = options;
-  // Only here: all that asks a daemon, or has nothing to ask, starts without an HTTP framework.
+  // Imported here, so that the command line starts without an HTTP framework.
   const [{ createAdaptorServer }, { controlRoutes }] = await Promise.all([
     import("@hono/node-server"),
-    import("./routes.ts"),
+    import("./routes/index.ts"),
   ]);
   const closing = new AbortController();
   const server = createAdaptorServer({
@@ -74,7 +74,7 @@ function close(server: Server): Promise<void> {
   return new Promise((resolve) => {
     server.close(() => resolve());
     server.closeIdleConnections();
-    // Long polls were answered a moment ago; whoever has not read the answer by now will not.
+    // Long polls were answered a moment ago; a client that has not read its answer then never will.
     setTimeout(() => server.closeAllConnections(), 200).unref();
   });
 }

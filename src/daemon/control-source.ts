@@ -2,12 +2,13 @@
 // The daemon as the control API sees it: streams and their counters in the frozen fields.
 
 import { hostName, logNameOf } from "../contract/index.ts";
-import type {
-  ControlSource,
-  DaemonStatus,
-  ReloadOutcome,
-  StreamState,
-  StreamStatus,
+import {
+  type ControlSource,
+  countersOf,
+  type DaemonStatus,
+  type ReloadOutcome,
+  type RequestState,
+  type StreamStatus,
 } from "../control/index.ts";
 import type { StreamRecord, StreamReport } from "../pump/index.ts";
 import type { Refusal, Refusals } from "./requests/index.ts";
@@ -44,22 +45,12 @@ export function controlSource(options: ControlSourceOptions): ControlSource {
   };
 }
 
-function stateOf(stream: LiveStream): StreamState {
+function stateOf(stream: LiveStream): RequestState {
   if (stream.record.nodes === "gone") return "closing";
   return stream.phase === "opening" ? "pending" : "ready";
 }
 
-const none = {
-  offset: 0,
-  oldestOffset: 0,
-  sizeBytes: 0,
-  rotations: 0,
-  writtenBytes: 0,
-  droppedBytes: {},
-  lastWriteAt: null,
-} as const;
-
-/** What was asked for as far as it can be read; without an epoch, for nothing was logged. */
+/** The request as far as it can be read; without an epoch, because nothing was logged. */
 function statusOfRefused({ key, pipe, nodes, drain }: Refusal): StreamStatus {
   const { owner } = key;
   const file = nodes.file ?? "";
@@ -81,7 +72,7 @@ function statusOfRefused({ key, pipe, nodes, drain }: Refusal): StreamStatus {
     overflow: "auto",
     epoch: "",
     error: nodes.error ?? null,
-    ...none,
+    ...countersOf(undefined),
     boundBytes: 0,
     droppedBytes: dropped === 0 ? {} : { refused: dropped },
   };
@@ -89,12 +80,11 @@ function statusOfRefused({ key, pipe, nodes, drain }: Refusal): StreamStatus {
 
 function statusOf(
   record: StreamRecord,
-  state: StreamState,
+  state: RequestState,
   report: StreamReport | undefined,
   error?: string,
 ): StreamStatus {
   const [owner = "", id = ""] = record.key.split("/");
-  const counters = report ?? none;
   return {
     domid: owner === "host" ? null : Number(owner),
     name: record.name,
@@ -108,13 +98,7 @@ function statusOf(
     overflow: record.overflow,
     epoch: record.epoch,
     error: error ?? null,
-    offset: counters.offset,
-    oldestOffset: counters.oldestOffset,
-    sizeBytes: counters.sizeBytes,
+    ...countersOf(report),
     boundBytes: record.limitBytes * (record.copies + 1),
-    rotations: counters.rotations,
-    writtenBytes: counters.writtenBytes,
-    droppedBytes: counters.droppedBytes,
-    lastWriteAt: counters.lastWriteAt,
   };
 }

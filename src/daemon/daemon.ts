@@ -7,11 +7,14 @@ import { type ControlServer, type ReloadOutcome, startControlServer } from "../c
 import type { EmitEvent } from "../observe/index.ts";
 import type { Places } from "../places/index.ts";
 import type { Program } from "../program/index.ts";
-import { FifoKeeper, type ServiceManager } from "../vault/index.ts";
-import { type ConfigurationFile, LiveConfiguration } from "./configuration/index.ts";
+import { type ServiceManager, Vault } from "../vault/index.ts";
+import {
+  ConfigurationError,
+  type ConfigurationFile,
+  LiveConfiguration,
+} from "./configuration/index.ts";
 import { controlSource } from "./control-source.ts";
 import { makeDirectories, removeDirectories } from "./directories.ts";
-import { ConfigurationError } from "./errors.ts";
 import { type InstanceLock, takeInstanceLock } from "./instance-lock.ts";
 import { Pumps } from "./pumps/index.ts";
 import { Refusals, XenstoreFollower } from "./requests/index.ts";
@@ -22,7 +25,7 @@ import { Streams, StreamTable } from "./streams/index.ts";
 export interface DaemonOptions {
   readonly places: Places;
   readonly version: string;
-  /** `transient` is for a daemon that `run` started: it ends when nobody needs it any more. */
+  /** `shared` is for a daemon that `run` started: it ends when nobody needs it any more. */
   readonly lifetime: Lifetime;
   readonly serviceManager: ServiceManager;
   readonly pumpProgram: Program;
@@ -78,7 +81,7 @@ interface Parts {
   readonly streams: Streams;
   readonly refusals: Refusals;
   readonly pumps: Pumps;
-  readonly fifoKeeper: FifoKeeper;
+  readonly vault: Vault;
   xenstore: XenstoreFollower | undefined;
   control: ControlServer | undefined;
   readonly ended: Promise<void>;
@@ -103,24 +106,23 @@ function makeParts(
   ended.catch(() => {});
   const table = new StreamTable(places.volatileDirectory);
   const { positionsDirectory } = table;
-  const { volatileDirectory } = places;
-  const fifoKeeper = new FifoKeeper({ volatileDirectory, serviceManager, emit });
+  const vault = new Vault({ directory: places.volatileDirectory, serviceManager, emit });
   const pumps = new Pumps({
     places,
     positionsDirectory,
-    serviceManager,
+    vault,
     program: pumpProgram,
     fsync: () => configuration.current.fsync,
     emit,
     onMessage: (message) => streams.receive(message),
-    onStarted: (fileSystem) => streams.tellPump(fileSystem),
+    onStarted: (fileSystem) => streams.openAllIn(fileSystem),
     onFailed: (fileSystem, reason) => streams.refuseAll(fileSystem, reason),
   });
   const streams = new Streams({
     places,
     table,
     emit,
-    fifoKeeper,
+    vault,
     pumpFor: (fileSystem, directory) => pumps.of(fileSystem, directory),
     onRestored: (record) => parts.xenstore?.lookAt(record),
   });
@@ -130,7 +132,7 @@ function makeParts(
     streams,
     refusals: new Refusals(places.runDirectory),
     pumps,
-    fifoKeeper,
+    vault,
     xenstore: undefined,
     control: undefined,
     ended,
@@ -145,7 +147,7 @@ async function startParts(options: DaemonOptions, parts: Parts): Promise<void> {
   const { streams, refusals } = parts;
   const ready = parts.pumps.startFirst();
   streams.restore();
-  parts.fifoKeeper.discardUnknown();
+  parts.vault.restored();
   const beforeConnect = (): Promise<void> => prepareStore(options);
   // The store is started here once, so that one that cannot start is said and not tried for ever.
   await both(atMost(pumpPatienceMs, ready), beforeConnect());
@@ -189,7 +191,7 @@ function startControl(options: DaemonOptions, parts: Parts): Promise<ControlServ
         startedAt,
         mode: places.mode,
         directory: places.directory ?? null,
-        transient: lifetime === "transient",
+        transient: lifetime === "shared",
         xenstore: parts.xenstore?.state ?? "lost",
       }),
     }),
@@ -224,10 +226,10 @@ async function takeDown(options: DaemonOptions, parts: Parts): Promise<void> {
   const { places, emit, lifetime } = options;
   const strandedBytes = await parts.pumps.stop();
   // A daemon that comes again finds its streams; one that ends for good leaves none.
-  if (lifetime === "transient" && !hasClients(places)) forgetStreams(parts.streams);
+  if (lifetime === "shared" && !hasClients(places)) forgetStreams(parts.streams);
   await parts.control?.[Symbol.asyncDispose]();
   await parts.xenstore?.[Symbol.asyncDispose]();
-  parts.fifoKeeper.stop();
+  parts.vault.stop();
   parts.refusals[Symbol.dispose]();
   if (places.mode === "embedded") await stopStore(places.stateDirectory);
   rmSync(places.controlSocket, { force: true });

@@ -6,7 +6,7 @@ import { accessSync, constants, mkdirSync, rmdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { describeErrno, errnoNameOf } from "../kernel/index.ts";
 import type { Places } from "../places/index.ts";
-import { DaemonError } from "./errors.ts";
+import { DaemonError } from "./errors/index.ts";
 
 /** FIFOs and the daemon's own files are for nobody else. */
 const privateMode = 0o700;

@@ -2,9 +2,10 @@
 // The daemon's main process.
 
 export {
+  ConfigurationError,
   type ConfigurationFile,
   findConfigurationFile,
   readConfiguration,
 } from "./configuration/index.ts";
 export { type Daemon, type DaemonOptions, startDaemon } from "./daemon.ts";
-export { ConfigurationError, DaemonError, type DaemonErrorCode } from "./errors.ts";
+export { DaemonError, type DaemonErrorCode } from "./errors/index.ts";

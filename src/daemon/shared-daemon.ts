@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// The end of a daemon that `run` started: when no `run` is there any more and no stream either. The
-// last `run` stops it in order; this is for when that one was killed.
+// Ends a daemon that `run` started when no `run` and no stream is left. The last `run` stops it in
+// order; this is for a last `run` that was killed.
 
-import { closeSync, constants } from "node:fs";
-import { openPath, tryLock } from "../kernel/index.ts";
 import type { Places } from "../places/index.ts";
+import { isLocked } from "../program/index.ts";
 import type { Streams } from "./streams/index.ts";
 
-export type Lifetime = "permanent" | "transient";
+/** `shared`: started by a `run` for all that run at the same time; ends after the last of them. */
+export type Lifetime = "permanent" | "shared";
 
 const lookEveryMs = 1000;
 
-/** Returns what ends the watching. */
+/** Returns a function that ends the watch. */
 export function watchLifetime(
   lifetime: Lifetime,
   places: Places,
@@ -21,7 +21,7 @@ export function watchLifetime(
   if (lifetime === "permanent") return () => {};
   const timer = setInterval(() => {
     if (hasClients(places)) return;
-    // Orphans' nodes stay behind in the store; their writers are heard to the end.
+    // The nodes of a killed `run` stay in the store; each stream goes on until its last writer is gone.
     for (const stream of streams.live) {
       if (stream.record.nodes === "present") streams.nodesGone(stream.record.epoch);
     }
@@ -31,15 +31,10 @@ export function watchLifetime(
 }
 
 /**
- * Each `run` holds a shared lock on the file as long as it lives. An exclusive one is the last of
- * them, which is about to stop us.
+ * Each `run` holds a shared lock on the file while it lives. An exclusive lock is that of the last
+ * one, which is about to stop this daemon: it is not a client any more.
  */
 export function hasClients(places: Places): boolean {
   const path = `${places.stateDirectory}/clients.lock`;
-  const fd = openPath(path, constants.O_RDWR | constants.O_CREAT, 0o600);
-  try {
-    return tryLock(fd, "shared") && !tryLock(fd, "exclusive");
-  } finally {
-    closeSync(fd);
-  }
+  return !isLocked(path, "shared") && isLocked(path, "exclusive");
 }

@@ -1,24 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-// The embedded xenstored: a process of its own that a killed daemon does not take along. The next
-// daemon joins it; one that stops in order takes down what a daemon has started.
+// The embedded xenstored as a process of its own: a killed daemon does not take it along, the next
+// daemon joins it, and an orderly stop ends it if a daemon of this directory has started it.
 
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { closeSync, constants, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { connect } from "node:net";
-import type { Readable } from "node:stream";
-import { setTimeout as delay } from "node:timers/promises";
-import * as v from "valibot";
-import { openPath } from "../kernel/index.ts";
+import { closeSync, constants, readFileSync, rmSync } from "node:fs";
+import { describeErrno, errnoNameOf, openPath } from "../kernel/index.ts";
 import type { EmitEvent } from "../observe/index.ts";
 import {
+  findProcess,
   identifyProcess,
+  isAlive,
+  noticeDescriptor,
   type ProcessIdentity,
   type Program,
-  readNotice,
+  parseIdentity,
+  probeSocket,
+  reasonOf,
+  replaceFile,
+  type StartOutcome,
   signalProcess,
+  startAndAwaitNotice,
+  waitUntil,
 } from "../program/index.ts";
-import { DaemonError } from "./errors.ts";
+import { DaemonError } from "./errors/index.ts";
 
 export interface StoreProcessOptions {
   readonly socketPath: string;
@@ -27,63 +30,107 @@ export interface StoreProcessOptions {
   readonly emit: EmitEvent;
 }
 
-const identitySchema: v.GenericSchema<unknown, ProcessIdentity> = v.object({
-  pid: v.number(),
-  startTicks: v.string(),
-  bootId: v.string(),
-});
+/** A start that takes longer has failed: the store only reads a small file. */
+const readyMsMax = 10_000;
+const endMsMax = 3000;
+const stopMsMax = 3000;
+const pollBackoff = { firstMs: 10, maxMs: 10 };
 
-/** A start that takes longer has failed: the store has nothing to do but to read a small file. */
-const startTimeoutMs = 10_000;
-const stopTimeoutMs = 3000;
-
-/** Starts the store if nobody answers on its socket. */
+/** Starts the store if no server answers on its socket. Throws DaemonError. */
 export async function ensureStore(options: StoreProcessOptions): Promise<void> {
-  if (await answers(options.socketPath)) return;
-  const { program, socketPath, stateDirectory } = options;
+  if (await isAnswering(options)) return;
+  let outcome: StartOutcome;
+  try {
+    outcome = await start(options);
+  } catch (error) {
+    throw cannotStart(reasonOf(error), error);
+  }
+  const reason = failureOf(outcome);
+  if (reason !== undefined) throw cannotStart(reason);
+  if (outcome.kind === "ready") options.emit({ kind: "StoreStarted", pid: outcome.child.pid ?? 0 });
+}
+
+/**
+ * A daemon may have been killed after it started the store and before it recorded that: then the
+ * process is found by its command line, recorded, and awaited while it starts.
+ */
+async function isAnswering(options: StoreProcessOptions): Promise<boolean> {
+  const { socketPath, stateDirectory } = options;
+  const answers = async (): Promise<boolean> => (await probeSocket(socketPath)) === "answers";
+  const recorded = readIdentity(stateDirectory);
+  const isKnown = recorded !== undefined && isAlive(recorded);
+  const store = isKnown ? recorded : findProcess(argumentsOf(options));
+  if (store === undefined) return await answers();
+  if (!isKnown) record(stateDirectory, store);
+  await waitUntil(async () => !isAlive(store) || (await answers()), {
+    backoff: pollBackoff,
+    waitMsMax: readyMsMax,
+  });
+  return await answers();
+}
+
+function start(options: StoreProcessOptions): Promise<StartOutcome> {
+  const { program, stateDirectory } = options;
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC;
   const errors = openPath(`${stateDirectory}/xenstored.out`, flags, 0o600);
   try {
-    const child = spawn(
-      program.command,
-      [
-        ...program.args,
-        "--socket",
-        socketPath,
-        "--state",
-        `${stateDirectory}/xenstore.state`,
-        "--notify-fd",
-        "3",
-      ],
-      { detached: true, cwd: "/", stdio: ["ignore", "ignore", errors, "pipe"] },
-    );
-    await once(child, "spawn");
-    child.unref();
-    const identity = identifyProcess(child.pid ?? 0);
-    if (identity === undefined) throw new Error("it ended at once");
-    // Before it is ready: a successor of ours has to know whose it is.
-    writeFileSync(identityFile(stateDirectory), JSON.stringify(identity), { mode: 0o600 });
-    await started(child.stdio[3] as Readable);
-    options.emit({ kind: "StoreStarted", pid: identity.pid });
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new DaemonError("store", `the embedded xenstored cannot start: ${reason}`, error);
+    return startAndAwaitNotice(program, {
+      args: argumentsOf(options),
+      stderr: errors,
+      readyMsMax,
+      endMsMax,
+      // Before it is ready: the next daemon has to know which process to end.
+      onStarted: (child) => {
+        const identity = identifyProcess(child.pid ?? 0);
+        if (identity === undefined) throw new Error("it ended at once");
+        record(stateDirectory, identity);
+      },
+    });
   } finally {
     closeSync(errors);
   }
 }
 
-/** Ends the store if a daemon of these places has started it. */
+function argumentsOf({ socketPath, stateDirectory }: StoreProcessOptions): readonly string[] {
+  const state = `${stateDirectory}/xenstore.state`;
+  return ["--socket", socketPath, "--state", state, "--notify-fd", `${noticeDescriptor}`];
+}
+
+function failureOf(outcome: StartOutcome): string | undefined {
+  switch (outcome.kind) {
+    case "ready":
+      return undefined;
+    case "failed":
+      return outcome.notice.message;
+    case "ended":
+      return "it ended before it was ready";
+    case "late":
+      return "it is not ready yet";
+    case "notStarted":
+      return describeErrno(errnoNameOf(outcome.error) ?? "EIO");
+  }
+}
+
+function cannotStart(reason: string, cause?: unknown): DaemonError {
+  return new DaemonError("store", `the embedded xenstored cannot start: ${reason}`, cause);
+}
+
+/** Ends the store if a daemon of this directory has started it. */
 export async function stopStore(stateDirectory: string): Promise<void> {
   const identity = readIdentity(stateDirectory);
   if (identity === undefined) return;
-  const deadlineMs = performance.now() + stopTimeoutMs;
-  let signal: NodeJS.Signals = "SIGTERM";
-  while (signalProcess(identity, signal)) {
-    await delay(10);
-    if (performance.now() > deadlineMs) signal = "SIGKILL";
+  const ended = await waitUntil(() => !signalProcess(identity, "SIGTERM"), {
+    backoff: pollBackoff,
+    waitMsMax: stopMsMax,
+  });
+  if (!ended) {
+    await waitUntil(() => !signalProcess(identity, "SIGKILL"), { backoff: pollBackoff });
   }
   rmSync(identityFile(stateDirectory), { force: true });
+}
+
+function record(stateDirectory: string, identity: ProcessIdentity): void {
+  replaceFile(identityFile(stateDirectory), JSON.stringify(identity));
 }
 
 function identityFile(stateDirectory: string): string {
@@ -92,31 +139,8 @@ function identityFile(stateDirectory: string): string {
 
 function readIdentity(stateDirectory: string): ProcessIdentity | undefined {
   try {
-    const text = readFileSync(identityFile(stateDirectory), "utf8");
-    return v.parse(identitySchema, JSON.parse(text));
+    return parseIdentity(JSON.parse(readFileSync(identityFile(stateDirectory), "utf8")));
   } catch {
     return undefined;
-  }
-}
-
-function answers(socketPath: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ path: socketPath });
-    socket.once("connect", () => resolve(true));
-    socket.once("error", () => resolve(false));
-    socket.once("connect", () => socket.destroy());
-  });
-}
-
-/** Waits for the notice of a program of ours; throws why it did not come up. */
-async function started(notices: Readable): Promise<void> {
-  const late = setTimeout(() => notices.destroy(new Error("it is not ready yet")), startTimeoutMs);
-  try {
-    const notice = await readNotice(notices);
-    if (notice === undefined) throw new Error("it ended before it was ready");
-    if (notice.kind === "failed") throw new Error(notice.message);
-  } finally {
-    clearTimeout(late);
-    notices.destroy();
   }
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The FIFO of a request that was refused, emptied into a counter. Its writer did not wait for the
-// answer; without a reader it would hang as soon as the FIFO is full.
+// Empties the FIFO of a refused request into a counter. A writer that did not wait for the answer
+// would hang without a reader as soon as the FIFO is full.
 
-import { closeSync } from "node:fs";
-import { type Readiness, splice, watchReadable } from "../kernel/index.ts";
+import { splice } from "../kernel/index.ts";
 import { Fifo } from "./fifo.ts";
+import { ReadingEnd } from "./reading-end.ts";
 
 export interface RefusedDrainOptions {
   readonly runRoot: string;
@@ -14,15 +14,14 @@ export interface RefusedDrainOptions {
   readonly onEnd: () => void;
 }
 
-/** What is taken in one turn of the event loop. */
+/** Bytes taken in one turn of the event loop. */
 const turnBytes = 1 << 20;
 
-/** Ends when its nodes are gone and its last writer is. The FIFO's name stays: it is not ours. */
+/** Ends when its nodes and its last writer are gone. The FIFO's name stays: the toolstack made it. */
 export class RefusedDrain {
   readonly #options: RefusedDrainOptions;
   readonly #fifo: Fifo;
-  #readFd: number;
-  #readiness: Readiness;
+  readonly #end: ReadingEnd;
   #nodes: "present" | "gone" = "present";
   #droppedBytes = 0;
 
@@ -30,8 +29,8 @@ export class RefusedDrain {
   constructor(options: RefusedDrainOptions) {
     this.#options = options;
     this.#fifo = Fifo.find(options.runRoot, options.relativePipe);
-    this.#readFd = this.#fifo.openForReading();
-    this.#readiness = watchReadable(this.#readFd, () => this.#move());
+    this.#end = new ReadingEnd(this.#fifo, () => this.#move());
+    this.#end.startPolling();
   }
 
   get droppedBytes(): number {
@@ -43,15 +42,14 @@ export class RefusedDrain {
     this.#move();
   }
 
-  /** Lets go at once, whoever still writes. */
+  /** Closes the FIFO at once, also while it has writers. */
   close(): void {
-    this.#readiness.close();
-    closeSync(this.#readFd);
+    this.#end.close();
     this.#fifo.close();
   }
 
   #move(): void {
-    const moved = splice(this.#readFd, this.#options.nullFd, turnBytes);
+    const moved = splice(this.#end.fd, this.#options.nullFd, turnBytes);
     if (moved === "wouldBlock") return;
     this.#droppedBytes += moved;
     if (moved > 0) return;
@@ -60,11 +58,6 @@ export class RefusedDrain {
       this.#options.onEnd();
       return;
     }
-    // A hang-up stays until the end is opened anew.
-    const old = this.#readFd;
-    this.#readiness.close();
-    this.#readFd = this.#fifo.openForReading();
-    closeSync(old);
-    this.#readiness = watchReadable(this.#readFd, () => this.#move());
+    this.#end.reopen();
   }
 }

@@ -4,3 +4,4 @@
 export { RefusedDrain, type RefusedDrainOptions } from "./drain.ts";
 export { Fifo, FifoError } from "./fifo.ts";
 export { hasWriterOrBytes } from "./has-writer.ts";
+export { ReadingEnd } from "./reading-end.ts";

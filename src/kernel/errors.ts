@@ -59,7 +59,7 @@ export class KernelError extends Error {
     this.path = path;
   }
 
-  /** An error of `node:fs` as one of ours; `undefined` if it is not one of a system call. */
+  /** An error of `node:fs` as KernelError; `undefined` if it is not one of a system call. */
   static of(error: unknown): KernelError | undefined {
     const code = errnoNameOf(error);
     if (code === undefined) return undefined;

@@ -3,6 +3,7 @@
 
 export { closeOnExec, copyDescriptor, copyDescriptorOf, openProcess } from "./descriptors.ts";
 export { describeErrno, type ErrnoName, errnoNameOf, KernelError } from "./errors.ts";
+export { identifyFileSystem } from "./file-system.ts";
 export {
   type LockKind,
   makeFifo,
@@ -26,4 +27,6 @@ export {
   tee,
 } from "./pipes.ts";
 export { type Readiness, requirePollable, watchReadable } from "./readiness.ts";
+export { descriptorsPerMessageMax, sendMessage } from "./send-message.ts";
 export { mapShared } from "./shared-memory.ts";
+export { growSendQueue, makeSocketPair, type SocketPair } from "./socket-pair.ts";

@@ -32,6 +32,10 @@ export const libcFcntl: Call = declare("int fcntl(int fd, int command, int argum
 export const libcIoctlOutInt: Call = declare(
   "int ioctl(int fd, unsigned long request, _Out_ int *value)",
 );
+export const libcIoctlBytes: Call = declare(
+  "int ioctl(int fd, unsigned long request, void *bytes)",
+);
+export const libcFstatfs: Call = declare("int fstatfs(int fd, void *status)");
 export const libcMmap: (...args: readonly unknown[]) => unknown = libc.func(
   "void *mmap(void *address, size_t length, int protection, int flags, int fd, long offset)",
 ) as unknown as (...args: readonly unknown[]) => unknown;
@@ -67,6 +71,12 @@ koffi.struct("msghdr", {
   flags: "int",
 });
 export const libcSendmsg: Call = declare("long sendmsg(int fd, const msghdr *message, int flags)");
+export const libcSocketpair: Call = declare(
+  "int socketpair(int family, int type, int protocol, _Out_ int *fds)",
+);
+export const libcSetsockoptInt: Call = declare(
+  "int setsockopt(int fd, int level, int option, const int *value, unsigned int length)",
+);
 
 /** errno of the call just made in this thread. */
 export function lastErrno(): number {

@@ -23,7 +23,7 @@ const SPLICE_F_NONBLOCK = 2;
 const EAGAIN = 11;
 const EINTR = 4;
 
-/** Bytes moved; 0 is end of file: the pipe is empty and nobody has it open for writing. */
+/** Bytes moved; 0 is end of file: the pipe is empty and has no writer. */
 export type Moved = number | "wouldBlock";
 
 /** pipe2(2), both ends non-blocking. */

@@ -17,7 +17,7 @@ export interface Readiness {
   close(): void;
 }
 
-// A handle that nobody refers to is closed by the garbage collector without a word.
+// The garbage collector closes a handle without a reference, silently.
 const polled = new Set<PollHandle>();
 
 /**

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A file as memory: what is stored there is in the file at once, without a system call, and outlives
-// SIGKILL of whoever stored it.
+// A file as memory: a store is in the file at once, without a system call, and outlives SIGKILL of the
+// process that made it.
 
 import koffi from "koffi";
 import { KernelError } from "./errors.ts";
@@ -14,7 +14,7 @@ const MAP_FAILED = 2n ** 64n - 1n;
 
 /**
  * mmap(2), shared, of the first `bytes` of a file, for as long as the process lives. The file has to
- * be that long already and must stay so: touching what is behind its end is SIGBUS.
+ * be that long already and must stay so: an access behind its end is SIGBUS.
  */
 export function mapShared(fd: number, bytes: number): DataView {
   const pointer = libcMmap(null, bytes, PROT_READ_WRITE, MAP_SHARED, fd, 0);

@@ -26,11 +26,11 @@ const levelOf: Record<DaemonEvent["kind"], Level> = {
   LogInterfered: "warn",
   PumpStarted: "info",
   PumpEnded: "warn",
-  HolderLost: "error",
-  HolderReplaced: "info",
-  HolderRestored: "warn",
-  FifoKeeperLost: "warn",
-  FifoKeeperFailed: "error",
+  VaultProcessLost: "warn",
+  VaultProcessReplaced: "info",
+  VaultProcessFailed: "error",
+  StagesRestored: "warn",
+  StagesLost: "error",
   ServiceManagerLost: "error",
   XenstoreConnected: "info",
   XenstoreLost: "warn",
@@ -39,7 +39,18 @@ const levelOf: Record<DaemonEvent["kind"], Level> = {
   StoreStarted: "info",
 };
 
-/** Writes events to stderr, one JSON object a line, before it returns: the last line counts. */
+export interface EventLine {
+  readonly level: Level;
+  readonly message: string;
+  readonly fields: object;
+}
+
+/** What is written about an event. */
+export function lineOf({ kind, ...fields }: DaemonEvent): EventLine {
+  return { level: levelOf[kind], message: kind, fields };
+}
+
+/** Writes events to stderr, one JSON object a line, and returns when the line is written. */
 export function logEvents(): EmitEvent {
   const logger: Logger = pino(
     {
@@ -47,7 +58,11 @@ export function logEvents(): EmitEvent {
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (level) => ({ level }) },
     },
+    // Written at once: the reason for an end is in the last line.
     destination({ fd: 2, sync: true }),
   );
-  return ({ kind, ...fields }) => logger[levelOf[kind]](fields, kind);
+  return (event) => {
+    const { level, message, fields } = lineOf(event);
+    logger[level](fields, message);
+  };
 }

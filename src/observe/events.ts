@@ -3,9 +3,9 @@
 
 export type DaemonEvent =
   | { readonly kind: "DaemonStarted"; readonly version: string; readonly directory: string }
-  /** `path` is null without a file: then all is as it was. */
+  /** `path` is null when the daemon has no file: then nothing has changed. */
   | { readonly kind: "ConfigurationReloaded"; readonly path: string | null }
-  /** What was configured before goes on. */
+  /** The configuration stays as it was. */
   | {
       readonly kind: "ConfigurationRefused";
       readonly path: string | null;
@@ -58,7 +58,7 @@ export type DaemonEvent =
       readonly bytes: number;
       readonly certainty: "exact" | "atMost";
     }
-  /** Somebody else has changed the stream's log; it goes on under its name. */
+  /** Another program has changed the stream's log; it goes on under its name. */
   | {
       readonly kind: "LogInterfered";
       readonly key: string;
@@ -66,13 +66,16 @@ export type DaemonEvent =
     }
   | { readonly kind: "PumpStarted"; readonly fileSystem: string; readonly pid: number }
   | { readonly kind: "PumpEnded"; readonly fileSystem: string; readonly reason: string }
-  /** What is in the stages is lost only if their pump is gone as well. */
-  | { readonly kind: "HolderLost"; readonly fileSystem: string; readonly stages: "open" | "lost" }
-  | { readonly kind: "HolderReplaced"; readonly fileSystem: string }
-  /** Holder and pump were gone, but the service manager had the stages. */
-  | { readonly kind: "HolderRestored"; readonly fileSystem: string }
-  | { readonly kind: "FifoKeeperLost" }
-  | { readonly kind: "FifoKeeperFailed"; readonly reason: string }
+  /** The detached process has ended; the main process still has what it kept open. */
+  | { readonly kind: "VaultProcessLost"; readonly pid: number }
+  /** Another process is in the place of one that was lost. */
+  | { readonly kind: "VaultProcessReplaced"; readonly pid: number }
+  /** None can be started, or it cannot have everything; it is tried again. */
+  | { readonly kind: "VaultProcessFailed"; readonly reason: string }
+  /** All processes were gone, but the service manager had the stages. */
+  | { readonly kind: "StagesRestored"; readonly fileSystem: string }
+  /** All processes that had the stages were gone; `StageLost` says for each log what was in them. */
+  | { readonly kind: "StagesLost"; readonly fileSystem: string }
   | { readonly kind: "ServiceManagerLost"; readonly reason: string }
   | { readonly kind: "XenstoreConnected"; readonly socketPath: string }
   | { readonly kind: "XenstoreLost"; readonly reason: string }

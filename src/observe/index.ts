@@ -3,3 +3,4 @@
 
 export { logEvents } from "./event-log.ts";
 export type { DaemonEvent, EmitEvent } from "./events.ts";
+export { RateLimit, type RateLimitOptions } from "./rate-limit.ts";

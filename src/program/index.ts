@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What every process of ours does with processes, locks and files, once each.
+// Mechanisms that all our processes share: starting programs, locks, retries, files.
 
+export { findProcess } from "./find.ts";
 export {
   identifyProcess,
   isAlive,

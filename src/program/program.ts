@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How to start one of our own programs as a process; given by whoever composes the daemon.
+// How to start one of our own programs as a process; chosen where the daemon is composed.
 
 export interface Program {
   readonly command: string;

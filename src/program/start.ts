@@ -5,7 +5,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import type { Readable } from "node:stream";
-import { type Notice, readNotice } from "./portable/index.ts";
+import { type Notice, pause, readNotice } from "./portable/index.ts";
 import type { Program } from "./program.ts";
 
 export type { ChildProcess } from "node:child_process";
@@ -67,49 +67,36 @@ export async function startAndAwaitNotice(
   options: AwaitOptions,
 ): Promise<StartOutcome> {
   const child = startProgram(program, { ...options, detached: true, descriptors: ["pipe"] });
-  const notices = child.stdio[noticeDescriptor] as Readable;
-  const waiting = new AbortController();
-  const notStarted = once(child, "error", { signal: waiting.signal }).then(
-    ([error]): StartOutcome => ({ kind: "notStarted", error }),
-  );
-  const late = tooLate(options.readyMsMax, waiting.signal).then(
-    (): StartOutcome => ({ kind: "late", child }),
-  );
-  for (const loser of [notStarted, late]) loser.catch(() => undefined);
-  try {
-    if (child.pid !== undefined) options.onStarted?.(child);
-    const reported = readNotice(notices).then((notice) => outcomeOf(child, notice, options));
-    return await Promise.race([reported, notStarted, late]);
-  } finally {
-    waiting.abort();
-    notices.destroy();
-    child.unref();
+  child.unref();
+  if (child.pid === undefined) {
+    const [error] = (await once(child, "error")) as [Error];
+    return { kind: "notStarted", error };
   }
-}
-
-async function outcomeOf(
-  child: ChildProcess,
-  notice: Notice | undefined,
-  { endMsMax }: AwaitOptions,
-): Promise<StartOutcome> {
-  if (notice?.kind === "ready") return { kind: "ready", child };
-  // It reports before it ends, and has to be gone before another one takes its place.
-  await awaitEnd(child, endMsMax);
-  if (notice !== undefined) return { kind: "failed", notice };
-  // A program that could not be executed has closed its descriptors as well.
-  if (child.pid === undefined) return await new Promise<never>(() => undefined);
-  return { kind: "ended", signal: child.signalCode };
+  // Later errors are of signals that could not be sent.
+  child.on("error", () => undefined);
+  const notices = child.stdio[noticeDescriptor] as Readable;
+  const timer = new AbortController();
+  try {
+    options.onStarted?.(child);
+    const late = pause(options.readyMsMax, timer.signal).then(
+      () => "late" as const,
+      () => "late" as const,
+    );
+    const notice = await Promise.race([readNotice(notices), late]);
+    if (notice === "late") return { kind: "late", child };
+    if (notice?.kind === "ready") return { kind: "ready", child };
+    // It reports before it ends, and has to be gone before another one takes its place.
+    await awaitEnd(child, options.endMsMax);
+    if (notice !== undefined) return { kind: "failed", notice };
+    return { kind: "ended", signal: child.signalCode };
+  } finally {
+    timer.abort();
+    notices.destroy();
+  }
 }
 
 /** Resolves when the process has ended, or after the time. */
 export async function awaitEnd(child: ChildProcess, waitMsMax: number): Promise<void> {
   if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
   await once(child, "exit", { signal: AbortSignal.timeout(waitMsMax) }).catch(() => undefined);
-}
-
-function tooLate(delayMs: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, delayMs);
-    signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
-  });
 }

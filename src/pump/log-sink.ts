@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where a stream's bytes end: its rotating file, with the record of its positions on tmpfs and the
-// index beside the log. A stream whose file another one has taken over keeps its counters only.
+// The outlet into a stream's log: its rotating file, with the record of its positions on tmpfs and
+// the index beside the log. A stream that has handed over its file has a `FormerLog` instead.
 
-import { existsSync } from "node:fs";
 import { errnoNameOf } from "../kernel/index.ts";
 import {
   type Appended,
@@ -19,13 +18,13 @@ import {
   refusalOf,
   type Syncable,
 } from "../logfile/index.ts";
-import { lossMarker } from "./markers.ts";
-import type { StreamReport } from "./messages.ts";
-import { Positions } from "./positions.ts";
+import { FormerLog } from "./former-log.ts";
+import type { Intent } from "./note.ts";
+import { counter, type Outlet } from "./outlet.ts";
+import { Positions, positionsPath } from "./positions.ts";
 import type { LogTarget } from "./record.ts";
-
-/** What the sink knows of its stream. */
-type SinkReport = Omit<StreamReport, "epoch" | "state" | "lastWriteAt">;
+import type { Stage } from "./stage-pool.ts";
+import { type SinkReport, type StreamSink, sinkReport } from "./stream-sink.ts";
 
 export interface LogSinkOptions {
   readonly target: LogTarget;
@@ -43,34 +42,37 @@ interface Log {
   readonly keeper: IndexKeeper;
 }
 
-export class LogSink {
-  readonly #options: LogSinkOptions;
-  #target: LogTarget;
-  #positions: Positions;
-  #log: Log | undefined;
-  #lastCopiesBytes = 0;
+/** Opens the log of a stream, or what is left of it when another stream has the file. */
+export function openSink(options: LogSinkOptions): LogSink | FormerLog {
+  const path = positionsPath(options.positionsDirectory, options.target);
+  const positions = Positions.openSuperseded(path);
+  return positions === undefined ? new LogSink(options) : new FormerLog(positions, undefined);
+}
 
-  /** Throws LogfileError or KernelError. */
+export class LogSink implements StreamSink, Outlet {
+  readonly intent: Intent = { kind: "write" };
+  readonly positions: Positions;
+  readonly #options: LogSinkOptions;
+  readonly #log: Log;
+  #target: LogTarget;
+  #lastCopiesBytes = 0;
+  #lastWriteAtMs: number | undefined;
+
+  /** Throws LogfileError or KernelError; nothing is left open then. */
   constructor(options: LogSinkOptions) {
     this.#options = options;
     this.#target = options.target;
-    const path = positionsPath(options.positionsDirectory, options.target);
-    const superseded = Positions.openSuperseded(path);
-    if (superseded !== undefined) {
-      this.#positions = superseded;
-      return;
-    }
     const { logRoot, relativeFile, limitBytes } = options.target;
     const directory = LogDirectory.open(logRoot, relativeFile);
     let positions: Positions | undefined;
     try {
       const live = findLive(directory);
-      positions = Positions.open(path, {
+      positions = Positions.open(positionsPath(options.positionsDirectory, options.target), {
         live,
         limitBytes,
         copySize: (inode) => findCopies(directory).find((copy) => copy.inode === inode)?.sizeBytes,
       });
-      this.#positions = positions;
+      this.positions = positions;
       this.#log = this.#open(directory, live);
     } catch (error) {
       positions?.close();
@@ -79,128 +81,92 @@ export class LogSink {
     }
   }
 
-  /** Whether another stream has its file. */
-  static isSuperseded(positionsDirectory: string, target: LogTarget): boolean {
-    const positions = Positions.openSuperseded(positionsPath(positionsDirectory, target));
-    positions?.close();
-    return positions !== undefined;
-  }
-
-  /** Whether anything is known of such a stream: without it there is none, or no more. */
-  static isKnown(positionsDirectory: string, target: LogTarget): boolean {
-    return existsSync(positionsPath(positionsDirectory, target));
-  }
-
-  get isSuperseded(): boolean {
-    return this.#log === undefined;
+  outlet(intent: Intent, nullFd: number): Outlet {
+    return intent.kind === "write" ? this : counter(intent, this.positions, nullFd);
   }
 
   /** Offset at which the next byte goes. */
   get offset(): number {
-    return this.#positions.endAt(this.#log?.file.live?.sizeBytes ?? 0);
+    return this.positions.endAt(this.#log.file.live?.sizeBytes ?? 0);
   }
 
-  dropped(reason: string): number {
-    return this.#positions.record.dropped[reason] ?? 0;
+  get totalBefore(): number {
+    return this.offset;
   }
 
-  /** Does what is due before the next byte, and says what is in the way. */
+  /** Applies a new bound and writes the markers that are due; returns why that is not possible. */
   prepare(): Refusal | undefined {
-    const log = this.#log;
-    if (log === undefined) return undefined;
     try {
-      this.#rebound(log);
-      while (this.#positions.record.markers.length > 0) this.#writeMarker(log);
+      this.#applyBound(this.#log);
+      while (this.positions.record.markers.length > 0) this.#writeMarker(this.#log);
       return undefined;
     } catch (error) {
       return refusalOf(error);
     }
   }
 
+  accept({ fd }: Stage, bytes: number): Appended {
+    return this.append(fd, bytes);
+  }
+
   append(pipeFd: number, bytes: number): Appended {
-    const log = this.#log;
-    if (log === undefined) throw new Error("append to a log that another stream has");
     const refusal = this.prepare();
     if (refusal !== undefined) return { movedBytes: 0, refusal };
-    const appended = log.file.append(pipeFd, bytes);
+    const appended = this.#log.file.append(pipeFd, bytes);
     if (appended.movedBytes > 0) {
-      log.keeper.grown(this.offset);
-      this.#grown(log);
+      this.#lastWriteAtMs = Date.now();
+      this.#log.keeper.grown(this.offset);
+      this.#grown(this.#log);
     }
     return appended;
   }
 
   /** A line of ours, in place: after what is in the log now, before what comes. */
   mark(text: string): Refusal | undefined {
-    this.#positions.mark(text);
+    this.positions.mark(text);
     return this.prepare();
-  }
-
-  /** Counts what was dropped for a reason up to a total. */
-  drop(reason: string, total: number): void {
-    this.#positions.droppedUpTo(reason, total);
-  }
-
-  /** A stage is gone with that many of the stream's bytes: counted and told once for each stage. */
-  lose(stageInode: number, certainty: "exact" | "atMost", bytes: number): "told" | "known" {
-    const text = lossMarker(bytes, certainty, Date.now());
-    const counted = certainty === "exact" ? bytes : 0;
-    if (this.#positions.lost(stageInode, "crash", counted, text) === "known") return "known";
-    // What is in the way of the line is in the way of the bytes that come, too, and is told then.
-    this.prepare();
-    return "told";
   }
 
   /** Looks at once whether somebody has moved the files. */
   look(): Refusal | undefined {
     try {
-      this.#log?.file.look();
+      this.#log.file.look();
       return undefined;
     } catch (error) {
       return refusalOf(error);
     }
   }
 
-  /** From now on with that bound, as soon as the file system lets us. */
-  rebound(target: LogTarget): Refusal | undefined {
+  /** Another bound from now on, as soon as the file system permits. */
+  reconfigure(target: LogTarget): Refusal | undefined {
     this.#target = target;
     return this.prepare();
   }
 
-  /** Leaves the file to another stream; what comes is dropped. */
-  supersede(): void {
-    this.#positions.superseded(this.offset);
-    this.#log?.file.close();
-    this.#log?.keeper.leave();
-    this.#log?.directory.close();
+  /** Leaves the file to another stream. The sink is closed then. */
+  handOverFile(): FormerLog {
+    this.positions.superseded(this.offset);
+    const { file, keeper, directory } = this.#log;
+    file.close();
+    keeper.leave();
+    directory.close();
     this.#options.durability.forget(this);
-    this.#log = undefined;
+    return new FormerLog(this.positions, this.#lastWriteAtMs);
   }
 
   report(): SinkReport {
-    const live = this.#log?.file.live?.sizeBytes ?? 0;
-    const copies = this.#log === undefined ? 0 : this.#copiesBytes(this.#log);
-    const { oldest, end, rotations, writtenBytes, dropped } = this.#positions.of(live, copies);
-    return {
-      offset: end,
-      oldestOffset: oldest,
-      sizeBytes: copies + live,
-      rotations,
-      writtenBytes,
-      droppedBytes: { ...dropped },
-    };
+    const live = this.#log.file.live?.sizeBytes ?? 0;
+    return sinkReport(this.positions, live, this.#copiesBytes(this.#log), this.#lastWriteAtMs);
   }
 
   close(): void {
     this.#options.durability.forget(this);
-    if (this.#log !== undefined) {
-      const { file, keeper, directory } = this.#log;
-      const { live } = file;
-      file.close();
-      keeper.close(live);
-      directory.close();
-    }
-    this.#positions.close();
+    const { file, keeper, directory } = this.#log;
+    const { live } = file;
+    file.close();
+    keeper.close(live);
+    directory.close();
+    this.positions.close();
   }
 
   #open(directory: LogDirectory, live: FileOnDisk | undefined): Log {
@@ -211,10 +177,10 @@ export class LogSink {
       const observer = this.#observer(directory, keeper);
       const { limitBytes, copies } = target;
       file = new RotatingFile({ directory, observer, limitBytes, copies }, live);
-      if (file.live !== undefined) keeper.take(file.live, this.#positions.record.base, copies);
-      const { foreignBytes } = this.#positions;
+      if (file.live !== undefined) keeper.take(file.live, this.positions.record.base, copies);
+      const { foreignBytes } = this.positions;
       if (foreignBytes > 0) {
-        const end = this.#positions.endAt(file.live?.sizeBytes ?? 0);
+        const end = this.positions.endAt(file.live?.sizeBytes ?? 0);
         keeper.mark("foreign", end - foreignBytes, foreignBytes);
       }
       durability.renamed({ directoryFd: directory.fd, fds: presentOf(keeper.fd) });
@@ -230,24 +196,23 @@ export class LogSink {
     const { durability, onInterference } = this.#options;
     return {
       changing: (live, foreignBytes) => {
-        const end = this.#positions.endAt(live.sizeBytes);
-        this.#positions.changing(end + foreignBytes, foreignBytes);
+        const end = this.positions.endAt(live.sizeBytes);
+        this.positions.changing(end + foreignBytes, foreignBytes);
         if (foreignBytes > 0) keeper.mark("foreign", end, foreignBytes);
       },
       trimming: (live, limitBytes) => keeper.trimming(live, limitBytes),
       shortened: (fd) => durability.complete(fd),
       changed: (live, copy) => {
-        this.#positions.changed(live);
-        const { base } = this.#positions.record;
-        // The first one is told of when all are there: see `#open`.
+        this.positions.changed(live);
+        const { base } = this.positions.record;
         if (this.#log === undefined) return;
         if (copy === undefined) keeper.take(live, base, this.#target.copies);
         else keeper.rotated(live, base, copy, this.#target.copies);
         durability.renamed({ directoryFd: directory.fd, fds: presentOf(keeper.fd) });
       },
       extended: (live, foreignBytes) => {
-        this.#positions.inserted(foreignBytes);
-        keeper.mark("foreign", this.#positions.endAt(live.sizeBytes) - foreignBytes, foreignBytes);
+        this.positions.inserted(foreignBytes);
+        keeper.mark("foreign", this.positions.endAt(live.sizeBytes) - foreignBytes, foreignBytes);
       },
       interfered: (kind) => {
         if (kind === "directory") keeper.moved();
@@ -257,51 +222,51 @@ export class LogSink {
     };
   }
 
-  #rebound({ file }: Log): void {
+  #applyBound({ file }: Log): void {
     const { limitBytes, copies } = this.#target;
     const { bound } = file;
     if (limitBytes === bound.limitBytes && copies === bound.copies) return;
     // Noted before the file may grow to it, and until it has shrunk to it.
-    if (limitBytes > bound.limitBytes) this.#positions.limit(limitBytes);
+    if (limitBytes > bound.limitBytes) this.positions.reconfigure(limitBytes);
     file.rebound({ limitBytes, copies });
-    this.#positions.limit(limitBytes);
+    this.positions.reconfigure(limitBytes);
   }
 
   /** Its place is noted before it is written, so that it stands there once whatever happens. */
   #writeMarker(log: Log): void {
     const { file, keeper } = log;
-    const [marker] = this.#positions.record.markers;
+    const [marker] = this.positions.record.markers;
     if (marker === undefined) return;
     const { text, place } = marker;
     if (place === null) {
       file.insert(markerBytesMax, (live, lineIs) => {
         const bytes = lineOf(text, lineIs);
-        const offset = this.#positions.endAt(live.sizeBytes);
-        this.#positions.placeMarker({ offset, bytes: bytes.length });
+        const offset = this.positions.endAt(live.sizeBytes);
+        this.positions.placeMarker({ offset, bytes: bytes.length });
         return bytes;
       });
       return;
     }
     const { sizeBytes } = file.settled();
-    const position = place.offset - this.#positions.record.base;
+    const position = place.offset - this.positions.record.base;
     const missingBytes = position + place.bytes - sizeBytes;
     if (missingBytes > 0) {
       // Somebody has taken the file from under it.
       if (position < 0 || sizeBytes < position) {
-        this.#positions.marked(0);
+        this.positions.marked(0);
         return;
       }
       if (position + place.bytes > file.bound.limitBytes) {
         // The limit was lowered before it was written: it needs another place.
         file.cutBack(position);
-        this.#positions.placeMarker(null);
+        this.positions.placeMarker(null);
         return;
       }
       const whole = place.bytes === Buffer.byteLength(text) + 1;
       file.writeAt(position, lineOf(text, whole ? "whole" : "cut"));
     }
     keeper.mark("marker", place.offset, place.bytes);
-    this.#positions.marked(place.bytes);
+    this.positions.marked(place.bytes);
     this.#grown(log);
   }
 
@@ -321,10 +286,6 @@ export class LogSink {
   }
 }
 
-function positionsPath(positionsDirectory: string, { epoch }: LogTarget): string {
-  return `${positionsDirectory}/${epoch}`;
-}
-
 function filesOf({ directory, file, keeper }: Log): Syncable {
   return { directoryFd: directory.fd, fds: presentOf(file.fd, keeper.fd) };
 }
@@ -333,7 +294,7 @@ function presentOf(...fds: readonly (number | undefined)[]): readonly number[] {
   return fds.filter((fd) => fd !== undefined);
 }
 
-/** A marker has lines of its own: it ends the one that was cut by what it tells. */
+/** A marker has lines of its own: after a part of a line it begins with a newline. */
 function lineOf(text: string, lineIs: "whole" | "cut"): Buffer {
   return Buffer.from(lineIs === "cut" ? `\n${text}\n` : `${text}\n`);
 }

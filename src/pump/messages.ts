@@ -2,10 +2,9 @@
 // What the main process and a pump say to each other over their IPC channel.
 
 import * as v from "valibot";
-import { limitBytesMin } from "../contract/index.ts";
-import type { FsyncPolicy, Interference } from "../logfile/index.ts";
+import type { FsyncPolicy, Interference, LogBound } from "../logfile/index.ts";
 import type { StageLocation } from "../vault/index.ts";
-import { type StreamRecord, streamRecordSchema } from "./record.ts";
+import { boundEntries, count, type StreamRecord, streamRecordSchema } from "./record.ts";
 
 export interface PumpStart {
   readonly type: "start";
@@ -15,6 +14,10 @@ export interface PumpStart {
   readonly positionsDirectory: string;
   readonly stages: readonly StageLocation[];
   readonly fsync: FsyncPolicy;
+  /** The directory of the first log: it tells which file system this is. */
+  readonly directory: string;
+  /** The file system that the bytes in the stages belong to; null if any will do. */
+  readonly contents: string | null;
 }
 
 export type ToPump =
@@ -24,19 +27,12 @@ export type ToPump =
   | { readonly type: "nodesGone"; readonly epoch: string }
   | { readonly type: "nodesBack"; readonly epoch: string }
   /** The stream's bound from now on. */
-  | {
-      readonly type: "reconfigure";
-      readonly epoch: string;
-      readonly limitBytes: number;
-      readonly copies: number;
-    }
+  | ({ readonly type: "reconfigure"; readonly epoch: string } & LogBound)
   /** For all streams, those that are open too. */
   | { readonly type: "configure"; readonly fsync: FsyncPolicy }
-  /** Log files may have been moved by somebody else. */
+  /** Others may have moved log files. */
   | { readonly type: "reopen" }
   | { readonly type: "report"; readonly request: number }
-  /** The holder has ended: start another one with the stages that the pump has open. */
-  | { readonly type: "replaceHolder"; readonly stateFile: string }
   /** Move what the FIFOs hold now, then exit. */
   | { readonly type: "stop" };
 
@@ -57,10 +53,13 @@ export interface StreamReport {
 }
 
 export type FromPump =
-  | { readonly type: "started" }
+  /** `contents` identifies the file system, null if the directory cannot be opened. */
+  | { readonly type: "started"; readonly contents: string | null }
+  /** The last message: the stages belong to another file system; they were not touched. */
+  | { readonly type: "otherContents"; readonly contents: string | null }
   | { readonly type: "opened"; readonly epoch: string }
   | {
-      readonly type: "refused";
+      readonly type: "notOpened";
       readonly epoch: string;
       readonly reason: string;
       /** `noFifo`: there is nothing left to read from; `renewed`: its FIFO has a newer request. */
@@ -83,15 +82,13 @@ export type FromPump =
       readonly bytes: number;
       readonly certainty: "exact" | "atMost";
     }
-  /** Somebody else has changed the files of the log. */
+  /** Others have changed the files of the log. */
   | { readonly type: "interfered"; readonly epoch: string; readonly what: Interference }
   | { readonly type: "stalled"; readonly epoch: string; readonly reason: string }
   | { readonly type: "resumed"; readonly epoch: string }
-  | { readonly type: "holderReplaced" }
   /** The last message; these bytes are still in stages because the file system refused them. */
   | { readonly type: "stopped"; readonly strandedBytes: number };
 
-const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const epoch = v.string();
 
 const fsyncSchema: v.GenericSchema<unknown, FsyncPolicy> = v.variant("kind", [
@@ -106,8 +103,10 @@ const toPumpSchema: v.GenericSchema<unknown, ToPump> = v.variant("type", [
     lockFile: v.string(),
     notesFile: v.string(),
     positionsDirectory: v.string(),
-    stages: v.array(v.object({ path: v.string(), pid: count, fd: count, inode: count })),
+    stages: v.array(v.object({ path: v.string(), inode: count })),
     fsync: fsyncSchema,
+    directory: v.string(),
+    contents: v.nullable(v.string()),
   }),
   v.object({ type: v.literal("open"), record: streamRecordSchema }),
   v.object({ type: v.literal("nodesGone"), epoch }),
@@ -115,13 +114,11 @@ const toPumpSchema: v.GenericSchema<unknown, ToPump> = v.variant("type", [
   v.object({
     type: v.literal("reconfigure"),
     epoch,
-    limitBytes: v.pipe(count, v.minValue(limitBytesMin)),
-    copies: count,
+    ...boundEntries,
   }),
   v.object({ type: v.literal("configure"), fsync: fsyncSchema }),
   v.object({ type: v.literal("reopen") }),
   v.object({ type: v.literal("report"), request: count }),
-  v.object({ type: v.literal("replaceHolder"), stateFile: v.string() }),
   v.object({ type: v.literal("stop") }),
 ]);
 
@@ -138,10 +135,11 @@ const reportSchema = v.object({
 });
 
 const fromPumpSchema: v.GenericSchema<unknown, FromPump> = v.variant("type", [
-  v.object({ type: v.literal("started") }),
+  v.object({ type: v.literal("started"), contents: v.nullable(v.string()) }),
+  v.object({ type: v.literal("otherContents"), contents: v.nullable(v.string()) }),
   v.object({ type: v.literal("opened"), epoch }),
   v.object({
-    type: v.literal("refused"),
+    type: v.literal("notOpened"),
     epoch,
     reason: v.string(),
     cause: v.picklist(["noFifo", "renewed", "other"]),
@@ -163,11 +161,10 @@ const fromPumpSchema: v.GenericSchema<unknown, FromPump> = v.variant("type", [
   }),
   v.object({ type: v.literal("stalled"), epoch, reason: v.string() }),
   v.object({ type: v.literal("resumed"), epoch }),
-  v.object({ type: v.literal("holderReplaced") }),
   v.object({ type: v.literal("stopped"), strandedBytes: count }),
 ]);
 
-/** Throws ValiError: the other side is of another version, or not ours. */
+/** Throws ValiError: the other side is of another version, or another program. */
 export function parseToPump(message: unknown): ToPump {
   return v.parse(toPumpSchema, message);
 }

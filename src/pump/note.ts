@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Owner notes: whose bytes a stage holds and what is to become of them. One page of a file on tmpfs
-// for each stage. Its text is written while the stage is empty, so that whoever comes next can finish
-// the work without xenstore; one write within a page is whole or absent after SIGKILL. Its last bytes
-// say how much the stage was given and where that begins, in shared memory, so that even a stage that
-// is lost is lost by a number.
+// Owner notes: whose bytes a stage holds and where they go. One page of a file on tmpfs per stage.
+// The text is written while the stage is empty, so a successor can finish without xenstore; one write
+// within a page is whole or absent after SIGKILL. The last bytes of a page are shared memory: how much
+// the stage was given and what came before, so that the exact number of lost bytes can be reported.
 
 import { fstatSync, readSync, writeSync } from "node:fs";
 import * as v from "valibot";
@@ -42,12 +41,12 @@ const noteSchema: v.GenericSchema<unknown, OwnerNote> = v.object({
 export type Fill =
   | { readonly kind: "empty" }
   /** Bytes were being taken: none yet, or up to `bytes`. */
-  | { readonly kind: "taking"; readonly bytes: number; readonly at: number }
+  | { readonly kind: "taking"; readonly bytes: number; readonly totalBefore: number }
   /**
-   * `bytes` were taken; `at` is the stream's offset of the first of them, or the total that was
-   * dropped before them.
+   * `bytes` were taken; `totalBefore` is the stream's offset of the first of them, or what was
+   * dropped for the note's reason before them.
    */
-  | { readonly kind: "filled"; readonly bytes: number; readonly at: number };
+  | { readonly kind: "filled"; readonly bytes: number; readonly totalBefore: number };
 
 const fillKinds = ["empty", "taking", "filled"] as const;
 
@@ -56,7 +55,7 @@ export class Notes {
   readonly #fd: number;
   readonly #memory: DataView;
 
-  /** Makes room for them now: a file system that is full later does not keep them from being written. */
+  /** Makes room for them now, since the file system may be full later. */
   constructor(fd: number, count: number) {
     this.#fd = fd;
     for (let offset = fstatSync(fd).size; offset < count * noteBytes; offset += noteBytes) {
@@ -77,44 +76,44 @@ export class Notes {
     writeSync(this.#fd, encodeNote(note), 0, textBytes, index * noteBytes);
   }
 
-  /** Whose the stage was that the note at `index` is about. */
+  /** The note at `index`; compare its inode with the stage's. */
   read(index: number): OwnerNote | undefined {
     const text = Buffer.alloc(textBytes);
     readSync(this.#fd, text, 0, textBytes, index * noteBytes);
     return decodeNote(text);
   }
 
-  /** Nothing is left to do about it. */
+  /** Removes the note at `index`. */
   clear(index: number): void {
     writeSync(this.#fd, Buffer.alloc(textBytes), 0, textBytes, index * noteBytes);
     this.setFill(index, { kind: "empty" });
   }
 
-  /** In an order in which every half of it is true. */
+  /** `kind` is cleared first and set last: a crash in between leaves a valid record. */
   setFill(index: number, fill: Fill): void {
-    const place = index * noteBytes + textBytes;
-    this.#memory.setFloat64(place, 0);
+    const offset = index * noteBytes + textBytes;
+    this.#memory.setFloat64(offset, 0);
     if (fill.kind === "empty") return;
-    this.#memory.setFloat64(place + 8, fill.bytes);
-    this.#memory.setFloat64(place + 16, fill.at);
-    this.#memory.setFloat64(place, fillKinds.indexOf(fill.kind));
+    this.#memory.setFloat64(offset + 8, fill.bytes);
+    this.#memory.setFloat64(offset + 16, fill.totalBefore);
+    this.#memory.setFloat64(offset, fillKinds.indexOf(fill.kind));
   }
 
-  /** What was being taken is there: from "taking" to "filled". */
+  /** The bytes that were being taken are in the stage: from "taking" to "filled". */
   filled(index: number, bytes: number): void {
-    const place = index * noteBytes + textBytes;
-    this.#memory.setFloat64(place + 8, bytes);
-    this.#memory.setFloat64(place, fillKinds.indexOf("filled"));
+    const offset = index * noteBytes + textBytes;
+    this.#memory.setFloat64(offset + 8, bytes);
+    this.#memory.setFloat64(offset, fillKinds.indexOf("filled"));
   }
 
   fill(index: number): Fill {
-    const place = index * noteBytes + textBytes;
-    const kind = fillKinds[this.#memory.getFloat64(place)] ?? "empty";
+    const offset = index * noteBytes + textBytes;
+    const kind = fillKinds[this.#memory.getFloat64(offset)] ?? "empty";
     if (kind === "empty") return { kind };
     return {
       kind,
-      bytes: this.#memory.getFloat64(place + 8),
-      at: this.#memory.getFloat64(place + 16),
+      bytes: this.#memory.getFloat64(offset + 8),
+      totalBefore: this.#memory.getFloat64(offset + 16),
     };
   }
 }

@@ -1,133 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0
-// Absolute offsets of a stream across rotation and SIGKILL: which offset the live file begins at, and
-// what is counted besides. One small record on tmpfs a stream, written around each change of the
-// files; in between the size of the live file says the rest.
+// Keeps the position record of a stream: one small file on tmpfs, written before and after each change
+// of the log's files. Between two changes the live file's size tells the stream's end.
 
 import { closeSync, constants, existsSync, readSync, writeSync } from "node:fs";
 import * as v from "valibot";
 import { openPath } from "../kernel/index.ts";
+import {
+  type FoundFiles,
+  type PendingMarker,
+  type PositionRecord,
+  recordSchema,
+  resolvePosition,
+  withLive,
+} from "./position-record.ts";
+import type { LogTarget } from "./record.ts";
 
 /** Room of a record; it is written whole, in one call, within one page. */
 const recordBytes = 2048;
+/** Per stream; an inode that is forgotten could be counted twice only after so many more losses. */
+const lostStagesMax = 16;
+/** Markers that are due at once; the counters are complete without the others. */
+const markersMax = 4;
 
-/** A line of ours that is to stand in the log exactly once. */
-export interface PendingMarker {
-  readonly text: string;
-  /** Where it stands, or will, in the stream; null until its place is chosen. */
-  readonly place: { readonly offset: number; readonly bytes: number } | null;
+/** Where the record of a stream is. */
+export function positionsPath(positionsDirectory: string, { epoch }: LogTarget): string {
+  return `${positionsDirectory}/${epoch}`;
 }
 
-export interface PositionRecord {
-  readonly version: 2;
-  /** Offset of the live file's first byte; negative where the file was older than the stream. */
-  readonly base: number;
-  /** Inode of the live file that `base` is about. */
-  readonly inode: number;
-  /** That file is never larger. */
-  readonly limitBytes: number;
-  /** Set while the files change: the offset at which the live file ends, whichever it is. */
-  readonly end: number | null;
-  readonly rotations: number;
-  /** Bytes in the files that no writer sent: markers, and what somebody else wrote. */
-  readonly inserted: number;
-  /** Bytes that were thrown away or lost, by reason. */
-  readonly dropped: Readonly<Record<string, number>>;
-  /** Lines of ours that are due; only the first may have a place. */
-  readonly markers: readonly PendingMarker[];
-  /** Another stream has the file: what comes is dropped. */
-  readonly superseded: boolean;
-  /** Inodes of lost stages whose bytes are counted already. */
-  readonly lostStages: readonly number[];
+/** Whether there is a record: without it there is no such stream, or no more. */
+export function isKnown(positionsDirectory: string, target: LogTarget): boolean {
+  return existsSync(positionsPath(positionsDirectory, target));
 }
 
-const recordSchema: v.GenericSchema<unknown, PositionRecord> = v.object({
-  version: v.literal(2),
-  base: v.number(),
-  inode: v.number(),
-  limitBytes: v.number(),
-  end: v.nullable(v.number()),
-  rotations: v.number(),
-  inserted: v.number(),
-  dropped: v.record(v.string(), v.number()),
-  markers: v.array(
-    v.object({
-      text: v.string(),
-      place: v.nullable(v.object({ offset: v.number(), bytes: v.number() })),
-    }),
-  ),
-  superseded: v.boolean(),
-  lostStages: v.array(v.number()),
-});
-
-const emptyRecord: PositionRecord = {
-  version: 2,
-  base: 0,
-  inode: 0,
-  limitBytes: 0,
-  end: null,
-  rotations: 0,
-  inserted: 0,
-  dropped: {},
-  markers: [],
-  superseded: false,
-  lostStages: [],
-};
-
-/** The live file as it is found, and what else can be found out. */
-export interface FoundFiles {
-  readonly live: { readonly inode: number; readonly sizeBytes: number } | undefined;
-  /** Size of the file with that inode among the copies. */
-  readonly copySize: (inode: number) => number | undefined;
-  /** The limit from now on. */
-  readonly limitBytes: number;
-}
-
-/** The record that describes the files, given the one that was written last. */
-export function resolvePosition(
-  last: PositionRecord | undefined,
-  found: FoundFiles,
-): PositionRecord {
-  const { limitBytes } = found;
-  return { ...resolveFiles(last, found), limitBytes };
-}
-
-function resolveFiles(last: PositionRecord | undefined, found: FoundFiles): PositionRecord {
-  const { live } = found;
-  if (last === undefined) {
-    if (live === undefined) return { ...emptyRecord, end: 0 };
-    return { ...emptyRecord, base: 0 - live.sizeBytes, inode: live.inode };
-  }
-  if (last.end !== null) return live === undefined ? last : settle(last, live);
-  if (live?.inode === last.inode) return uncut(last, live.sizeBytes);
-  // Somebody has taken the name from our file while nobody looked. Where it ended is known if it is
-  // one of the copies; else it did not end behind its limit, and no offset may mean two bytes.
-  const size = found.copySize(last.inode) ?? last.limitBytes;
-  const end = last.base + size;
-  if (live === undefined) return { ...last, end };
-  const inserted = last.inserted + live.sizeBytes;
-  return settle({ ...last, end: end + live.sizeBytes, inserted }, live);
-}
-
-/** Whatever was cut from a file while nobody looked, the stream does not end before its begin. */
-function uncut(record: PositionRecord, sizeBytes: number): PositionRecord {
-  return { ...record, base: Math.max(record.base, 0 - sizeBytes) };
-}
-
-/** The files have changed, and the live file ends where `record.end` says. */
-function settle(
-  record: PositionRecord,
-  live: { readonly inode: number; readonly sizeBytes: number },
-): PositionRecord {
-  if (record.end === null) return record;
-  // The file itself still: whatever was cut from it, what is left has its place.
-  if (live.inode === record.inode && live.sizeBytes > 0) {
-    return uncut({ ...record, end: null }, live.sizeBytes);
-  }
-  const base = record.end - live.sizeBytes;
-  // A new file is empty, also where it has the inode of the one that was removed for it.
-  const rotated = live.sizeBytes === 0 && base > record.base;
-  const rotations = record.rotations + (rotated ? 1 : 0);
-  return { ...record, base, inode: live.inode, end: null, rotations };
+/** Whether the stream has handed over its file. */
+export function isSuperseded(positionsDirectory: string, target: LogTarget): boolean {
+  const positions = Positions.openSuperseded(positionsPath(positionsDirectory, target));
+  positions?.close();
+  return positions !== undefined;
 }
 
 export interface StreamPosition {
@@ -177,6 +86,11 @@ export class Positions {
     return undefined;
   }
 
+  /** Bytes that were dropped for that reason. */
+  dropped(reason: string): number {
+    return this.#record.dropped[reason] ?? 0;
+  }
+
   get record(): PositionRecord {
     return this.#record;
   }
@@ -196,7 +110,7 @@ export class Positions {
   }
 
   /** Another limit holds from now on. */
-  limit(limitBytes: number): void {
+  reconfigure(limitBytes: number): void {
     this.#update({ limitBytes });
   }
 
@@ -206,7 +120,7 @@ export class Positions {
   }
 
   changed(live: { readonly inode: number; readonly sizeBytes: number }): void {
-    const record = settle(this.#record, live);
+    const record = withLive(this.#record, live);
     if (record === this.#record) return;
     this.#record = record;
     this.#write();
@@ -245,9 +159,14 @@ export class Positions {
   }
 
   /** Counts what a stage held when it went, once a stage. */
-  lost(stageInode: number, reason: string, bytes: number, text: string): "counted" | "known" {
+  lost(
+    stageInode: number,
+    reason: string,
+    bytes: number,
+    text: string,
+  ): "counted" | "countedBefore" {
     const { dropped, markers, lostStages } = this.#record;
-    if (lostStages.includes(stageInode)) return "known";
+    if (lostStages.includes(stageInode)) return "countedBefore";
     const total = (dropped[reason] ?? 0) + bytes;
     this.#update({
       dropped: total === 0 ? dropped : { ...dropped, [reason]: total },
@@ -274,10 +193,6 @@ export class Positions {
     writeSync(this.#fd, page, 0, recordBytes, 0);
   }
 }
-
-const lostStagesMax = 16;
-/** What can be due at once: more of it says nothing new, the counters have it all. */
-const markersMax = 4;
 
 function withMarker(markers: readonly PendingMarker[], text: string): readonly PendingMarker[] {
   return markers.length < markersMax ? [...markers, { text, place: null }] : markers;

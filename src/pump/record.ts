@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is known of a stream, as it is kept on tmpfs by the main process and sent to the pump.
-// Enough to log on without xenstore.
+// What is known of a stream: the main process keeps it on tmpfs and sends it to the pump. Enough to
+// log on without xenstore.
 
 import * as v from "valibot";
 import { limitBytesMin } from "../contract/index.ts";
+import type { LogBound } from "../logfile/index.ts";
 
 /** Where a log's bytes go, and its bound. */
-export interface LogTarget {
+export interface LogTarget extends LogBound {
   /** 16 hexadecimal digits, random, new with each request; positions are counted within it. */
   readonly epoch: string;
   /** Directory that the log does not leave, absolute. */
   readonly logRoot: string;
   /** The log's path below it. */
   readonly relativeFile: string;
-  readonly limitBytes: number;
-  readonly copies: number;
 }
 
 export function isSameFile(one: LogTarget, other: LogTarget): boolean {
@@ -43,15 +42,26 @@ export interface StreamRecord extends LogTarget {
 }
 
 const nonEmpty = v.pipe(v.string(), v.minLength(1));
-const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+export const count: v.GenericSchema<unknown, number> = v.pipe(
+  v.number(),
+  v.safeInteger(),
+  v.minValue(0),
+);
+
+export const boundEntries: {
+  readonly limitBytes: v.GenericSchema<unknown, number>;
+  readonly copies: v.GenericSchema<unknown, number>;
+} = {
+  // Below the contract's minimum a file would have no room for a single byte.
+  limitBytes: v.pipe(v.number(), v.safeInteger(), v.minValue(limitBytesMin)),
+  copies: count,
+};
 
 const targetEntries = {
   epoch: v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/)),
   logRoot: nonEmpty,
   relativeFile: nonEmpty,
-  // Smaller than any that the contract lets pass would have no room for a single byte.
-  limitBytes: v.pipe(count, v.minValue(limitBytesMin)),
-  copies: count,
+  ...boundEntries,
 };
 
 export const logTargetSchema: v.GenericSchema<unknown, LogTarget> = v.object(targetEntries);

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a killed pump left in its stages goes where the owner notes say: into the log, or to a counter.
-// A stage that is gone is told of: how many of its bytes were in no file, and that in the log, in
-// place. Needs neither xenstore nor the main process's stream table.
+// What the file system still refuses is tried again until its stream is opened and takes it over.
+// Needs neither xenstore nor the main process's stream table.
 
-import { type Appended, type Durability, type Refusal, refusalOf } from "../logfile/index.ts";
-import { LogSink } from "./log-sink.ts";
+import { type Durability, type Refusal, refusalOf } from "../logfile/index.ts";
+import type { FormerLog } from "./former-log.ts";
+import { type LogSink, openSink } from "./log-sink.ts";
+import { countLost, isLost } from "./lost-stage.ts";
 import type { FromPump } from "./messages.ts";
+import type { FilledStage } from "./mover.ts";
 import type { OwnerNote } from "./note.ts";
-import type { LogTarget } from "./record.ts";
-import { type FoundStage, type Stage, type StagePool, throwAway } from "./stage-pool.ts";
+import { isKnown } from "./positions.ts";
+import { isSameFile, type LogTarget } from "./record.ts";
+import { type FoundStage, type StagePool, throwAway } from "./stage-pool.ts";
 
 export interface RecoveryOptions {
   readonly pool: StagePool;
@@ -18,136 +22,164 @@ export interface RecoveryOptions {
   readonly send: (message: FromPump) => void;
 }
 
-/** Bytes that the file system refuses stay in their stage, to be tried again. */
-export interface Leftover {
+/** Bytes that the file system refuses; they stay in their stage. */
+export interface Leftover extends FilledStage {
   readonly target: LogTarget;
-  readonly stage: Stage;
-  readonly bytes: number;
   readonly reason: string;
 }
 
-export function recoverStages(options: RecoveryOptions): readonly Leftover[] {
-  const found = options.pool.findAll();
-  const isLost = ({ stage, note }: FoundStage): boolean =>
-    note !== undefined && note.stageInode !== stage.inode;
-  // What was lost came before whatever is taken next.
-  for (const stage of found.filter(isLost)) settleLost(stage, options);
-  return found
-    .filter((stage) => !isLost(stage))
-    .map((stage) => settle(stage, options))
-    .filter((leftover) => leftover !== undefined);
+const retryMs = 1000;
+
+export class Recovery {
+  readonly #options: RecoveryOptions;
+  readonly #leftovers: Map<string, Leftover> = new Map();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: RecoveryOptions) {
+    this.#options = options;
+  }
+
+  /** Empties the stages before any FIFO is read: their bytes come first. */
+  begin(): void {
+    const found = this.#options.pool.findAll();
+    // Lost bytes came before whatever is taken next.
+    for (const stage of found.filter(isLost)) this.#recoverLost(stage);
+    for (const stage of found) if (!isLost(stage)) this.#recover(stage);
+    this.#arm();
+  }
+
+  get leftovers(): readonly Leftover[] {
+    return [...this.#leftovers.values()];
+  }
+
+  /** What the stream of that epoch has to write before all else. */
+  leftoverOf(epoch: string): Leftover | undefined {
+    return this.#leftovers.get(epoch);
+  }
+
+  /** The stream is open and has its leftover. */
+  takenOver(epoch: string): void {
+    this.#leftovers.delete(epoch);
+  }
+
+  /** Whether bytes of another epoch have to go into that file first. */
+  comesBefore(target: LogTarget): boolean {
+    return this.leftovers.some(
+      (left) => left.target.epoch !== target.epoch && isSameFile(left.target, target),
+    );
+  }
+
+  /** Tries for the last time; returns the bytes that stay in stages. */
+  stop(): number {
+    this.#retry();
+    clearTimeout(this.#timer);
+    return this.leftovers.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  #retry(): void {
+    for (const { target, stage, bytes } of this.leftovers) this.#write(target, { stage, bytes });
+    this.#arm();
+  }
+
+  #arm(): void {
+    clearTimeout(this.#timer);
+    if (this.#leftovers.size > 0) this.#timer = setTimeout(() => this.#retry(), retryMs);
+  }
+
+  /** A stage that is there still. */
+  #recover(found: FoundStage): void {
+    const { stage, bytes, note } = found;
+    const { pool, nullFd, send } = this.#options;
+    if (note?.intent.kind === "discard") {
+      this.#discard(found, note);
+      if (bytes > 0) pool.give(stage);
+      else pool.emptied(stage);
+    } else if (bytes === 0) {
+      pool.emptied(stage);
+    } else if (note === undefined) {
+      // A note is written before its stage is filled: bytes without one are not from a pump.
+      throwAway(stage, bytes, nullFd);
+      send({ type: "orphaned", bytes });
+      pool.give(stage);
+    } else {
+      this.#write(note.target, { stage, bytes });
+    }
+  }
+
+  /** Empties a stage into its log; what that refuses is left over. Not for a stream that is open. */
+  #write(target: LogTarget, { stage, bytes }: FilledStage): void {
+    const { pool, nullFd, send } = this.#options;
+    const { epoch } = target;
+    const { movedBytes, refusal } = this.#withSink(
+      target,
+      (sink) => sink.outlet({ kind: "write" }, nullFd).accept(stage, bytes),
+      (refusal) => ({ movedBytes: 0, refusal }),
+    );
+    if (movedBytes > 0) send({ type: "recovered", epoch, bytes: movedBytes });
+    if (refusal === undefined) {
+      this.#leftovers.delete(epoch);
+      pool.give(stage);
+    } else {
+      const reason = refusal.message;
+      this.#leftovers.set(epoch, { target, stage, bytes: bytes - movedBytes, reason });
+    }
+  }
+
+  /** The total is the one before plus what was taken, however often this is done. */
+  #discard({ stage, bytes, fill }: FoundStage, { target, intent }: OwnerNote): void {
+    if (intent.kind !== "discard") return;
+    const { pool, positionsDirectory, nullFd } = this.#options;
+    const taken = fill.kind === "filled" ? fill.bytes : bytes;
+    if (fill.kind === "empty" || taken === 0) return;
+    if (fill.kind === "taking") pool.filled(stage, taken);
+    throwAway(stage, bytes, nullFd);
+    // The counters of a closed stream were reported, and its record is gone.
+    if (!isKnown(positionsDirectory, target)) return;
+    this.#withSink(
+      target,
+      ({ positions }) => positions.droppedUpTo(intent.reason, fill.totalBefore + taken),
+      leaveToStream,
+    );
+  }
+
+  /** A stage that was lost together with its pump and its holder. */
+  #recoverLost(found: FoundStage): void {
+    const { stage, note, fill } = found;
+    const { pool, positionsDirectory, send } = this.#options;
+    if (note === undefined) return;
+    if (fill.kind !== "empty" && isKnown(positionsDirectory, note.target)) {
+      this.#withSink(
+        note.target,
+        (sink) => {
+          const lost = countLost(sink, fill, note);
+          if (lost !== undefined) send({ type: "lost", epoch: note.target.epoch, ...lost });
+        },
+        leaveToStream,
+      );
+    }
+    pool.forget(stage);
+  }
+
+  /** A log that cannot be opened gives its reason to `refused`. */
+  #withSink<T>(
+    target: LogTarget,
+    use: (sink: LogSink | FormerLog) => T,
+    refused: (refusal: Refusal) => T,
+  ): T {
+    const { positionsDirectory, durability } = this.#options;
+    let sink: LogSink | FormerLog;
+    try {
+      sink = openSink({ target, positionsDirectory, durability, onInterference: () => {} });
+    } catch (error) {
+      return refused(refusalOf(error));
+    }
+    try {
+      return use(sink);
+    } finally {
+      sink.close();
+    }
+  }
 }
 
-/** A stage that is there still. */
-function settle(found: FoundStage, options: RecoveryOptions): Leftover | undefined {
-  const { stage, bytes, note } = found;
-  const { pool, send } = options;
-  if (note?.intent.kind === "discard") {
-    discard(found, note, options);
-    if (bytes > 0) pool.give(stage);
-    else pool.emptied(stage);
-    return undefined;
-  }
-  if (bytes === 0) {
-    pool.emptied(stage);
-    return undefined;
-  }
-  if (note === undefined) {
-    // Notes are written before a stage is filled: without one the bytes are not from us.
-    throwAway(stage, bytes, options.nullFd);
-    send({ type: "orphaned", bytes });
-    pool.give(stage);
-    return undefined;
-  }
-  return writeLeftover({ target: note.target, stage, bytes }, options);
-}
-
-/** Empties a stage into its log; what that refuses is left over. Not for a stream that is open. */
-export function writeLeftover(
-  { target, stage, bytes }: Omit<Leftover, "reason">,
-  options: RecoveryOptions,
-): Leftover | undefined {
-  const { movedBytes, refusal } = withSink<Appended>(
-    target,
-    options,
-    (sink) => sink.append(stage.fd, bytes),
-    (refusal) => ({ movedBytes: 0, refusal }),
-  );
-  const { epoch } = target;
-  if (movedBytes > 0) options.send({ type: "recovered", epoch, bytes: movedBytes });
-  if (refusal !== undefined) {
-    return { target, stage, bytes: bytes - movedBytes, reason: refusal.message };
-  }
-  options.pool.give(stage);
-  return undefined;
-}
-
-/** The total is the one before plus what was taken, however often this is done. */
-function discard(found: FoundStage, note: OwnerNote, options: RecoveryOptions): void {
-  const { stage, bytes, fill } = found;
-  const { target, intent } = note;
-  if (intent.kind !== "discard") return;
-  const taken = fill.kind === "filled" ? fill.bytes : bytes;
-  if (fill.kind === "empty" || taken === 0) return;
-  if (fill.kind === "taking") options.pool.filled(stage, taken);
-  throwAway(stage, bytes, options.nullFd);
-  // A stream that is closed has told its counters, and its record went with it.
-  if (!LogSink.isKnown(options.positionsDirectory, target)) return;
-  const drop = (sink: LogSink): void => sink.drop(intent.reason, fill.at + taken);
-  withSink(target, options, drop, untold);
-}
-
-/** A stage that went with its pump and its holder. */
-function settleLost(found: FoundStage, options: RecoveryOptions): void {
-  const { stage, note, fill } = found;
-  if (note === undefined) return;
-  const { target } = note;
-  if (fill.kind !== "empty" && LogSink.isKnown(options.positionsDirectory, target)) {
-    withSink(target, options, (sink) => tellLost(sink, found, note, options), untold);
-  }
-  options.pool.forget(stage);
-}
-
-function tellLost(
-  sink: LogSink,
-  { fill }: FoundStage,
-  { target, stageInode, intent }: OwnerNote,
-  options: RecoveryOptions,
-): void {
-  if (fill.kind === "empty") return;
-  if (intent.kind === "discard") {
-    if (fill.kind === "filled") sink.drop(intent.reason, fill.at + fill.bytes);
-    return;
-  }
-  const written = sink.offset - fill.at;
-  const bytes = Math.min(fill.bytes, Math.max(0, fill.bytes - written));
-  if (bytes === 0) return;
-  const { epoch } = target;
-  const certainty = fill.kind === "filled" ? "exact" : "atMost";
-  if (sink.lose(stageInode, certainty, bytes) === "told") {
-    options.send({ type: "lost", epoch, bytes, certainty });
-  }
-}
-
-/** Its stream will say what is in the way. */
-function untold(): void {}
-
-/** A log that cannot be opened says why to `refused`. */
-function withSink<T>(
-  target: LogTarget,
-  { positionsDirectory, durability }: RecoveryOptions,
-  use: (sink: LogSink) => T,
-  refused: (refusal: Refusal) => T,
-): T {
-  let sink: LogSink;
-  try {
-    sink = new LogSink({ target, positionsDirectory, durability, onInterference: () => {} });
-  } catch (error) {
-    return refused(refusalOf(error));
-  }
-  try {
-    return use(sink);
-  } finally {
-    sink.close();
-  }
-}
+/** The stream meets the same refusal when it is opened, and reports it. */
+function leaveToStream(): void {}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The stages of one pump: private pipes that bytes pass on their way from a FIFO to a log, kept open
-// by the holder as well, so that they outlive the pump. A stage belongs to one stream at a time, and
-// nobody but the pump that has them touches them.
+// The stages of one pump: private pipes that bytes pass on their way from a FIFO to a log. The vault
+// keeps them open too, so they outlive the pump. A stage belongs to one stream at a time, and no
+// process but the pump that has it touches it.
 
 import { closeSync, constants, fstatSync } from "node:fs";
 import { bytesReadable, openPath, pipeSize, splice } from "../kernel/index.ts";
@@ -16,11 +16,11 @@ export interface Stage {
   readonly capacityBytes: number;
 }
 
-/** A stage as a pump finds it at its start: what it holds, and what its note says of it. */
+/** A stage as a pump finds it at its start: what it holds, and what its note says. */
 export interface FoundStage {
   readonly stage: Stage;
   readonly bytes: number;
-  /** May be about another stage, one that is lost. */
+  /** May be the note of another stage, which is lost. */
   readonly note: OwnerNote | undefined;
   readonly fill: Fill;
 }
@@ -47,7 +47,7 @@ export class StagePool {
     this.#noted = stages.map(() => undefined);
   }
 
-  /** Opens the holder's stages. Throws if one of them is not the pipe it should be. */
+  /** Opens the vault's stages. Throws if one of them is not the pipe it should be. */
   static open(notesFile: string, locations: readonly StageLocation[]): StagePool {
     const notesFd = openPath(notesFile, constants.O_RDWR | constants.O_CREAT, 0o600);
     return new StagePool(notesFd, locations.map(openStage));
@@ -64,10 +64,15 @@ export class StagePool {
   }
 
   /**
-   * An empty stage with a note of what becomes of its bytes, `undefined` when all are in use. `at` is
-   * where they begin (see `Fill`), `bytesMax` how many are about to be taken.
+   * An empty stage with a note of what becomes of its bytes, `undefined` when all are in use. At most
+   * `bytesMax` bytes are about to be taken; `totalBefore` as in `Fill`.
    */
-  take(target: LogTarget, intent: Intent, at: number, bytesMax: number): Stage | undefined {
+  take(
+    target: LogTarget,
+    intent: Intent,
+    totalBefore: number,
+    bytesMax: number,
+  ): Stage | undefined {
     const same = this.#free.findIndex(({ index }) => {
       const noted = this.#noted[index];
       return noted?.target === target && noted.intent === intent;
@@ -76,7 +81,7 @@ export class StagePool {
     if (stage === undefined) return undefined;
     if (same < 0) this.#write(stage, target, intent);
     const bytes = Math.min(bytesMax, stage.capacityBytes);
-    this.#notes.setFill(stage.index, { kind: "taking", bytes, at });
+    this.#notes.setFill(stage.index, { kind: "taking", bytes, totalBefore });
     return stage;
   }
 
@@ -85,8 +90,8 @@ export class StagePool {
     this.#notes.filled(stage.index, bytes);
   }
 
-  /** The stage's bytes have another bound now; whose they are stays. */
-  rebound(stage: Stage, target: LogTarget, intent: Intent): void {
+  /** The stream of the bytes in the stage has another bound now. */
+  reconfigure(stage: Stage, target: LogTarget, intent: Intent): void {
     const fill = this.#notes.fill(stage.index);
     this.#notes.write(stage.index, stage.inode, target, intent);
     this.#notes.setFill(stage.index, fill);
@@ -100,7 +105,7 @@ export class StagePool {
   }
 
   #write(stage: Stage, target: LogTarget, intent: Intent): void {
-    // Forgotten first: a write that fails half-way leaves no note that anybody may rely on.
+    // Forgotten first: after a write that fails half-way the note's text is unknown.
     this.#noted[stage.index] = undefined;
     try {
       this.#notes.write(stage.index, stage.inode, target, intent);
@@ -111,22 +116,17 @@ export class StagePool {
     this.#noted[stage.index] = { target, intent };
   }
 
-  /** The stages' descriptors, in their order. */
-  get fds(): readonly number[] {
-    return this.#stages.map((stage) => stage.fd);
-  }
-
   hasFree(): boolean {
     return this.#free.length > 0;
   }
 
-  /** Gives an emptied stage back; what its bytes were to become, they are. */
+  /** Gives an emptied stage back: its bytes are in the log or counted. */
   give(stage: Stage): void {
     this.emptied(stage);
     this.#free.push(stage);
   }
 
-  /** Nothing of the stage is left to be done, and its note's bound may be an old one soon. */
+  /** The stage is empty; a successor has nothing to do for its note, whose bound may be outdated. */
   emptied(stage: Stage): void {
     this.#notes.setFill(stage.index, { kind: "empty" });
   }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The life of a stream in the pump, decided without I/O. The states are described in ARCHITECTURE.md.
 
+import type { Intent } from "./note.ts";
+
 /** Whether the stream's nodes are in xenstore. */
 export type Nodes = "present" | "gone";
 
@@ -16,12 +18,17 @@ export type StreamState =
   | { readonly kind: "closed" };
 
 export type StreamEvent =
-  | { readonly kind: "refused" }
+  /** The log refused bytes that are in a stage, or a line that is due before them. */
+  | { readonly kind: "writeFailed"; readonly reason: string }
+  /** Other streams have all stages. */
+  | { readonly kind: "noStage"; readonly reason: string }
+  /** What failed would succeed now. */
   | { readonly kind: "accepted" }
   /** Bytes were taken from the FIFO. */
   | { readonly kind: "moved" }
   | { readonly kind: "nodesGone" }
   | { readonly kind: "nodesBack" }
+  /** The stream has handed over its file to the next one. */
   | { readonly kind: "superseded" }
   | { readonly kind: "endOfFile" };
 
@@ -35,7 +42,9 @@ export type StreamEffect =
   | { readonly kind: "moveNow" }
   /** The same in the next turn: what was taken may have been the last of a writer that is gone. */
   | { readonly kind: "moveSoon" }
-  | { readonly kind: "close" };
+  | { readonly kind: "close" }
+  | { readonly kind: "reportStalled"; readonly reason: string }
+  | { readonly kind: "reportResumed" };
 
 export interface Transition {
   readonly state: StreamState;
@@ -45,6 +54,23 @@ export interface Transition {
 const retryDelayMsMin = 100;
 /** A disk that is well again is used again within a second. */
 const retryDelayMsMax = 1000;
+
+// One object each: the pool reuses a stage's note for the same intent without writing it again.
+const write: Intent = { kind: "write" };
+const discardSuperseded: Intent = { kind: "discard", reason: "superseded" };
+
+/** What becomes of a stream's bytes. */
+export function intentOf(state: StreamState): Intent {
+  switch (state.kind) {
+    case "logging":
+    case "lastWords":
+    case "stalled":
+    case "closed":
+      return write;
+    case "discarding":
+      return discardSuperseded;
+  }
+}
 
 export function transition(state: StreamState, event: StreamEvent): Transition {
   switch (state.kind) {
@@ -69,8 +95,9 @@ function stay(state: StreamState): Transition {
 
 function whileLogging(state: StreamState, event: StreamEvent): Transition {
   switch (event.kind) {
-    case "refused":
-      return stall("present", 0, [{ kind: "stopPolling" }]);
+    case "writeFailed":
+    case "noStage":
+      return beginStall("present", event.reason);
     case "nodesGone":
       return { state: { kind: "lastWords" }, effects: [{ kind: "moveNow" }] };
     case "endOfFile":
@@ -90,10 +117,11 @@ function whileDiscarding(state: StreamState, event: StreamEvent): Transition {
     case "moved":
       return { state, effects: [{ kind: "moveSoon" }] };
     case "nodesGone":
-      // Taken up again after a crash: nobody has looked yet whether there is a writer.
+      // After a restart a stream may have no writer, and then no hang-up will come.
       return { state, effects: [{ kind: "moveNow" }] };
-    case "refused":
-      // No stage is free: a FIFO that is polled meanwhile would wake us up all the time.
+    case "writeFailed":
+    case "noStage":
+      // A FIFO that is polled meanwhile would wake us up all the time.
       return {
         state,
         effects: [{ kind: "stopPolling" }, { kind: "retryAfter", delayMs: retryDelayMsMin }],
@@ -108,8 +136,9 @@ function whileDiscarding(state: StreamState, event: StreamEvent): Transition {
 
 function duringLastWords(state: StreamState, event: StreamEvent): Transition {
   switch (event.kind) {
-    case "refused":
-      return stall("gone", 0, [{ kind: "stopPolling" }]);
+    case "writeFailed":
+    case "noStage":
+      return beginStall("gone", event.reason);
     case "nodesBack":
       return { state: { kind: "logging" }, effects: [] };
     case "superseded":
@@ -129,12 +158,13 @@ function whileStalled(
   event: StreamEvent,
 ): Transition {
   switch (event.kind) {
-    case "refused":
-      return stall(state.nodes, state.attempt + 1, []);
+    case "writeFailed":
+    case "noStage":
+      return stall(state.nodes, state.attempt + 1);
     case "accepted":
       return {
         state: { kind: state.nodes === "present" ? "logging" : "lastWords" },
-        effects: [{ kind: "startPolling" }, { kind: "moveNow" }],
+        effects: [{ kind: "reportResumed" }, { kind: "startPolling" }, { kind: "moveNow" }],
       };
     case "nodesGone":
       return stay({ ...state, nodes: "gone" });
@@ -147,10 +177,18 @@ function whileStalled(
   }
 }
 
-function stall(nodes: Nodes, attempt: number, effects: readonly StreamEffect[]): Transition {
+function beginStall(nodes: Nodes, reason: string): Transition {
+  const { state, effects } = stall(nodes, 0);
+  return {
+    state,
+    effects: [{ kind: "stopPolling" }, ...effects, { kind: "reportStalled", reason }],
+  };
+}
+
+function stall(nodes: Nodes, attempt: number): Transition {
   const delayMs = Math.min(retryDelayMsMin * 2 ** Math.min(attempt, 10), retryDelayMsMax);
   return {
     state: { kind: "stalled", nodes, attempt },
-    effects: [...effects, { kind: "retryAfter", delayMs }],
+    effects: [{ kind: "retryAfter", delayMs }],
   };
 }

@@ -5,7 +5,7 @@ import { ToolstackError } from "./errors.ts";
 
 export interface Deadline {
   readonly signal: AbortSignal;
-  /** What to tell the caller about `error`: its abort and our time-out come first. */
+  /** The error for the caller, made of `error`: its abort and our time-out come first. */
   explain(error: unknown, subject: string): ToolstackError;
   /** To be called in the end, or the timer keeps the process alive. */
   stop(): void;

@@ -62,7 +62,7 @@ export async function releaseDomain(xenstore: XenstoreClient, domid: Domid): Pro
       await transaction.rm(libxlPath(domid));
       await transaction.rm(domainPath(domid));
     });
-    // Last, so that who is told of the release finds nothing left to look at.
+    // Last: a client that the release wakes finds no node left.
     if (await xenstore.isDomainIntroduced(domid)) await xenstore.release(domid);
   } catch (error) {
     throw asXenstoreFailure(error, `releasing domain ${domid}`);

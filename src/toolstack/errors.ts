@@ -8,7 +8,7 @@
  * - `refused`: the daemon answered `failed`; the message is its sentence
  * - `timeout`: no answer in time
  * - `aborted`: the caller's signal
- * - `removed`: somebody else removed the nodes while we waited
+ * - `removed`: another process removed the nodes while we waited
  * - `closed`: the handle was closed before
  * - `nameTaken`: a domain of that name is there already
  * - `full`: no free id or domid is left

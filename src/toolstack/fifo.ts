@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A log's FIFO: mode 0600 whatever the umask, under a name that is never used again. It needs no
+// A log's FIFO: mode 0600 under any umask, under a name that is never used again. It needs no
 // xenstore, so that what starts before xenstored can write into its log at once.
 
 import { randomBytes } from "node:crypto";

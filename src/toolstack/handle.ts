@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A log that was asked for. Closing it removes its nodes; the daemon then drains the FIFO until its
 // last writer is gone. A request that the daemon has not answered yet is waited for first, since
-// nobody would ever read what was written.
+// no process would read the written bytes.
 
 import { closeSync, constants } from "node:fs";
 import { type LogfileKey, logfilePath } from "../contract/index.ts";
@@ -17,7 +17,7 @@ import { waitUntilReady } from "./waiting.ts";
 export interface CloseHandleOptions {
   /** How long an unanswered request is waited for, default 10 000. */
   readonly timeoutMs?: number | undefined;
-  /** Ends that wait; the nodes are removed all the same. */
+  /** Ends that wait; the nodes are removed nevertheless. */
   readonly signal?: AbortSignal | undefined;
 }
 

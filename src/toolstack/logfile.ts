@@ -43,7 +43,7 @@ export async function createLogfile(options: CreateLogfileOptions): Promise<Logf
   }
 }
 
-/** Removes the nodes of a log, whoever made it; one that is not there is fine. */
+/** Removes the nodes of a log that any toolstack made; it is no error if there are none. */
 export async function closeLogfile(options: {
   readonly xenstore: XenstoreClient;
   readonly key: LogfileKey;

@@ -15,7 +15,7 @@ export async function waitUntilReady(
 ): Promise<void> {
   // The directory, not `state`: a watch on a node that never was hears nothing of its parent's end.
   const watch = await xenstore.watch(logfilePath(key));
-  // Ending the watch ends the loop below, whatever it waits for.
+  // Ending the watch ends the loop below.
   const stop = (): void => void watch.close().catch(() => undefined);
   signal.addEventListener("abort", stop, { once: true });
   try {

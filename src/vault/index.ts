@@ -1,14 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What keeps descriptors alive when processes of ours are killed.
+// What keeps descriptors alive when processes of xenlogd are killed.
 
-export { FifoKeeper, type FifoKeeperOptions } from "./fifo-keeper.ts";
-export {
-  endHolder,
-  ensureHolder,
-  replaceHolder,
-  type StageLocation,
-  type StageStore,
-  watchHolder,
-} from "./holder.ts";
 export { ServiceManager } from "./service-manager.ts";
-export { StoredStages } from "./stored-stages.ts";
+export type { StageLocation, StagesForPump } from "./stage-pools.ts";
+export { Vault, type VaultOptions } from "./vault.ts";

@@ -84,10 +84,10 @@ export interface XenstoreConnectOptions {
    * again; any other error is final.
    */
   readonly timeoutMs?: number;
-  /** Default true: a lost connection is tried again for ever; requests meanwhile fail with
+  /** Default true: a lost connection is tried again without end; requests meanwhile fail with
    * UNREACHABLE at once. When false they fail with LOST, and watches end with that error. */
   readonly reconnect?: boolean;
-  /** How long one reply may take, default 30 000; 0, or more than 2^31 - 1, = for ever. */
+  /** How long one reply may take, default 30 000; 0, or more than 2^31 - 1, = no limit. */
   readonly requestTimeoutMs?: number;
   /** Called before each try to connect; when it rejects, that try has failed. It must not wait
    * for close(), which waits for it. */

@@ -3,12 +3,12 @@
 // Watches are set again on each new connection, ahead of any request of the user.
 
 import type { XenstoreClient, XenstoreConnectOptions } from "./client-interface.ts";
-import type { Connection } from "./connection.ts";
+import type { Connection, Send } from "./connection.ts";
 import { wireErrorCodes, XenstoreError } from "./errors.ts";
 import { type Link, openLink } from "./link.ts";
 import { placeOf, type XenstorePlace, xenstorePlaces } from "./locate.ts";
 import { decodeStrings, decodeText, encodeStrings, type MessageName } from "./message.ts";
-import { createOperations, type Send } from "./operations.ts";
+import { createOperations } from "./operations.ts";
 import { parseWatchPath } from "./path.ts";
 import { checkDomid } from "./permission.ts";
 import { runTransaction } from "./transaction.ts";

@@ -20,9 +20,9 @@ export interface ConnectionRequest {
   readonly payload: Uint8Array;
   /** For error messages. */
   readonly path?: string | undefined;
-  /** Sent even when it timed out before its turn: what is in the server depends on it. */
+  /** Sent even when it timed out before its turn: the state of the server depends on it. */
   readonly sentLate?: true;
-  /** Gets the reply that came after the time-out, so that what it tells of can be undone. */
+  /** Gets the reply that came after the time-out, so that its effect can be undone. */
   readonly onLate?: (reply: Uint8Array | XenstoreError) => void;
 }
 
@@ -39,6 +39,9 @@ export interface Connection {
   close(error: XenstoreError): Promise<void>;
 }
 
+/** Sends one request, and resolves with the payload of its reply. */
+export type Send = (name: MessageName, payload: Uint8Array, path?: string) => Promise<Uint8Array>;
+
 type State =
   | { readonly kind: "open"; readonly transport: Transport }
   | { readonly kind: "closing"; readonly transport: Transport; readonly error: XenstoreError }
@@ -46,7 +49,7 @@ type State =
 
 interface Exchange {
   readonly request: ConnectionRequest;
-  /** `onLate` once the caller was told that it timed out. */
+  /** `onLate` once the caller has got the time-out. */
   settle: ((reply: Uint8Array | XenstoreError) => void) | undefined;
 }
 
@@ -137,7 +140,7 @@ export async function openConnection(
     else handlers.onEvent(path, token);
   }
 
-  /** The server and we no longer agree on what is said: only a new connection helps. */
+  /** The server and the client no longer agree on the stream: only a new connection helps. */
   function breakOff(what: string): void {
     transport.end();
     lose(new XenstoreError("PROTOCOL", `cannot go on after ${what}`));

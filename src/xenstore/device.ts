@@ -142,7 +142,7 @@ function attach(device: Device, handlers: TransportHandlers): Transport {
     return undefined;
   }
 
-  /** With one request under way it is its reply, whatever req_id the kernel left in it. */
+  /** With one request under way it is its reply; the req_id that the kernel left in it does not count. */
   function asReply(message: XenstoreMessage): XenstoreMessage {
     if (asked === undefined) return message;
     const { reqId, txId } = asked;

@@ -57,7 +57,7 @@ export class XenstoreError extends Error {
   }
 }
 
-/** isXenstoreError(error, code) tells whether `error` is a XenstoreError of that code. */
+/** isXenstoreError(error, code) is true if `error` is a XenstoreError of that code. */
 export function isXenstoreError(error: unknown, code?: XenstoreErrorCode): error is XenstoreError {
   return error instanceof XenstoreError && (code === undefined || error.code === code);
 }

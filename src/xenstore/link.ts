@@ -2,7 +2,7 @@
 // Keeps one connection to the server: makes the first, and a new one whenever it is lost.
 // Nothing is repeated over a new connection but what `onConnected` asks for.
 
-import { type Backoff, waitToRetry } from "./backoff.ts";
+import { type Backoff, pause, reasonOf, spreadPauseMs } from "../program/portable/index.ts";
 import type { XenstoreConnectOptions } from "./client-interface.ts";
 import { type Connection, openConnection } from "./connection.ts";
 import { XenstoreError } from "./errors.ts";
@@ -38,7 +38,7 @@ const firstBackoff: Backoff = { firstMs: 5, maxMs: 250 };
  * whoever comes: a connection that lived for less than `maxMs` is another try that failed. */
 const reconnectBackoff: Backoff = { firstMs: 40, maxMs: 1000 };
 
-/** Not there yet, nobody listens yet, or no room in the listen backlog. */
+/** Not there yet, no server listens yet, or no room in the listen backlog. */
 const passingErrors: readonly unknown[] = ["ENOENT", "ECONNREFUSED", "EAGAIN"];
 
 /** openLink(place, options, handlers) resolves with the first connection made.
@@ -77,7 +77,7 @@ export async function openLink(
         const passing = passingErrors.includes((cause as NodeJS.ErrnoException).code);
         if (!passing || performance.now() >= deadlineMs) throw unreachable(place, cause);
       }
-      await waitToRetry(firstBackoff, retry, options.signal);
+      await pause(spreadPauseMs(firstBackoff, retry, Math.random()), options.signal);
     }
   }
 
@@ -115,10 +115,10 @@ export async function openLink(
     }
   }
 
-  /** One more try; the cause of the loss stays the one that is told. */
+  /** One more try; the reported cause of the loss stays. */
   async function connectAfter(retry: number): Promise<Connection | undefined> {
     try {
-      await waitToRetry(reconnectBackoff, retry, closing.signal);
+      await pause(spreadPauseMs(reconnectBackoff, retry, Math.random()), closing.signal);
       return await connectOnce();
     } catch {
       return undefined;
@@ -157,7 +157,6 @@ export async function openLink(
 }
 
 function unreachable(place: XenstorePlace, cause: unknown): XenstoreError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  const message = `cannot reach xenstored at ${place.describe()}: ${reason}`;
+  const message = `cannot reach xenstored at ${place.describe()}: ${reasonOf(cause)}`;
   return new XenstoreError("UNREACHABLE", message, { cause });
 }

@@ -2,9 +2,9 @@
 // The names below a node, also where they do not fit into one reply. Bounded by `replyBytesMax`
 // bytes of names.
 
+import type { Send } from "./connection.ts";
 import { isXenstoreError, XenstoreError } from "./errors.ts";
 import { decodeStrings, decodeText, encodeStrings, replyBytesMax } from "./message.ts";
-import type { Send } from "./operations.ts";
 import type { XenstorePath } from "./path.ts";
 
 /** Each restart means that the directory changed while it was listed. */

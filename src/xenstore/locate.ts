@@ -50,7 +50,7 @@ export interface XenstorePlace {
 
 /**
  * placeOf(paths) tries them in order. A full listen backlog is a server: no further path is
- * tried. When all have failed all is told, with the code of the first.
+ * tried. When all have failed the error names all of them, with the code of the first.
  */
 export function placeOf(
   paths: readonly string[],

@@ -113,7 +113,7 @@ export function decodeStrings(payload: Uint8Array): string[] {
   return strings;
 }
 
-/** decodeText(bytes, end) reads `bytes`, up to `end`, as UTF-8; what is none becomes U+FFFD. */
+/** decodeText(bytes, end) reads `bytes`, up to `end`, as UTF-8; invalid bytes become U+FFFD. */
 export function decodeText(bytes: Uint8Array, end: number = bytes.byteLength): string {
   const buffer =
     bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -3,14 +3,12 @@
 // what passes is a well-formed request of 1..4096 bytes, or the sender refuses it.
 
 import type { XenstoreOperations } from "./client-interface.ts";
+import type { Send } from "./connection.ts";
 import { isXenstoreError, type XenstoreErrorCode } from "./errors.ts";
 import { listNames } from "./listing.ts";
 import { decodeStrings, decodeText, encodeStrings, type MessageName } from "./message.ts";
 import { parsePath } from "./path.ts";
 import { formatPermission, parsePermission } from "./permission.ts";
-
-/** Sends one request and resolves with the payload of its reply. */
-export type Send = (name: MessageName, payload: Uint8Array, path?: string) => Promise<Uint8Array>;
 
 export function createOperations(send: Send): XenstoreOperations {
   const onPath = async (name: MessageName, path: string): Promise<Uint8Array> =>

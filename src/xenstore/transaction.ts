@@ -2,14 +2,14 @@
 // Runs a body inside a transaction and again on a conflict. Bound to one connection: ids mean
 // nothing on another one.
 
-import { type Backoff, waitToRetry } from "./backoff.ts";
+import { type Backoff, pause, spreadPauseMs } from "../program/portable/index.ts";
 import type { XenstoreTransaction, XenstoreTransactionOptions } from "./client-interface.ts";
 import type { Connection, ConnectionRequest } from "./connection.ts";
 import { isXenstoreError, XenstoreError } from "./errors.ts";
 import { decodeStrings, encodeStrings } from "./message.ts";
 import { createOperations } from "./operations.ts";
 
-/** Xen's own tools retry for ever; a bound turns a body that can never win into an error. */
+/** Xen's own tools retry without end; a bound turns a body that can never win into an error. */
 const attemptsDefault = 1000;
 
 /** The window outgrows the time that a hundred contenders need for one attempt each. */
@@ -27,7 +27,7 @@ export async function runTransaction<T>(
     const outcome = await runOnce(connection, body);
     if (outcome.kind === "committed") return outcome.value;
     if (attempt >= attemptsMax) throw outcome.error;
-    await waitToRetry(conflictBackoff, attempt - 1, signal);
+    await pause(spreadPauseMs(conflictBackoff, attempt - 1, Math.random()), signal);
   }
 }
 
@@ -80,7 +80,7 @@ async function startTransaction(connection: Connection): Promise<number> {
   return parseTxId(await connection.request(request));
 }
 
-/** Nobody uses a transaction that began too late, and C xenstored would keep it for ever. */
+/** A transaction whose begin came too late is not used, and C xenstored would keep it. */
 async function dropLate(connection: Connection, reply: Uint8Array | XenstoreError): Promise<void> {
   if (!(reply instanceof XenstoreError)) await connection.request(endOf(parseTxId(reply), "F"));
 }

@@ -94,7 +94,7 @@ export function createWatchQueue(
         become(state);
       }),
     return: async () => {
-      // Else it would take the next event, for nobody.
+      // Otherwise it would take the next event, which no caller would get.
       reader?.resolve({ done: true, value: undefined });
       reader = undefined;
       return { done: true, value: undefined };
@@ -110,7 +110,7 @@ export function createWatchQueue(
       close,
     },
     push: (changed) => {
-      // An event for everything covers whatever changes before it is taken.
+      // An event for everything covers all changes until it is taken.
       if (state.kind !== "listed") return;
       state.paths.add(changed);
       become(state.paths.size > queuedEventsMax ? { kind: "collapsed" } : state);

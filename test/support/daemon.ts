@@ -163,12 +163,12 @@ export class TestDaemon implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    // A killed daemon leaves its store and holder: its successor takes them down.
+    // A killed daemon leaves its store and vault: its successor takes them down.
     if (this.#child !== undefined && this.#child.signalCode !== null) await this.start();
     await this.stop();
     // A writer that the test still has is why it stays; the test's process ends soon.
-    const keeper = fifoKeeperOf(this.tableDirectory);
-    if (keeper !== undefined) await this.kill(keeper);
+    const vault = vaultPidIn(this.tableDirectory);
+    if (vault !== undefined) await this.kill(vault);
     rmSync(this.directory, { recursive: true });
   }
 }
@@ -183,13 +183,32 @@ export function isRunning(pid: number): boolean {
   }
 }
 
-/** The detached process that keeps the FIFOs, by the table of its daemon; `undefined` without one. */
-export function fifoKeeperOf(tableDirectory: string): number | undefined {
+/** A detached process that keeps descriptors, as the state file has it. */
+export interface VaultProcessState {
+  readonly token: string;
+  readonly process: { readonly pid: number };
+  readonly stages: readonly { readonly fd: number; readonly inode: number }[];
+}
+
+/** The detached processes that the table of a daemon knows of, running or not; the newest first. */
+export function vaultProcessesIn(tableDirectory: string): readonly VaultProcessState[] {
   try {
-    const text = readFileSync(join(tableDirectory, "fifo-keeper.json"), "utf8");
-    const { process: keeper } = JSON.parse(text) as { process: { pid: number } };
-    return isRunning(keeper.pid) ? keeper.pid : undefined;
-  } catch {
-    return undefined;
+    const text = readFileSync(join(tableDirectory, "vault.json"), "utf8");
+    return (JSON.parse(text) as { processes: readonly VaultProcessState[] }).processes;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
   }
+}
+
+/** The newest of them, if it runs. */
+export function vaultPidIn(tableDirectory: string): number | undefined {
+  const [pid] = vaultProcessesIn(tableDirectory).map((vault) => vault.process.pid);
+  return pid !== undefined && isRunning(pid) ? pid : undefined;
+}
+
+/** How many FIFO ends are in flight into the process: the queue of its socket. */
+export function endsKeptBy(pid: number): number {
+  const info = readFileSync(`/proc/${pid}/fdinfo/4`, "latin1");
+  return Number(/^scm_fds:\s+(\d+)$/m.exec(info)?.[1]);
 }

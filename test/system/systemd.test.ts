@@ -24,9 +24,9 @@ import { type ControlClient, controlClient } from "../../src/control/index.ts";
 import { bytesReadable } from "../../src/kernel/index.ts";
 import { createLogfile, introduceDomain, type LogfileHandle } from "../../src/toolstack/index.ts";
 import { connectXenstore, type XenstoreClient } from "../../src/xenstore/index.ts";
-import { holdersIn, standsStill } from "../integration/daemon/fixture.ts";
+import { standsStill } from "../integration/daemon/fixture.ts";
 import { chainOf } from "../support/chain.ts";
-import type { LoggedEvent } from "../support/daemon.ts";
+import { type LoggedEvent, vaultProcessesIn } from "../support/daemon.ts";
 import { debianProgram } from "../support/debian.ts";
 import { compileC } from "../support/programs.ts";
 import { Systemd, systemdPart } from "../support/systemd.ts";
@@ -128,12 +128,12 @@ class Host implements AsyncDisposable {
     const pump = this.events.filter(({ msg }) => msg === "PumpStarted").at(-1)?.pid ?? 0;
     const pid = this.systemd.outerPid(pump);
     const table = join(this.directory, "run/xenlogd/table");
-    const [{ process: holder, descriptors } = assert.fail("no holder")] = holdersIn(table);
-    const holderPid = this.systemd.outerPid(holder.pid);
+    const [{ process: vault, stages } = assert.fail("no vault")] = vaultProcessesIn(table);
+    const vaultPid = this.systemd.outerPid(vault.pid);
     await waitFor("bytes in a stage", async () => {
       process.kill(pid, "SIGSTOP");
       await waitFor("a pump that stands still", () => standsStill(pid));
-      const paths = descriptors.map(({ fd }) => `/proc/${holderPid}/fd/${fd}`);
+      const paths = stages.map(({ fd }) => `/proc/${vaultPid}/fd/${fd}`);
       if (paths.some((path) => bytesIn(path) > 0)) return true;
       process.kill(pid, "SIGCONT");
       return false;
@@ -273,12 +273,12 @@ describe("under systemd", { skip }, () => {
     await systemd.systemctl("restart", unit);
     await flood.more(4 << 20);
     const bytes = await flood.endWhole();
-    const restored = host.count("HolderRestored");
+    const restored = host.count("StagesRestored");
     const recovered = host.count("StageRecovered");
     t.diagnostic(`${restored} pools restored, ${recovered} with bytes, ${bytes} bytes in all`);
-    assert.equal(restored, rounds.length, "systemd ends the holder after the main process, too");
+    assert.equal(restored, rounds.length, "systemd ends the vault after the main process, too");
     assert.ok(recovered >= rounds.length, "a stage had bytes each time");
-    assert.equal(host.count("HolderLost"), 0);
+    assert.equal(host.count("StagesLost"), 0);
   });
 
   it("nor when all are killed while their disk hangs", async () => {
@@ -298,7 +298,7 @@ describe("under systemd", { skip }, () => {
     host.thaw();
     await flood.more(4 << 20);
     await flood.endWhole();
-    assert.equal(host.count("HolderRestored"), 1);
+    assert.equal(host.count("StagesRestored"), 1);
   });
 
   it("a stop while the disk hangs does not hang systemd", async () => {

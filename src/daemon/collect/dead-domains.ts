@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Collects what a toolstack has left behind: nodes of a domain that is gone. Only of one that was
-// seen introduced before, in the same store: nodes may be written before their domain is there.
+// Collects the nodes that a toolstack has left of a domain that is gone. Only if this daemon saw the
+// domain introduced, in the same store: nodes may be written before their domain is introduced.
 
 import { type Domid, listLogfilesOf, loggingPath } from "../../contract/index.ts";
 import type { EmitEvent } from "../../observe/index.ts";
@@ -18,7 +18,7 @@ export class DeadDomains {
     this.#emit = emit;
   }
 
-  /** Runs until the client is closed. The event names no domain: all of them are looked at. */
+  /** Runs until the client is closed. The event names no domain, so all of them are looked at. */
   async run(): Promise<void> {
     const watch = await this.#client.watch("@releaseDomain");
     for await (const _event of watch) {
@@ -26,7 +26,7 @@ export class DeadDomains {
         await this.#forgetOtherStore();
         for (const domid of this.#introduced) await this.#look(domid);
       } catch (error) {
-        // Lost on the way: the new connection begins with an event.
+        // The connection was lost: the new one begins with an event.
         if (!isXenstoreError(error)) throw error;
       }
     }
@@ -38,7 +38,7 @@ export class DeadDomains {
     if (await this.#client.isDomainIntroduced(domid)) this.#introduced.add(domid);
   }
 
-  /** What was introduced in a store that lost everything says nothing about this one. */
+  /** A domain that was introduced in a store which lost everything need not be in this one. */
   async #forgetOtherStore(): Promise<void> {
     const storeId = await readStoreId(this.#client);
     if (storeId !== this.#storeId) this.#introduced.clear();

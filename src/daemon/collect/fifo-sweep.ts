@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Collects FIFOs that nobody will ever read: a toolstack died between making one and asking for a
-// log. Only in the daemon's own directory, only after an hour, only without a writer and a request.
+// Collects FIFOs that no daemon will ever read: their toolstack died between mkfifo and its request.
+// Only in the daemon's own directory, older than an hour, without a writer and without a request.
 
 import { closeSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -21,7 +21,7 @@ export function sweepFifos(
     try {
       return nowMs - statSync(path).mtimeMs >= ageMsMin && removeIfUnused(directory, name);
     } catch {
-      // Gone meanwhile, or nothing that a daemon should open: left alone.
+      // Removed meanwhile, or not a FIFO that may be opened: left alone.
       return false;
     }
   });

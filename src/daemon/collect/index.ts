@@ -2,5 +2,5 @@
 // Collects what a toolstack has left behind: nodes of dead domains, FIFOs without a request.
 
 export { DeadDomains } from "./dead-domains.ts";
-export { sweepFifos } from "./fifo-sweep.ts";
+export { OrphanFifos } from "./orphan-fifos.ts";
 export { readStoreId } from "./store-identity.ts";

@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The daemon's configuration file.
+// The daemon's configuration file: one file of this folder is one section.
 
-export {
-  type Configuration,
-  type ConfigurationFile,
-  findConfigurationFile,
-  LiveConfiguration,
-  parseConfiguration,
-  readConfiguration,
-} from "./configuration.ts";
+export { readConfiguration } from "./configuration.ts";
+export { ConfigurationError } from "./errors.ts";
+export { type ConfigurationFile, findConfigurationFile } from "./file.ts";
+export { LiveConfiguration } from "./live-configuration.ts";

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // One pump as the main process sees it: starts it with its stages, starts it again when it ends, and
-// speaks to it. Never touches a stage or a log itself.
+// sends it messages. Never touches a stage or a log itself.
 
-import { type ChildProcess, spawn } from "node:child_process";
-import type { Readiness } from "../../kernel/index.ts";
 import type { FsyncPolicy } from "../../logfile/index.ts";
 import type { EmitEvent } from "../../observe/index.ts";
-import type { Program } from "../../program/index.ts";
-import { type FromPump, parseFromPump, type StreamReport, type ToPump } from "../../pump/index.ts";
-import { endHolder, ensureHolder, type StoredStages, watchHolder } from "../../vault/index.ts";
-import { DaemonError } from "../errors.ts";
+import { type Program, RetryTimer, reasonOf } from "../../program/index.ts";
+import type { FromPump, StreamReport, ToPump } from "../../pump/index.ts";
+import type { Vault } from "../../vault/index.ts";
+import { DaemonError } from "../errors/index.ts";
+import { choosePool, type Found, type IdlePool, type PoolChoice } from "./pool-choice.ts";
+import { PumpChild, type PumpEnd } from "./pump-child.ts";
+import { PumpReports } from "./pump-reports.ts";
 
 export interface PumpProcessOptions {
   readonly fileSystem: string;
@@ -17,7 +18,9 @@ export interface PumpProcessOptions {
   readonly directory: string;
   readonly volatileDirectory: string;
   readonly positionsDirectory: string;
-  readonly storedStages: StoredStages;
+  readonly vault: Vault;
+  /** Stages that no other pump of this daemon uses. */
+  readonly idlePools: () => readonly IdlePool[];
   readonly program: Program;
   /** As it is configured now. */
   readonly fsync: () => FsyncPolicy;
@@ -29,46 +32,52 @@ export interface PumpProcessOptions {
 
 type State =
   /** Waits for its predecessor's lock, or empties the stages. */
-  | { readonly kind: "starting"; readonly child: ChildProcess }
-  | { readonly kind: "running"; readonly child: ChildProcess; readonly sinceMs: number }
+  | { readonly kind: "starting"; readonly child: PumpChild }
+  | { readonly kind: "running"; readonly child: PumpChild; readonly sinceMs: number }
   /** There is none; another is started soon. */
   | { readonly kind: "waiting" }
-  | { readonly kind: "stopping"; readonly child: ChildProcess }
+  | { readonly kind: "stopping"; readonly child: PumpChild }
   | { readonly kind: "stopped" };
 
-const restartDelayMsMin = 10;
-const restartDelayMsMax = 2000;
-/** A pump that lived this long is started again without delay. */
+const restartBackoff = { firstMs: 10, maxMs: 2000 };
+/** After a pump that lived this long the pauses begin small again. */
 const stableMs = 200;
-/** A pump that hangs in its disk does not hold up whoever asks. */
-const reportTimeoutMs = 300;
-/** Room for the stack of one error. */
-const lastWordsMax = 8192;
 /** Draining is bounded by what the FIFOs hold; a pump that needs longer hangs in its disk. */
-const stopTimeoutMs = 10_000;
+const stopMsMax = 10_000;
+
+/** The lock of a pool of stages: the pump that has it owns them. */
+export function pumpLockFile(volatileDirectory: string, pool: string): string {
+  return `${volatileDirectory}/pump-${pool}.lock`;
+}
 
 export class PumpProcess {
   readonly #options: PumpProcessOptions;
+  readonly #reports: PumpReports = new PumpReports();
+  readonly #restart: RetryTimer = new RetryTimer({
+    backoff: restartBackoff,
+    attempt: () => {
+      if (this.#state.kind === "waiting") this.#launch();
+    },
+  });
   #state: State = { kind: "waiting" };
-  #failures = 0;
-  #lastWords = "";
+  /** Its stages in the vault, from the first start on. */
+  #pool: string | undefined;
+  /** Why the pump that ends now has refused its stages. */
+  #found: Found | undefined;
   /** What the stages hold: known from a pump that has stopped in order, and of new stages. */
   #strandedBytes: number | "unknown" = "unknown";
-  #requests = 0;
-  readonly #reports: Map<number, (streams: readonly StreamReport[]) => void> = new Map();
   /** The first start's outcome; later ones are tried until they succeed. */
   #first: { readonly resolve: () => void; readonly reject: (error: Error) => void } | undefined;
-  #holderWatch: Readiness | undefined;
-  /** Whoever waits for the next start, or for the end of all of them. */
-  readonly #onChange: Set<() => void> = new Set();
+  /** Called when the pump runs. */
+  readonly #onRunning: Set<() => void> = new Set();
 
   constructor(options: PumpProcessOptions) {
     this.#options = options;
   }
 
   /**
-   * Resolves when the pump is ready. Rejects with DaemonError if it cannot: if it gives up, that is,
-   * not if somebody kills it.
+   * Resolves when the pump is ready. Rejects with DaemonError if it gives up; one that is killed is
+   * started again.
    */
   start(): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -79,10 +88,10 @@ export class PumpProcess {
 
   /** Nothing is lost when it is not running: `onStarted` tells it all again. */
   send(message: ToPump): void {
-    if (this.#state.kind === "running") post(this.#state.child, message);
+    if (this.#state.kind === "running") this.#state.child.send(message);
   }
 
-  /** Uses what is configured now; one that is starting is told when it has started. */
+  /** Uses what is configured now; one that is starting gets it when it has started. */
   configure(): void {
     this.send({ type: "configure", fsync: this.#options.fsync() });
   }
@@ -90,157 +99,129 @@ export class PumpProcess {
   /** The state of its streams, or none when it does not answer in time. */
   report(): Promise<readonly StreamReport[]> {
     if (this.#state.kind !== "running") return Promise.resolve([]);
-    this.#requests += 1;
-    const request = this.#requests;
-    this.send({ type: "report", request });
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => answer([]), reportTimeoutMs);
-      const answer = (streams: readonly StreamReport[]): void => {
-        clearTimeout(timer);
-        this.#reports.delete(request);
-        resolve(streams);
-      };
-      this.#reports.set(request, answer);
-    });
+    return this.#reports.ask((request) => this.send({ type: "report", request }));
   }
 
   /**
    * Lets the pump move what its FIFOs hold and ends it. Resolves with the bytes that stay in its
-   * stages, "unknown" if it hangs or died; without any the holder goes too.
+   * stages, "unknown" if it hangs or died; without any the stages are given up.
    */
   async stop(): Promise<number | "unknown"> {
     // One that was killed a moment ago has left bytes that its successor is about to write.
-    if (this.#first === undefined) await this.#settled(stopTimeoutMs);
+    if (this.#first === undefined) await this.#running(stopMsMax);
     const state = this.#state;
     if (state.kind === "starting" || state.kind === "running") {
       const { child } = state;
       this.#state = { kind: "stopping", child };
-      if (state.kind === "running") post(child, { type: "stop" });
+      if (state.kind === "running") child.send({ type: "stop" });
       else child.disconnect();
-      await ended(child, stopTimeoutMs);
-      letGo(child);
+      await child.endOrLetGo(stopMsMax);
     }
     this.#state = { kind: "stopped" };
-    this.#holderWatch?.close();
-    if (this.#strandedBytes === 0) this.#giveUpStages();
+    this.#restart.cancel();
+    if (this.#strandedBytes === 0 && this.#pool !== undefined) {
+      this.#options.vault.giveUpStages(this.#pool);
+    }
     return this.#strandedBytes;
   }
 
-  get #holderFile(): string {
-    return `${this.#options.volatileDirectory}/holder-${this.#options.fileSystem}.json`;
+  /** Its stages in the vault; before its first start they are a guess, see pool-choice.ts. */
+  get pool(): { readonly name: string; readonly kind: "own" | "guessed" } | undefined {
+    if (this.#pool === undefined) return undefined;
+    return { name: this.#pool, kind: this.#first === undefined ? "own" : "guessed" };
   }
 
-  /** Only when they are known to be empty. */
-  #giveUpStages(): void {
-    endHolder(this.#holderFile);
-    this.#options.storedStages.clear();
-  }
-
-  #launch(): void {
+  /** `found` is what the pump before has found instead of the owner of its stages. */
+  #launch(found?: Found): void {
+    const { directory, program, volatileDirectory, positionsDirectory, vault } = this.#options;
     try {
-      this.#launchWithStages();
+      const choice = this.#choosePool(found);
+      this.#pool = choice.name;
+      const stages = vault.stagesOf(choice.name);
+      if (stages.contents === "new") this.#strandedBytes = 0;
+      const child = new PumpChild({
+        program,
+        stages,
+        start: {
+          lockFile: pumpLockFile(volatileDirectory, choice.name),
+          notesFile: `${volatileDirectory}/notes-${choice.name}`,
+          directory,
+          contents: choice.contents,
+          positionsDirectory,
+          fsync: this.#options.fsync(),
+        },
+        onMessage: (message, from) => this.#receive(message, from),
+        onEnd: (end) => this.#ended(end),
+      });
+      this.#state = { kind: "starting", child };
     } catch (error) {
-      this.#failed(error instanceof Error ? error.message : String(error), "gaveUp");
+      this.#failed({ reason: reasonOf(error), how: "gaveUp" });
     }
   }
 
-  #launchWithStages(): void {
-    const { fileSystem, program, volatileDirectory, positionsDirectory, emit } = this.#options;
-    const { stages, found } = ensureHolder(this.#holderFile, this.#options.storedStages);
-    if (found === "lost") emit({ kind: "HolderLost", fileSystem, stages: "lost" });
-    if (found === "restored") emit({ kind: "HolderRestored", fileSystem });
-    if (found === "none" || found === "lost") this.#strandedBytes = 0;
-    const child = spawn(program.command, [...program.args], {
-      stdio: ["ignore", "ignore", "pipe", "ipc"],
-      cwd: "/",
-    });
-    this.#state = { kind: "starting", child };
-    this.#lastWords = "";
-    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
-      this.#lastWords = `${this.#lastWords}${text}`.slice(-lastWordsMax);
-    });
-    child.on("message", (message) => this.#receive(message, child));
-    child.on("error", (error) => {
-      // Without a pid it was never started; other errors are about a channel whose end is told below.
-      if (child.pid === undefined) this.#ended(error.message, "gaveUp");
-    });
-    child.on("exit", (code, signal) => {
-      const how = signal === null ? `it ended with code ${code}` : `it was ended by ${signal}`;
-      const error = errorIn(this.#lastWords);
-      const reason = error === undefined ? how : `${how}: ${error}`;
-      this.#ended(reason, signal === null ? "gaveUp" : "killed");
-    });
-    post(child, {
-      type: "start",
-      lockFile: `${volatileDirectory}/pump-${fileSystem}.lock`,
-      notesFile: `${volatileDirectory}/notes-${fileSystem}`,
-      positionsDirectory,
-      stages,
-      fsync: this.#options.fsync(),
-    });
+  #choosePool(found: Found | undefined): PoolChoice {
+    const { fileSystem, idlePools, vault } = this.#options;
+    if (this.#pool === undefined) return choosePool(fileSystem, idlePools(), found);
+    const own = { name: this.#pool, contents: vault.contentsOf(this.#pool) };
+    // A pump that is started again goes on with its stages.
+    if (found === undefined) return { name: own.name, contents: own.contents ?? null };
+    return choosePool(fileSystem, [own, ...idlePools()], found);
   }
 
-  #receive(raw: unknown, child: ChildProcess): void {
-    let message: FromPump;
-    try {
-      message = parseFromPump(raw);
-    } catch {
-      // Of another version, or out of its mind: its successor starts from what is on disk.
-      child.kill("SIGKILL");
-      return;
-    }
-    if (message.type === "started") {
-      this.#started(child);
-    } else if (message.type === "report") {
-      this.#reports.get(message.request)?.(message.streams);
-    } else if (message.type === "holderReplaced") {
-      this.#options.emit({ kind: "HolderReplaced", fileSystem: this.#options.fileSystem });
-      this.#watchHolder();
-    } else if (message.type === "stopped") {
-      this.#strandedBytes = message.strandedBytes;
-    } else {
-      this.#options.onMessage(message);
+  #receive(message: FromPump, child: PumpChild): void {
+    switch (message.type) {
+      case "started":
+        this.#started(child, message.contents);
+        break;
+      case "otherContents":
+        this.#found = { contents: message.contents };
+        break;
+      case "report":
+        this.#reports.answered(message.request, message.streams);
+        break;
+      case "stopped":
+        this.#strandedBytes = message.strandedBytes;
+        break;
+      default:
+        this.#options.onMessage(message);
     }
   }
 
-  #started(child: ChildProcess): void {
+  #started(child: PumpChild, contents: string | null): void {
     if (this.#state.kind !== "starting") return;
     this.#state = { kind: "running", child, sinceMs: performance.now() };
     this.#strandedBytes = "unknown";
-    const { emit, fileSystem, onStarted, storedStages } = this.#options;
-    storedStages.release();
-    emit({ kind: "PumpStarted", fileSystem, pid: child.pid ?? 0 });
+    const { emit, fileSystem, onStarted, vault } = this.#options;
+    if (this.#pool !== undefined) {
+      vault.pumpStarted(this.#pool, child.pid);
+      if (contents !== null) vault.noteContents(this.#pool, contents);
+    }
+    emit({ kind: "PumpStarted", fileSystem, pid: child.pid });
     this.#first?.resolve();
     this.#first = undefined;
     // It may have waited long for its predecessor's lock.
     this.configure();
     onStarted();
-    this.#changed();
-    this.#watchHolder();
+    for (const resolve of this.#onRunning) resolve();
   }
 
-  /** While the pump lives its stages do, so another holder can take the place of one that ends. */
-  #watchHolder(): void {
-    this.#holderWatch?.close();
-    this.#holderWatch = watchHolder(this.#holderFile, () => {
-      if (this.#state.kind !== "running") return;
-      const { emit, fileSystem } = this.#options;
-      emit({ kind: "HolderLost", fileSystem, stages: "open" });
-      this.send({ type: "replaceHolder", stateFile: this.#holderFile });
-    });
-  }
-
-  #ended(reason: string, how: "gaveUp" | "killed"): void {
+  #ended(end: PumpEnd): void {
     const before = this.#state;
     if (before.kind === "stopping" || before.kind === "stopped") return;
     this.#state = { kind: "waiting" };
-    if (before.kind === "running" && performance.now() - before.sinceMs >= stableMs) {
-      this.#failures = 0;
+    const found = this.#found;
+    this.#found = undefined;
+    if (found !== undefined) {
+      this.#launch(found);
+      return;
     }
-    this.#failed(reason, how);
+    if (before.kind === "running" && performance.now() - before.sinceMs >= stableMs) {
+      this.#restart.succeeded();
+    }
+    this.#failed(end);
   }
 
-  #failed(reason: string, how: "gaveUp" | "killed"): void {
+  #failed({ reason, how }: PumpEnd): void {
     const { directory, emit, fileSystem } = this.#options;
     if (this.#first !== undefined && how === "gaveUp") {
       this.#state = { kind: "stopped" };
@@ -249,66 +230,20 @@ export class PumpProcess {
       return;
     }
     emit({ kind: "PumpEnded", fileSystem, reason });
-    const delayMs = restartDelayMsMin * 2 ** Math.min(this.#failures, 16);
-    this.#failures += 1;
-    setTimeout(
-      () => {
-        if (this.#state.kind === "waiting") this.#launch();
-      },
-      Math.min(delayMs, restartDelayMsMax),
-    );
+    this.#restart.again();
   }
 
   /** Resolves when the pump runs, or after the time. */
-  async #settled(timeoutMs: number): Promise<void> {
+  async #running(waitMsMax: number): Promise<void> {
     if (this.#state.kind !== "waiting" && this.#state.kind !== "starting") return;
     await new Promise<void>((resolve) => {
       const done = (): void => {
         clearTimeout(timer);
-        this.#onChange.delete(done);
+        this.#onRunning.delete(done);
         resolve();
       };
-      const timer = setTimeout(done, timeoutMs);
-      this.#onChange.add(done);
+      const timer = setTimeout(done, waitMsMax);
+      this.#onRunning.add(done);
     });
   }
-
-  #changed(): void {
-    for (const tell of this.#onChange) tell();
-  }
-}
-
-/** A child that is gone by now is told of by its exit. */
-function post(child: ChildProcess, message: ToPump): void {
-  child.send(message, () => {});
-}
-
-/** A pump that hangs in its disk does not keep the main process from its end. */
-function letGo(child: ChildProcess): void {
-  if (child.connected) child.disconnect();
-  child.stderr?.destroy();
-  child.unref();
-}
-
-function isRunning(child: ChildProcess): boolean {
-  return child.exitCode === null && child.signalCode === null;
-}
-
-/** The message of the error that ended a Node.js process, from what it printed. */
-function errorIn(printed: string): string | undefined {
-  return /^(?:[A-Za-z]*Error)(?: \[[A-Z_]+\])?: (.+)$/m.exec(printed)?.[1];
-}
-
-function ended(child: ChildProcess, timeoutMs: number): Promise<void> {
-  return new Promise((resolve) => {
-    if (!isRunning(child)) {
-      resolve();
-      return;
-    }
-    const timer = setTimeout(resolve, timeoutMs);
-    child.once("exit", () => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
 }

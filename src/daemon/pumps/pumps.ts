@@ -4,16 +4,17 @@
 import type { FsyncPolicy } from "../../logfile/index.ts";
 import type { EmitEvent } from "../../observe/index.ts";
 import type { Places } from "../../places/index.ts";
-import type { Program } from "../../program/index.ts";
+import { type Program, takeLockIfFree } from "../../program/index.ts";
 import type { FromPump } from "../../pump/index.ts";
-import { type ServiceManager, StoredStages } from "../../vault/index.ts";
+import type { Vault } from "../../vault/index.ts";
 import { fileSystemOf, readMounts } from "./file-systems.ts";
-import { PumpProcess } from "./pump-process.ts";
+import type { IdlePool } from "./pool-choice.ts";
+import { PumpProcess, pumpLockFile } from "./pump-process.ts";
 
 export interface PumpsOptions {
   readonly places: Places;
   readonly positionsDirectory: string;
-  readonly serviceManager: ServiceManager;
+  readonly vault: Vault;
   readonly program: Program;
   readonly fsync: () => FsyncPolicy;
   readonly emit: EmitEvent;
@@ -27,8 +28,6 @@ export interface PumpsOptions {
 export class Pumps {
   readonly #options: PumpsOptions;
   readonly #byFileSystem: Map<string, PumpProcess> = new Map();
-  /** They outlive a pump that could not start. */
-  readonly #storedStages: Map<string, StoredStages> = new Map();
 
   constructor(options: PumpsOptions) {
     this.#options = options;
@@ -65,19 +64,46 @@ export class Pumps {
 
   /** Drains and ends all of them. Resolves with the bytes that stay in stages. */
   async stop(): Promise<number | "unknown"> {
+    const tried = new Set(this.#pools.map(({ name }) => name));
+    const unused = this.#options.vault.fileSystems.filter((name) => !tried.has(name));
     const stranded = await Promise.all([...this.#byFileSystem.values()].map((pump) => pump.stop()));
+    stranded.push(...unused.map((name) => this.#giveUpUnused(name)));
     if (stranded.includes("unknown")) return "unknown";
     return stranded.reduce((sum: number, bytes) => sum + Number(bytes), 0);
   }
 
+  /** Stages of an earlier daemon that no stream of this one needed. */
+  #giveUpUnused(pool: string): number | "unknown" {
+    const { places, vault } = this.#options;
+    // With the lock this process is the owner of the stages, and may ask them.
+    using lock = takeLockIfFree(pumpLockFile(places.volatileDirectory, pool), "exclusive");
+    const bytes = lock === undefined ? "unknown" : vault.stagedBytes(pool);
+    if (bytes === 0) vault.giveUpStages(pool);
+    return bytes;
+  }
+
+  get #pools(): readonly NonNullable<PumpProcess["pool"]>[] {
+    return [...this.#byFileSystem.values()].flatMap(({ pool }) => pool ?? []);
+  }
+
+  /** Stages that belong to no pump of this daemon; more than one pump may look at them. */
+  #idlePools(): readonly IdlePool[] {
+    const { vault } = this.#options;
+    const used = new Set(this.#pools.flatMap(({ name, kind }) => (kind === "own" ? [name] : [])));
+    return vault.poolNames
+      .filter((name) => !used.has(name))
+      .map((name) => ({ name, contents: vault.contentsOf(name) }));
+  }
+
   #make(fileSystem: string, directory: string): PumpProcess {
-    const { places, positionsDirectory, program, fsync, emit, onMessage } = this.#options;
+    const { places, positionsDirectory, vault, program, fsync, emit, onMessage } = this.#options;
     const pump = new PumpProcess({
       fileSystem,
       directory,
       volatileDirectory: places.volatileDirectory,
       positionsDirectory,
-      storedStages: this.#storedStagesOf(fileSystem),
+      vault,
+      idlePools: () => this.#idlePools(),
       program,
       fsync,
       emit,
@@ -86,12 +112,5 @@ export class Pumps {
     });
     this.#byFileSystem.set(fileSystem, pump);
     return pump;
-  }
-
-  #storedStagesOf(fileSystem: string): StoredStages {
-    const known = this.#storedStages.get(fileSystem);
-    const stages = known ?? new StoredStages(this.#options.serviceManager, fileSystem);
-    this.#storedStages.set(fileSystem, stages);
-    return stages;
   }
 }

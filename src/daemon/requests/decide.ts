@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What to do about one log file, decided without I/O from what xenstore says and what is there.
-// xenstore is the desired state; that something is absent from it closes nothing by itself: the
-// pump waits for the last writer.
+// What to do about one log file: decided without I/O, from its nodes in xenstore and its streams.
+// Nodes are the desired state, but their absence closes nothing: the pump waits for the last writer.
 
 import {
   type Answer,
@@ -16,7 +15,7 @@ import {
 /** One log file in xenstore, read in one transaction. */
 export type Desired =
   | { readonly kind: "gone" }
-  /** A node that somebody else than dom0 may write: not a request. */
+  /** Another domain than dom0 may write this node: not a request. */
   | { readonly kind: "untrusted"; readonly path: string }
   | { readonly kind: "nodes"; readonly nodes: LogNodes };
 
@@ -30,39 +29,48 @@ export interface Present {
   readonly limitBytes: number;
   readonly copies: number;
   readonly overflow: Overflow;
-  /** What was said about values that were written since it was answered and are not used. */
+  /** Why values that were written after it was answered are not used; as it stands in the store. */
   readonly error: string | undefined;
 }
 
 /**
- * `lost`: they were in a store that has lost everything since. That is not an order: the stream goes
- * on until they are seen again and then removed.
+ * `lost`: they were in a store that has lost everything since. That is not an order to close: the
+ * stream goes on until they are seen again and then removed.
  */
 export type NodesSeen = "present" | "gone" | "lost";
 
-export type Action =
+export type Action = Opening | QuickAction;
+
+/** A new stream, with an epoch of its own. */
+type Opening =
   | { readonly kind: "open"; readonly request: LogRequest }
+  /** The same FIFO with a request that has not been answered. */
+  | { readonly kind: "renew"; readonly epoch: string; readonly request: LogRequest };
+
+/** An action that waits for no pump. */
+export type QuickAction =
   | { readonly kind: "nodesGone"; readonly epoch: string }
   | { readonly kind: "nodesBack"; readonly epoch: string }
-  /** The same FIFO with a request that has not been answered: a new epoch. */
-  | { readonly kind: "renew"; readonly epoch: string; readonly request: LogRequest }
   /** The same epoch with another limit or other copies. */
   | { readonly kind: "reconfigure"; readonly epoch: string; readonly request: LogRequest }
   /** Why the values that are there now are not used; `undefined`: they are. */
   | {
       readonly kind: "noteError";
       readonly epoch: string;
-      /** The one that the nodes name. */
+      /** The FIFO that the nodes name. */
       readonly pipe: string;
       readonly error: string | undefined;
     }
-  /** What is written into a refused FIFO is counted, so that its writer does not wait for ever. */
+  /** The FIFO of a refused request is read and counted, or its writer would wait for ever. */
   | { readonly kind: "drainRefused"; readonly pipe: string; readonly nodes: LogNodes }
   | { readonly kind: "announce"; readonly pipe: string; readonly answer: Answer }
   | { readonly kind: "reportUntrusted"; readonly path: string };
 
-/** A stream is told from its successor under the same key by its FIFO, whose name is never used again. */
-export function reconcile(desired: Desired, present: readonly Present[]): readonly Action[] {
+/**
+ * A stream and its successor under the same key have different FIFOs: the name of a FIFO is never
+ * used again.
+ */
+export function decide(desired: Desired, present: readonly Present[]): readonly Action[] {
   switch (desired.kind) {
     case "gone":
       return departures(present, undefined);
@@ -106,7 +114,7 @@ function continuation(nodes: LogNodes, stream: Present): readonly Action[] {
   if (stream.nodes !== "present") {
     const back: Action = { kind: "nodesBack", epoch };
     if (nodes.state === "ready") return [back, ...adjustment(nodes, stream)];
-    // Written again after the store had lost them: nobody has asked for anything new.
+    // Written again after the store had lost them: not a new request.
     return [back, { kind: "announce", pipe, answer: { state: "ready" } }];
   }
   if (nodes.state === "ready") return adjustment(nodes, stream);
@@ -124,7 +132,7 @@ function continuation(nodes: LogNodes, stream: Present): readonly Action[] {
   }
 }
 
-/** What a served request may change about its stream, which otherwise goes on as it is. */
+/** Limit and copies of a served request may change; with other changes the stream goes on as it is. */
 function adjustment(nodes: LogNodes, stream: Present): readonly Action[] {
   const parsed = parseRequest(nodes);
   switch (parsed.kind) {
@@ -155,7 +163,7 @@ function findRepiped(nodes: LogNodes, present: readonly Present[]): Present | un
   return present.find((stream) => stream.nodes === "present");
 }
 
-/** Nothing if all of that has been said: what the daemon writes wakes it up again. */
+/** Never rewrites an unchanged value: the write comes back as an event and would loop. */
 function remark(nodes: LogNodes, stream: Present, sentence: string | undefined): readonly Action[] {
   const error = sentence === undefined ? undefined : errorValue(sentence);
   if (nodes.error === error && stream.error === error) return [];

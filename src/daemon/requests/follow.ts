@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// The daemon's one connection to xenstore and all that follows it: requests, dead domains, orphaned
-// FIFOs. Waits for a server for as long as it takes, and for the next one when that is gone.
+// The daemon's one connection to xenstore, and what follows it: requests, dead domains, orphaned
+// FIFOs. Waits for a server without a limit, and for the next one when that is gone.
 
-import { parseKeyText } from "../../contract/index.ts";
+import { libxlRoot, parseKeyText, scopeOfEvent } from "../../contract/index.ts";
 import type { DaemonStatus } from "../../control/index.ts";
 import type { EmitEvent } from "../../observe/index.ts";
 import type { Places } from "../../places/index.ts";
 import type { StreamRecord } from "../../pump/index.ts";
 import { connectXenstore, type XenstoreClient } from "../../xenstore/index.ts";
-import { DeadDomains } from "../collect/index.ts";
+import { DeadDomains, OrphanFifos } from "../collect/index.ts";
 import type { Streams } from "../streams/index.ts";
 import { Reconciler } from "./reconciler.ts";
 import type { Refusals } from "./refusals.ts";
@@ -20,23 +20,21 @@ export interface XenstoreFollowerOptions {
   readonly emit: EmitEvent;
   /** Called before each try to connect. */
   readonly beforeConnect: () => Promise<void>;
-  /** A bug: nobody follows xenstore any more. */
+  /** A bug: xenstore is not followed any more. */
   readonly onFailure: (error: unknown) => void;
 }
 
-/** As old as a FIFO has to be to be collected. */
-const sweepEveryMs = 60 * 60 * 1000;
-/** Longer than any host is up; Node's timers hold no more. */
-const foreverMs = 2 ** 31 - 1;
+/** Longer than any host is up; a timer of Node.js cannot be longer. */
+const connectMsMax = 2 ** 31 - 1;
 
 export class XenstoreFollower implements AsyncDisposable {
   readonly #options: XenstoreFollowerOptions;
   readonly #client: Promise<XenstoreClient>;
   readonly #ending: AbortController = new AbortController();
   #reconciler: Reconciler | undefined;
-  #sweeping: NodeJS.Timeout | undefined;
+  #orphanFifos: OrphanFifos | undefined;
   #state: DaemonStatus["xenstore"] = "lost";
-  /** Resolves when all that was in the store has been looked at for the first time. */
+  /** Resolves when all requests in the store have been looked at for the first time. */
   readonly firstRead: Promise<void>;
 
   constructor(options: XenstoreFollowerOptions) {
@@ -44,7 +42,7 @@ export class XenstoreFollower implements AsyncDisposable {
     const { places, emit } = options;
     this.#client = connectXenstore({
       socketPath: places.xenstorePaths,
-      timeoutMs: foreverMs,
+      timeoutMs: connectMsMax,
       signal: this.#ending.signal,
       beforeConnect: options.beforeConnect,
       onState: (state) => {
@@ -59,9 +57,7 @@ export class XenstoreFollower implements AsyncDisposable {
     this.firstRead = new Promise((resolve) => {
       this.#client
         .then((client) => this.#follow(client, resolve))
-        .catch((error: unknown) => {
-          if (!this.#ending.signal.aborted) options.onFailure(error);
-        });
+        .catch((error: unknown) => this.#failed(error));
     });
   }
 
@@ -72,12 +68,13 @@ export class XenstoreFollower implements AsyncDisposable {
   /** Looks at a stream's request again, for a reason that is not in xenstore. */
   lookAt(record: StreamRecord): void {
     const key = parseKeyText(record.key);
-    if (key !== undefined) this.#reconciler?.lookAt(key).catch(this.#options.onFailure);
+    if (key === undefined) return;
+    this.#reconciler?.lookAt({ kind: "logfile", key }).catch(this.#options.onFailure);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    clearInterval(this.#sweeping);
-    // Without a server there is no client yet, and might never be one.
+    this.#orphanFifos?.[Symbol.dispose]();
+    // Without a server there is no client yet, and there may never be one.
     this.#ending.abort();
     await this.#client.then((client) => client.close()).catch(() => {});
   }
@@ -85,28 +82,49 @@ export class XenstoreFollower implements AsyncDisposable {
   async #follow(client: XenstoreClient, onFirstRead: () => void): Promise<void> {
     const { streams, refusals, emit } = this.#options;
     const deadDomains = new DeadDomains(client, emit);
-    this.#reconciler = new Reconciler({
-      client,
-      streams,
-      refusals,
-      deadDomains,
-      emit,
-      onFirstRead: () => {
-        onFirstRead();
-        this.#startSweeping();
-      },
+    this.#reconciler = new Reconciler({ client, streams, refusals, deadDomains, emit });
+    const requests = this.#followRequests(client, this.#reconciler, () => {
+      onFirstRead();
+      this.#collectFifos(client);
     });
-    await Promise.all([this.#reconciler.run(), deadDomains.run()]);
+    await Promise.all([requests, deadDomains.run()]);
   }
 
-  #startSweeping(): void {
+  /** Does not wait for a look: an event that comes during one belongs to the next one. */
+  async #followRequests(
+    client: XenstoreClient,
+    reconciler: Reconciler,
+    onRead: () => void,
+  ): Promise<void> {
+    for await (const { path } of await client.watch(libxlRoot)) {
+      const scope = scopeOfEvent(path);
+      if (scope.kind === "unrelated") continue;
+      reconciler
+        .lookAt(scope)
+        .then(() => {
+          if (scope.kind === "everything") onRead();
+        })
+        .catch((error: unknown) => this.#failed(error));
+    }
+  }
+
+  #collectFifos(client: XenstoreClient): void {
     // The first read may end after the follower has.
-    if (this.#sweeping !== undefined || this.#ending.signal.aborted) return;
-    const sweep = (): void => {
-      const { places, onFailure } = this.#options;
-      this.#reconciler?.sweep(places.fifoDirectory).catch(onFailure);
-    };
-    sweep();
-    this.#sweeping = setInterval(sweep, sweepEveryMs);
+    if (this.#orphanFifos !== undefined || this.#ending.signal.aborted) return;
+    const { places, streams, refusals, emit, onFailure } = this.#options;
+    this.#orphanFifos = new OrphanFifos({
+      client,
+      fifoDirectory: places.fifoDirectory,
+      pipesInUse: () => [
+        ...streams.live.map(({ record }) => record.pipe),
+        ...refusals.held.map(({ pipe }) => pipe),
+      ],
+      emit,
+      onFailure,
+    });
+  }
+
+  #failed(error: unknown): void {
+    if (!this.#ending.signal.aborted) this.#options.onFailure(error);
   }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Requests that were refused, as long as their nodes are there: what is written into their FIFOs is
-// counted and thrown away. They are read from xenstore again by the next daemon.
+// Requests that were refused, while their nodes are there: what is written into their FIFOs is counted
+// and thrown away. The next daemon reads them from xenstore again.
 
 import { closeSync, constants } from "node:fs";
 import { keyText, type LogfileKey, type LogNodes, relativeBelow } from "../../contract/index.ts";
@@ -31,6 +31,10 @@ export class Refusals implements Disposable {
     return [...this.#held.values()];
   }
 
+  has(key: LogfileKey): boolean {
+    return this.#held.has(keyText(key));
+  }
+
   /** The request under the key, refused; a FIFO that is drained already goes on being drained. */
   hold(key: LogfileKey, pipe: string, nodes: LogNodes): void {
     const text = keyText(key);
@@ -41,8 +45,8 @@ export class Refusals implements Disposable {
   }
 
   /**
-   * The nodes under the key are gone, or are about the FIFO `pipe` now. The same FIFO is kept: whoever
-   * writes into it must not find it without a reader while the request is looked at anew.
+   * The nodes under the key are gone, or name the FIFO `pipe` now. The same FIFO is kept open: a
+   * writer that opens it while the request is looked at again must find a reader.
    */
   release(key: LogfileKey, pipe?: string): void {
     const held = this.#held.get(keyText(key));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Streams after their end, for `list --all` and for whoever waits for one; the oldest are forgotten.
+// Streams after their end, for `list --all` and for requests that wait for an end; the oldest are
+// forgotten.
 
 import type { StreamRecord, StreamReport } from "../../pump/index.ts";
 
@@ -10,11 +11,11 @@ export interface ClosedStream {
 
 const closedMax = 256;
 
-type Tell = (closed: ClosedStream | undefined) => void;
+type Resolve = (closed: ClosedStream | undefined) => void;
 
 export class ClosedStreams {
   readonly #closed: Map<string, ClosedStream> = new Map();
-  readonly #waiting: Map<string, Set<Tell>> = new Map();
+  readonly #waiting: Map<string, Set<Resolve>> = new Map();
 
   get all(): readonly ClosedStream[] {
     return [...this.#closed.values()];
@@ -27,12 +28,12 @@ export class ClosedStreams {
       if (this.#closed.size <= closedMax) break;
       this.#closed.delete(oldest);
     }
-    this.tell(epoch);
+    this.resolveWaiting(epoch);
   }
 
-  /** Tells whoever waits for the stream: its end, or that there is none to wait for any more. */
-  tell(epoch: string): void {
-    for (const tell of this.#waiting.get(epoch) ?? []) tell(this.#closed.get(epoch));
+  /** Resolves all waits for the stream: with its end, or with `undefined` if it is forgotten. */
+  resolveWaiting(epoch: string): void {
+    for (const resolve of this.#waiting.get(epoch) ?? []) resolve(this.#closed.get(epoch));
     this.#waiting.delete(epoch);
   }
 
@@ -43,14 +44,14 @@ export class ClosedStreams {
     const waiting = this.#waiting.get(epoch) ?? new Set();
     this.#waiting.set(epoch, waiting);
     return await new Promise((resolve) => {
-      const tell: Tell = (result) => {
+      const end: Resolve = (result) => {
         signal.removeEventListener("abort", onAbort);
-        waiting.delete(tell);
+        waiting.delete(end);
         resolve(result);
       };
-      const onAbort = (): void => tell(undefined);
+      const onAbort = (): void => end(undefined);
       signal.addEventListener("abort", onAbort);
-      waiting.add(tell);
+      waiting.add(end);
     });
   }
 }

@@ -2,5 +2,6 @@
 // The streams of the daemon: in memory, on tmpfs, and in the pump of their file system.
 
 export type { ClosedStream } from "./closed-streams.ts";
+export type { LiveStream } from "./live-streams.ts";
 export { StreamTable } from "./stream-table.ts";
-export { type LiveStream, type Opened, Streams } from "./streams.ts";
+export { type Opened, Streams } from "./streams.ts";

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// The streams of this daemon: in memory, on tmpfs, and in the pump of their file system. What they
-// should be comes from elsewhere (`reconciler.ts`); this is what they are.
+// The streams of this daemon as they are: in memory, on tmpfs, and in the pump of their file system.
+// What they should be is decided in requests/.
 
 import { dirname } from "node:path";
 import { describeErrno, errnoNameOf } from "../../kernel/index.ts";
 import type { EmitEvent } from "../../observe/index.ts";
 import type { Places } from "../../places/index.ts";
+import { RetryTimer } from "../../program/index.ts";
 import type { FromPump, StreamRecord, StreamReport } from "../../pump/index.ts";
-import type { FifoKeeper } from "../../vault/index.ts";
+import type { Vault } from "../../vault/index.ts";
 import { fileSystemOf, type PumpProcess, readMounts } from "../pumps/index.ts";
 import { type ClosedStream, ClosedStreams } from "./closed-streams.ts";
+import { type LiveStream, LiveStreams } from "./live-streams.ts";
+import { eventOf } from "./pump-events.ts";
 import { type OpenRequest, recordOf } from "./stream-request.ts";
 import type { StreamTable } from "./stream-table.ts";
 
@@ -17,39 +20,23 @@ export type Opened =
   | { readonly kind: "opened" }
   | { readonly kind: "refused"; readonly reason: string };
 
-/** A stream and what the main process knows of it. */
-export interface LiveStream {
-  record: StreamRecord;
-  readonly fileSystem: string;
-  /** Asked for in this life of the daemon, or taken up again from the table. */
-  readonly origin: "new" | "restored";
-  /** `opening` until the pump has answered for the first time. */
-  phase: "opening" | "open";
-  report: StreamReport | undefined;
-  /** Why values that were written later are not used. */
-  error: string | undefined;
-  /** Why it could not be opened the last time; said once, however often it is tried. */
-  refusal: string | undefined;
-  retry: NodeJS.Timeout | undefined;
-}
-
 /** How often a stream is tried again whose log cannot be opened. */
-const reopenDelayMs = 1000;
+const reopenBackoff = { firstMs: 1000, maxMs: 1000 };
 
 export interface StreamsOptions {
   readonly places: Places;
   readonly table: StreamTable;
   readonly emit: EmitEvent;
-  readonly fifoKeeper: FifoKeeper;
+  readonly vault: Vault;
   /** Makes the pump of a file system, and starts it. */
   readonly pumpFor: (fileSystem: string, directory: string) => PumpProcess;
-  /** A stream that was taken up again is open now: nobody has answered its request yet. */
+  /** A stream of the table is open again: its request may not have been answered. */
   readonly onRestored: (record: StreamRecord) => void;
 }
 
 export class Streams {
   readonly #options: StreamsOptions;
-  readonly #live: Map<string, LiveStream> = new Map();
+  readonly #live: LiveStreams = new LiveStreams();
   readonly #closed: ClosedStreams = new ClosedStreams();
   readonly #opening: Map<string, (answer: Opened) => void> = new Map();
   #sequence = 0;
@@ -59,14 +46,19 @@ export class Streams {
   }
 
   get live(): readonly LiveStream[] {
-    return [...this.#live.values()];
+    return this.#live.all;
+  }
+
+  /** The streams of one request, FIFO or log. */
+  having(field: "key" | "pipe" | "file", value: string): readonly LiveStream[] {
+    return this.#live.having(field, value);
   }
 
   get closed(): readonly ClosedStream[] {
     return this.#closed.all;
   }
 
-  /** Goes on with the streams of the table, before anybody asks xenstore. */
+  /** Goes on with the streams of the table, before xenstore is read. */
   restore(): void {
     for (const record of this.#options.table.load()) {
       this.#sequence = Math.max(this.#sequence, record.sequence);
@@ -75,8 +67,8 @@ export class Streams {
   }
 
   /**
-   * Begins a stream with a new epoch; resolves when its pump has it, or will not. The FIFO of a stream
-   * that is there ends that one's epoch.
+   * Begins a stream with a new epoch; resolves when its pump has opened it, or refuses. An earlier
+   * stream with the same FIFO ends.
    */
   async open(request: OpenRequest): Promise<Opened> {
     this.#sequence += 1;
@@ -85,7 +77,7 @@ export class Streams {
     const { record } = parsed;
     try {
       const fileSystem = fileSystemOf(record.file, readMounts());
-      const before = this.live.find(({ record: { pipe } }) => pipe === record.pipe);
+      const [before] = this.#live.having("pipe", record.pipe);
       if (before !== undefined && before.fileSystem !== fileSystem) {
         return refused(
           `file is "${record.file}", on another file system than before; remove the request and make a new one`,
@@ -119,7 +111,7 @@ export class Streams {
     this.#pumpOf(stream).send({ type: "nodesBack", epoch });
   }
 
-  /** Another bound from now on; the record comes first, so that a pump which is started now has it. */
+  /** Changes the bound. The record comes first, so that a pump which is started now has it. */
   reconfigure(epoch: string, limitBytes: number, copies: number): void {
     const stream = this.#live.get(epoch);
     if (stream === undefined) return;
@@ -147,14 +139,16 @@ export class Streams {
     try {
       this.#options.table.add(stream.record);
     } catch (error) {
-      // The next daemon reads it from xenstore: it only learns it later.
+      // The next daemon reads it from xenstore, later than it would from the table.
       if (errnoNameOf(error) === undefined) throw error;
     }
   }
 
   /** Resolves when the stream is closed; with `undefined` if it is not known, or after `signal`. */
   async waitClosed(epoch: string, signal: AbortSignal): Promise<ClosedStream | undefined> {
-    const known = this.#live.has(epoch) || this.closed.some(({ record }) => record.epoch === epoch);
+    const known =
+      this.#live.get(epoch) !== undefined ||
+      this.closed.some(({ record }) => record.epoch === epoch);
     return known ? await this.#closed.wait(epoch, signal) : undefined;
   }
 
@@ -169,14 +163,14 @@ export class Streams {
     }
   }
 
-  /** A pump has started: it knows nothing yet. */
-  tellPump(fileSystem: string): void {
+  /** The pump of a file system has started, and has no streams yet. */
+  openAllIn(fileSystem: string): void {
     for (const stream of this.live) {
-      if (stream.fileSystem === fileSystem) this.#tell(stream);
+      if (stream.fileSystem === fileSystem) this.#openInPump(stream);
     }
   }
 
-  /** A file system whose pump cannot start takes no streams. */
+  /** The pump of a file system cannot start: it takes no streams. */
   refuseAll(fileSystem: string, reason: string): void {
     for (const { record, fileSystem: own } of this.live) {
       if (own === fileSystem) this.#refused(record.epoch, reason, "other");
@@ -188,62 +182,27 @@ export class Streams {
       case "opened":
         this.#opened(message.epoch);
         break;
-      case "refused":
+      case "notOpened":
         this.#refused(message.epoch, message.reason, message.cause);
         break;
       case "closed":
         this.#end(message.report);
         break;
-      case "stalled":
-        this.#options.emit({
-          kind: "StreamStalled",
-          key: this.#keyOf(message.epoch),
-          reason: message.reason,
-        });
-        break;
-      case "resumed":
-        this.#options.emit({ kind: "StreamResumed", key: this.#keyOf(message.epoch) });
-        break;
-      case "recovered":
-        this.#options.emit({
-          kind: "StageRecovered",
-          epoch: message.epoch,
-          bytes: message.bytes,
-        });
-        break;
-      case "lost":
-        this.#options.emit({
-          kind: "StageLost",
-          key: this.#keyOf(message.epoch),
-          bytes: message.bytes,
-          certainty: message.certainty,
-        });
-        break;
-      case "interfered":
-        this.#options.emit({
-          kind: "LogInterfered",
-          key: this.#keyOf(message.epoch),
-          what: message.what,
-        });
-        break;
-      case "orphaned":
-        this.#options.emit({ kind: "StageOrphaned", bytes: message.bytes });
-        break;
-      case "started":
-      case "holderReplaced":
-      case "stopped":
-      case "report":
-        break;
+      default: {
+        const event = eventOf(message, (epoch) => this.#keyOf(epoch));
+        if (event !== undefined) this.#options.emit(event);
+      }
     }
   }
 
-  /** Forgets a stream that nobody will go on with. */
+  /** Forgets a stream that has ended. */
   forget(stream: LiveStream): void {
     const { epoch } = stream.record;
-    this.#options.fifoKeeper.forget(epoch);
-    this.#live.delete(epoch);
+    stream.retry.cancel();
+    this.#options.vault.forget(epoch);
+    this.#live.delete(stream);
     this.#options.table.remove(epoch);
-    this.#closed.tell(epoch);
+    this.#closed.resolveWaiting(epoch);
   }
 
   #begin(record: StreamRecord, fileSystem: string, origin: LiveStream["origin"]): void {
@@ -254,15 +213,19 @@ export class Streams {
       phase: "opening",
       report: undefined,
       error: undefined,
-      refusal: undefined,
-      retry: undefined,
+      retry: new RetryTimer({
+        backoff: reopenBackoff,
+        attempt: () => this.#openInPump(stream),
+        onFailure: (reason) => this.#reportRefusal(record.key, reason, false),
+        unref: true,
+      }),
     };
-    this.#options.fifoKeeper.keep(record);
-    this.#live.set(record.epoch, stream);
-    this.#tell(stream);
+    this.#options.vault.keep(record);
+    this.#live.add(stream);
+    this.#openInPump(stream);
   }
 
-  #tell(stream: LiveStream): void {
+  #openInPump(stream: LiveStream): void {
     const pump = this.#pumpOf(stream);
     pump.send({ type: "open", record: stream.record });
     const { epoch, nodes } = stream.record;
@@ -278,8 +241,7 @@ export class Streams {
     if (stream === undefined) return;
     const first = stream.phase === "opening";
     stream.phase = "open";
-    stream.refusal = undefined;
-    clearTimeout(stream.retry);
+    stream.retry.succeeded();
     this.#answer(epoch, { kind: "opened" });
     if (!first) return;
     const { key, file } = stream.record;
@@ -288,29 +250,24 @@ export class Streams {
   }
 
   /**
-   * Final for a new request. A stream that was open once has a writer that counts on it, so whatever
-   * is in its way is waited for; only when its FIFO is gone, or has its next epoch, there is nothing
-   * left to go on with.
+   * Final for a new request. A stream that was open once has a writer that depends on it, so it is
+   * tried again; it ends only when its FIFO is gone or has its next epoch.
    */
   #refused(epoch: string, reason: string, cause: "noFifo" | "renewed" | "other"): void {
     const stream = this.#live.get(epoch);
     if (stream === undefined) return;
-    const { key } = stream.record;
     const isFinal = cause !== "other" || (stream.origin === "new" && stream.phase === "opening");
-    if (reason !== stream.refusal) {
-      this.#options.emit({ kind: "StreamRefused", key, reason, final: isFinal });
-    }
-    stream.refusal = reason;
-    if (isFinal) {
-      this.forget(stream);
-      this.#answer(epoch, refused(reason));
+    if (!isFinal) {
+      stream.retry.failed(reason);
       return;
     }
-    // One attempt at a time, also when a pump that is started anew has been told meanwhile.
-    clearTimeout(stream.retry);
-    stream.retry = setTimeout(() => {
-      if (this.#live.has(epoch)) this.#tell(stream);
-    }, reopenDelayMs).unref();
+    this.#reportRefusal(stream.record.key, reason, true);
+    this.forget(stream);
+    this.#answer(epoch, refused(reason));
+  }
+
+  #reportRefusal(key: string, reason: string, final: boolean): void {
+    this.#options.emit({ kind: "StreamRefused", key, reason, final });
   }
 
   #answer(epoch: string, answer: Opened): void {

@@ -6,7 +6,6 @@ export { type ReplaceOptions, replaceFile, replaceFileLater } from "./replace-fi
 export {
   type Backoff,
   pause,
-  pauseMs,
   type RetryOptions,
   RetryTimer,
   type RetryTimerOptions,
@@ -16,4 +15,5 @@ export {
   type WaitOptions,
   waitUntil,
 } from "./retry.ts";
+export { type Shape, type Shaped, shapeSchema } from "./shape.ts";
 export { probeSocket, type SocketState } from "./socket-probe.ts";

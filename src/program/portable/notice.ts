@@ -25,7 +25,7 @@ export function giveNotice(descriptor: number | undefined, notice: Notice): void
     writeSync(descriptor, formatNotice(notice));
     closeSync(descriptor);
   } catch {
-    // The parent is gone; the program is needed all the same.
+    // The parent is gone; the program is needed nevertheless.
   }
 }
 

@@ -14,7 +14,7 @@ export interface Backoff {
 const doublingsMax = 30;
 
 /** The pause before try number `retry` (0, 1, 2 …). */
-export function pauseMs({ firstMs, maxMs }: Backoff, retry: number): number {
+function pauseMs({ firstMs, maxMs }: Backoff, retry: number): number {
   return Math.min(maxMs, firstMs * 2 ** Math.min(retry, doublingsMax));
 }
 
@@ -143,7 +143,7 @@ export class RetryTimer {
   }
 }
 
-/** What is the same for the same trouble. */
+/** The same text for the same trouble. */
 export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

@@ -84,7 +84,7 @@ export function currentRoot(call: Call): TreeNode {
 }
 
 /** findNode(call, path, access) is the node, if there is one and the client may do that with
- * it. Whether a node exists is told only to who may do the same above it. */
+ * it. Only a client that may do the same above it learns whether a node exists. */
 export function findNode(call: Call, path: string, access: Access): TreeNode | WireErrorCode {
   const { transaction } = call;
   if (transaction !== undefined) {
@@ -103,12 +103,12 @@ export function findNode(call: Call, path: string, access: Access): TreeNode | W
   if (node !== undefined)
     return mayAccess(call.subject, node.permissions, access) ? node : "EACCES";
   for (let above = path; node === undefined; node = getNode(root, above)) above = parentPath(above);
-  // Who may change what is there may know what is missing (errno_from_parents).
+  // A client that may change a node may learn that one below it is missing (errno_from_parents).
   const needed = access === "own" ? "write" : access;
   return mayAccess(call.subject, node.permissions, needed) ? "ENOENT" : "EACCES";
 }
 
-/** makeChange(call, made) changes the transaction's tree, or the store's and tells the watches. */
+/** makeChange(call, made) changes the transaction's tree, or the store's and sends watch events. */
 export function makeChange(call: Call, made: Change): void {
   const { store, transaction } = call;
   if (transaction === undefined) {
@@ -119,13 +119,13 @@ export function makeChange(call: Call, made: Change): void {
   change(transaction, store.root, made, store.generation);
 }
 
-/** changeStore(call, made) changes the store's tree at once, and tells the watches. */
+/** changeStore(call, made) changes the store's tree at once, and sends watch events. */
 export function changeStore(call: Call, made: Change): void {
   const { store } = call;
   store.generation += 1;
   const before = store.root;
   store.root = applyChange(before, made, store.generation);
-  // C xenstored tells of a removed subtree from below, while what is above is still there.
+  // C xenstored sends the events of a removed subtree from below, before the nodes above are gone.
   const above = made.kind === "remove" ? before : store.root;
   if (store.watches.byPath.size > 0) tellWatches(call, before, changedPaths(before, made), above);
 }

@@ -19,7 +19,7 @@ export type Change =
       readonly path: string;
       /** undefined makes the node and leaves an existing one as it is. */
       readonly value: Uint8Array | undefined;
-      /** Owner of what is made on the way; undefined: the owner of the node above. */
+      /** Owner of the nodes made on the way; undefined: the owner of the node above. */
       readonly creator: number | undefined;
     }
   | { readonly kind: "remove"; readonly path: string }

@@ -27,7 +27,7 @@ export interface ClientConnection {
 export interface ClientHandlers {
   /** How many replies may wait for the client to read before it is not read from any more. */
   repliesMax(): number;
-  /** Handles a request; what it sends to anybody is flushed by onIdle. */
+  /** Handles a request; onIdle flushes what it sends, to all clients. */
   onRequest(message: XenstoreMessage): void;
   /** Called when the requests that could be handled were handled. */
   onIdle(): void;

@@ -33,7 +33,7 @@ export function introduce(call: Call): Outcome {
   // It is there from the start and stays as it is.
   if (domid === 0) return ok;
   const known = store.domains.get(domid);
-  // Again for a known domain only renews its event channel, and tells nobody.
+  // Again for a known domain only renews its event channel, and fires no watch.
   const domain = {
     gfn,
     eventChannel,

@@ -22,8 +22,3 @@ export class XenstoreServerError extends Error {
     this.code = code;
   }
 }
-
-/** reasonOf(cause) is the message of whatever was thrown. */
-export function reasonOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
-}

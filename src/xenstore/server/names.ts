@@ -38,7 +38,7 @@ export function resolveWatchPath(
   return text.startsWith("@") ? check(text, parseWatchPath) : resolvePath(text, domid, bytesMax);
 }
 
-/** isSpecialPath(path) tells whether `path` names an event and no node. */
+/** isSpecialPath(path) is true if `path` names an event and not a node. */
 export function isSpecialPath(path: string): boolean {
   return path.startsWith("@");
 }

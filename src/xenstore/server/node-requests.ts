@@ -116,7 +116,7 @@ export function setPermissions(call: Call): Outcome {
   return ok;
 }
 
-/** Whether the client may write `value` there, and make what is missing on the way. */
+/** Whether the client may write `value` there, and make the missing nodes above. */
 function isWithinQuota(call: Call, path: string, value: Uint8Array): boolean {
   if (isPrivileged(call.subject)) return true;
   const root = currentRoot(call);

@@ -21,7 +21,7 @@ export type Delivery =
   | { readonly kind: "event"; readonly event: Event }
   | { readonly kind: "reply"; readonly message: XenstoreMessage };
 
-/** What is not here is answered with ENOSYS. */
+/** A type that is not here is answered with ENOSYS. */
 const handlers: Partial<Record<MessageName, (call: Call) => Outcome>> = {
   CONTROL: control,
   DIRECTORY: nodes.directory,
@@ -50,7 +50,7 @@ const handlers: Partial<Record<MessageName, (call: Call) => Outcome>> = {
 };
 
 /**
- * handleRequest(store, session, message) does what `message` asks and returns what is to be
+ * handleRequest(store, session, message) performs the request and returns what is to be
  * sent, in order: events it caused, the reply, the first event of a new watch.
  */
 export function handleRequest(
@@ -76,7 +76,7 @@ function answer(
   const name = messageName(message.type);
   const handler = name === undefined ? undefined : handlers[name];
   if (handler === undefined) return "ENOSYS";
-  // Watches belong to the connection, whatever transaction the header names.
+  // Watches belong to the connection, not to the transaction that the header names.
   const inTransaction = message.txId !== 0 && name !== "WATCH" && name !== "UNWATCH";
   const transaction = inTransaction ? session.transactions.get(message.txId) : undefined;
   if (inTransaction && transaction === undefined) return "ENOENT";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // An xenstored in this process: one store, one socket. Every client of it is dom0, as with Xen's
-// own servers: whoever may open the socket may do everything. A domain may have a socket too, in
+// own servers: a client that may open the socket may do everything. A domain may have a socket too, in
 // the place of its ring.
 
 import { createServer, type Server, type Socket } from "node:net";

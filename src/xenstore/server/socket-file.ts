@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Makes the listening socket, for the owner only, and takes over the file that a server which
-// was killed left behind. Never removes what somebody answers on, nor what is no socket.
+// was killed left behind. Never removes a socket on which a server answers, nor another kind of file.
 
 import { chmodSync, lstatSync, unlinkSync } from "node:fs";
-import { connect, type Server } from "node:net";
+import type { Server } from "node:net";
 import { isMainThread } from "node:worker_threads";
-import { reasonOf, XenstoreServerError } from "./errors.ts";
+import { probeSocket, reasonOf } from "../../program/portable/index.ts";
+import { XenstoreServerError } from "./errors.ts";
 
 /** Xen's servers have a backlog of 1, and a burst of clients gets EAGAIN from connect(). */
 const backlog = 511;
@@ -38,7 +39,7 @@ function listen(server: Server, socketPath: string): Promise<void> {
       server.off("error", reject);
       resolve();
     });
-    // Nobody else may connect between bind and chmod. Node binds before listen() returns, so
+    // No other user may connect between bind and chmod. Node binds before listen() returns, so
     // the mask is narrow for that long; what another thread creates meanwhile, a folder too,
     // stays usable to its owner. A worker may not set it: there only chmod protects the socket.
     const umask = isMainThread ? process.umask(0o077) : undefined;
@@ -58,25 +59,13 @@ async function removeStale(socketPath: string): Promise<void> {
   const found = lstatSync(socketPath, { throwIfNoEntry: false });
   if (found === undefined) return;
   if (!found.isSocket()) throw inUse("it is there and is no socket");
-  const code = await connectCode(socketPath);
-  if (code !== "ECONNREFUSED" && code !== "ENOENT") throw inUse("another server answers there");
+  const state = await probeSocket(socketPath);
+  if (state === "answers" || state === "silent") throw inUse("another server answers there");
   try {
     unlinkSync(socketPath);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw failed(socketPath, error);
   }
-}
-
-/** The error code of an attempt to connect, undefined when it succeeded. */
-function connectCode(socketPath: string): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    const socket = connect({ path: socketPath });
-    socket.once("connect", () => {
-      socket.destroy();
-      resolve(undefined);
-    });
-    socket.once("error", (error: NodeJS.ErrnoException) => resolve(error.code));
-  });
 }
 
 function failed(socketPath: string, reason: unknown): XenstoreServerError {

@@ -7,7 +7,7 @@
 import { writeSync } from "node:fs";
 import { Socket, type SocketConstructorOpts } from "node:net";
 
-/** What is read at once; taken by its reader before the next read of anybody. */
+/** Bytes read at once; their reader takes them before any connection reads again. */
 const readBuffer = Buffer.allocUnsafe(64 * 1024);
 
 interface Handle {
@@ -53,7 +53,7 @@ function writeNow({ fd = -1 }: Handle, bytes: Buffer): number {
   try {
     return writeSync(fd, bytes);
   } catch {
-    // EAGAIN, or an error that the stream meets again and tells as an event.
+    // EAGAIN, or an error that the stream meets again and reports as an event.
     return 0;
   }
 }

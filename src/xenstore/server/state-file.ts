@@ -4,9 +4,10 @@
 // took, whichever is longer; a killed process loses what was younger. There is no fsync: a crash
 // of the whole machine may lose the file, which belongs on a tmpfs like the socket.
 
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import { reasonOf, XenstoreServerError } from "./errors.ts";
+import { reasonOf, replaceFileLater } from "../../program/portable/index.ts";
+import { XenstoreServerError } from "./errors.ts";
 import { formatSnapshot, parseSnapshot } from "./snapshot.ts";
 import { createStore, type Store } from "./store.ts";
 
@@ -41,7 +42,7 @@ export async function openStateFile(
       const startMs = performance.now();
       const kept = keptOf(store);
       try {
-        await writeWhole(path, formatSnapshot(store));
+        await replaceFileLater(path, formatSnapshot(store));
         written = kept;
       } catch (error) {
         const message = `cannot write ${path}: ${reasonOf(error)}`;
@@ -94,12 +95,6 @@ async function load(path: string): Promise<Store> {
     const message = `cannot use ${path}: ${reasonOf(error)}`;
     throw new XenstoreServerError("STATE_UNREADABLE", message, error);
   }
-}
-
-async function writeWhole(path: string, text: string): Promise<void> {
-  const beside = `${path}.tmp`;
-  await writeFile(beside, text, { mode: 0o600 });
-  await rename(beside, path);
 }
 
 /** Rests until the time is over, or at once when the server closes. */

@@ -118,7 +118,7 @@ export function pathsBelow(path: string, node: TreeNode): string[] {
   return paths;
 }
 
-/** ownedBy(root, domid) lists what a domain owns, without what is below such a node. */
+/** ownedBy(root, domid) lists the nodes of a domain, without nodes below them. */
 export function ownedBy(root: TreeNode, domid: number): string[] {
   const found: string[] = [];
   const look = (path: string, node: TreeNode): void => {
@@ -130,7 +130,7 @@ export function ownedBy(root: TreeNode, domid: number): string[] {
 }
 
 /** withoutEntries(node, domid) has all entries for the domain marked as ignored, so that they do
- * not serve the next one of its number. This is no change of a node that anybody could see. */
+ * not serve the next one of its number. No client can see this change. */
 export function withoutEntries(node: TreeNode, domid: number): TreeNode {
   let { children } = node;
   for (const { name, value } of entriesOf(node.children)) {

@@ -5,23 +5,21 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { wholeLog } from "../../support/chain.ts";
-import { fifoKeeperOf } from "../../support/daemon.ts";
 import { waitFor } from "../../support/wait.ts";
 import { Bench, noFlood } from "./fixture.ts";
 
-describe("main, pump, holder and keeper killed at once", () => {
+describe("main, pump and vault killed at once", () => {
   it("lose what a stage held, say so, and lose nothing else", {
     skip: noFlood,
   }, async () => {
     await using bench = await Bench.start();
     const { daemon } = bench;
     const flood = await bench.flood("all-killed");
-    const keeper = await waitFor("a keeper", () => fifoKeeperOf(bench.tableDirectory));
     const pump = await bench.freezePumpWithBytes();
     const staged = bench.stagedBytes();
     const bytes = await flood.stop();
-    const holders = bench.holders().map(({ process: { pid } }) => pid);
-    await daemon.kill(daemon.mainPid, pump, keeper, ...holders);
+    const vaults = bench.vaultProcesses().map(({ process: { pid } }) => pid);
+    await daemon.kill(daemon.mainPid, pump, ...vaults);
     await daemon.start();
     await waitFor("what the FIFO held", async () => {
       const [stream] = await daemon.control.streams({ all: false });
@@ -39,10 +37,10 @@ describe("main, pump, holder and keeper killed at once", () => {
     const amount = isExact ? `${staged}` : `up to ${said.bytes}`;
     const marker = `[xenlogd: ${amount} bytes lost, the daemon and the holder of its stages`;
     assert.ok(wholeLog(flood.file).includes(marker), "in the log, too");
-    const lost = daemon.events.filter(({ msg }) => msg === "HolderLost");
+    const lost = daemon.events.filter(({ msg }) => msg === "StagesLost");
     assert.deepEqual(
-      lost.map(({ stages, level }) => [stages, level]),
-      [["lost", "error"]],
+      lost.map(({ level }) => level),
+      ["error"],
     );
   });
 });

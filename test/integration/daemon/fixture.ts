@@ -24,7 +24,13 @@ import {
 } from "../../../src/toolstack/index.ts";
 import { chainOf, chainSizes } from "../../support/chain.ts";
 import { processesIn, readOrEmpty } from "../../support/cli.ts";
-import { fifoKeeperOf, isRunning, TestDaemon } from "../../support/daemon.ts";
+import {
+  isRunning,
+  TestDaemon,
+  type VaultProcessState,
+  vaultPidIn,
+  vaultProcessesIn,
+} from "../../support/daemon.ts";
 import { compileC } from "../../support/programs.ts";
 import { waitFor } from "../../support/wait.ts";
 
@@ -69,9 +75,10 @@ export interface Disk {
 export class Bench implements AsyncDisposable {
   readonly daemon: TestDaemon;
   readonly #mounts: string[] = [];
+  readonly #cleanUps: (() => void)[] = [];
   readonly #writers = new Set<number>();
   readonly #floods: ChildProcess[] = [];
-  readonly #holders = new Set<number>();
+  readonly #vaultPids = new Set<number>();
 
   private constructor(daemon: TestDaemon) {
     this.daemon = daemon;
@@ -100,6 +107,11 @@ export class Bench implements AsyncDisposable {
     this.#mounts.push(path);
     const filler = join(path, fillerName);
     return { path, fill: () => fillUp(filler), free: () => rmSync(filler, { force: true }) };
+  }
+
+  /** Called at the end, when no process of the daemon is left. */
+  defer(cleanUp: () => void): void {
+    this.#cleanUps.push(cleanUp);
   }
 
   /** A domain of that name, and its log. */
@@ -175,10 +187,10 @@ export class Bench implements AsyncDisposable {
   /** Bytes in all stages. Only while their pump is stopped or dead. */
   stagedBytes(): number {
     let bytes = 0;
-    for (const { process: holder, descriptors } of this.holders()) {
-      for (const { fd } of descriptors) {
+    for (const { process: vault, stages } of this.vaultProcesses()) {
+      for (const { fd } of stages) {
         const flags = constants.O_RDONLY | constants.O_NONBLOCK;
-        const stage = openPath(`/proc/${holder.pid}/fd/${fd}`, flags);
+        const stage = openPath(`/proc/${vault.pid}/fd/${fd}`, flags);
         bytes += bytesReadable(stage);
         closeSync(stage);
       }
@@ -186,9 +198,9 @@ export class Bench implements AsyncDisposable {
     return bytes;
   }
 
-  holders(): readonly HolderState[] {
-    const states = holdersIn(this.tableDirectory);
-    for (const state of states) this.#holders.add(state.process.pid);
+  vaultProcesses(): readonly VaultProcessState[] {
+    const states = vaultProcessesIn(this.tableDirectory);
+    for (const state of states) this.#vaultPids.add(state.process.pid);
     return states;
   }
 
@@ -228,46 +240,34 @@ export class Bench implements AsyncDisposable {
     for (const fd of this.#writers) closeSync(fd);
     for (const path of this.#mounts) rmSync(join(path, fillerName), { force: true });
     const { daemon } = this;
-    this.holders();
+    this.vaultProcesses();
     const pumps = daemon.events.map(({ msg, pid }) => (msg === "PumpStarted" ? (pid ?? 0) : 0));
     for (const pid of pumps.filter((pump) => pump > 0 && isRunning(pump))) {
       process.kill(pid, "SIGCONT");
     }
     try {
-      // A killed daemon leaves its store and holder: its successor takes them down.
+      // A killed daemon leaves its store and vault: its successor takes them down.
       const { mainPid } = daemon;
       if (!isRunning(mainPid)) await daemon.start();
     } catch {
       // It has ended in order. Writers that were there then had their FIFOs kept for a successor.
-      if (fifoKeeperOf(this.tableDirectory) !== undefined) await daemon.start();
+      if (vaultPidIn(this.tableDirectory) !== undefined) await daemon.start();
     }
     await daemon.stop();
-    this.holders();
-    const keeper = fifoKeeperOf(this.tableDirectory);
-    if (keeper !== undefined) this.#holders.add(keeper);
+    this.vaultProcesses();
     for (const path of this.#mounts) execFileSync("umount", ["-l", path]);
-    const left = [...pumps.filter((pid) => pid > 0), ...this.#holders].filter(isRunning);
-    left.push(...processesIn(daemon.directory));
+    // A process that was sent SIGKILL a moment ago may still be there.
+    const find = (): readonly number[] => {
+      const known = [...pumps.filter((pid) => pid > 0), ...this.#vaultPids].filter(isRunning);
+      return [...known, ...processesIn(daemon.directory)];
+    };
+    await waitFor("no process", () => find().length === 0, 2000).catch(() => undefined);
+    const left = find();
+    const names = left.map((pid) => readOrEmpty(`/proc/${pid}/cmdline`).replaceAll("\0", " "));
     for (const pid of left) process.kill(pid, "SIGKILL");
+    for (const cleanUp of this.#cleanUps) cleanUp();
     await daemon[Symbol.asyncDispose]();
-    assert.deepEqual(left, [], "processes were left behind");
-  }
-}
-
-export interface HolderState {
-  readonly process: { readonly pid: number };
-  readonly descriptors: readonly { readonly fd: number }[];
-}
-
-/** The holders that a daemon's table knows of, running or not. */
-export function holdersIn(tableDirectory: string): readonly HolderState[] {
-  try {
-    return readdirSync(tableDirectory)
-      .filter((name) => /^holder-.*\.json$/.test(name))
-      .map((name) => JSON.parse(readFileSync(join(tableDirectory, name), "utf8")) as HolderState);
-  } catch (error) {
-    if (errnoNameOf(error) === "ENOENT") return [];
-    throw error;
+    assert.deepEqual(names, [], "processes were left behind");
   }
 }
 
@@ -296,7 +296,7 @@ function statFields(path: string): readonly string[] {
   }
 }
 
-function fillUp(path: string): void {
+export function fillUp(path: string): void {
   const fd = openSync(path, "a");
   const page = Buffer.alloc(4096);
   try {

@@ -22,9 +22,9 @@ import { fileSystemOf, readMounts } from "../../../src/daemon/pumps/file-systems
 import { openPath, tryLock } from "../../../src/kernel/index.ts";
 import { libcFcntl } from "../../../src/kernel/library.ts";
 import { spawnXenlog, testDirectory } from "../../support/cli.ts";
-import { isRunning } from "../../support/daemon.ts";
+import { isRunning, vaultProcessesIn } from "../../support/daemon.ts";
 import { waitFor } from "../../support/wait.ts";
-import { Bench, holdersIn } from "./fixture.ts";
+import { Bench } from "./fixture.ts";
 
 // include/uapi/linux/fcntl.h, include/uapi/asm-generic/fcntl.h
 const F_SETLEASE = 1024;
@@ -70,19 +70,19 @@ describe("a daemon that starts", { concurrency: 2 }, () => {
     assert.equal(bench.count("PumpEnded"), 0);
   });
 
-  it("and cannot, because its pump's lock is a directory, leaves no holder behind", async () => {
+  it("and cannot, because its pump's lock is a directory, leaves no vault behind", async () => {
     await using directory = testDirectory();
     const { path } = directory;
     const table = join(path, "state/table");
     const fileSystem = fileSystemOf(join(path, "log"), readMounts());
     mkdirSync(join(table, `pump-${fileSystem}.lock`), { recursive: true });
     const main = spawnXenlog(["--embedded", "--dir", path], { name: "xenlogd" });
-    const holder = await waitFor("a holder", () => holdersIn(table)[0]?.process.pid);
+    const vault = await waitFor("a vault", () => vaultProcessesIn(table)[0]?.process.pid);
     const { code, stderr } = await main.exited;
     assert.equal(code, 1);
     assert.match(stderr, /the pump for .* cannot start: .*it is a directory \(EISDIR\)\n$/);
-    assert.ok(!isRunning(holder));
-    assert.deepEqual(holdersIn(table), []);
+    assert.ok(!isRunning(vault));
+    assert.deepEqual(vaultProcessesIn(table), []);
   });
 });
 

@@ -6,9 +6,9 @@ import { existsSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { leftBehind, processesIn, spawnXenlog, testDirectory } from "../../support/cli.ts";
-import { isRunning } from "../../support/daemon.ts";
+import { isRunning, vaultPidIn, vaultProcessesIn } from "../../support/daemon.ts";
 import { waitFor } from "../../support/wait.ts";
-import { Bench, holdersIn, noFlood, noMount, pumpsOf } from "./fixture.ts";
+import { Bench, noFlood, noMount, pumpsOf } from "./fixture.ts";
 
 /** What a main process waits for a pump that hangs, and what all the rest may take. */
 const stopMsMax = 10_000 + 3000;
@@ -25,7 +25,7 @@ describe("SIGTERM", { concurrency: 2 }, () => {
     await daemon.kill(pump);
     assert.equal(await daemon.stop(), 0);
     assert.equal(daemon.events.at(-1)?.["strandedBytes"], "unknown");
-    assert.equal(bench.stagedBytes(), staged, "the holder has them");
+    assert.equal(bench.stagedBytes(), staged, "the vault has them");
     await daemon.start();
     await bench.assertWhole(flood, bytes);
   });
@@ -53,7 +53,7 @@ describe("SIGTERM", { concurrency: 2 }, () => {
     assert.equal(await daemon.stop(), 0);
     assert.ok(performance.now() - begun < stopMsMax, `it took ${performance.now() - begun} ms`);
     assert.equal(daemon.events.at(-1)?.["strandedBytes"], "unknown");
-    assert.equal(bench.stagedBytes(), staged, "the holder has them");
+    assert.equal(bench.stagedBytes(), staged, "the vault has them");
     await daemon.kill(pump);
     await daemon.start();
     await bench.assertWhole(flood, bytes);
@@ -95,7 +95,7 @@ describe("SIGTERM", { concurrency: 2 }, () => {
     const { daemon } = bench;
     const handle = await bench.stream("twice");
     const writer = bench.writer(handle);
-    const [holder] = bench.holders();
+    const [vault] = bench.vaultProcesses();
     const pump = await bench.freezePump();
     writeSync(writer, "to be drained\n");
     await bench.beginStop();
@@ -105,8 +105,9 @@ describe("SIGTERM", { concurrency: 2 }, () => {
     assert.equal(await stopped, 0);
     assert.equal(daemon.events.at(-1)?.["strandedBytes"], 0);
     assert.equal(readFileSync(handle.file, "utf8"), "to be drained\n");
-    for (const pid of [pump, holder?.process.pid ?? 0]) assert.ok(!isRunning(pid), `${pid}`);
-    assert.deepEqual(processesIn(daemon.directory), []);
+    for (const pid of [pump, vault?.process.pid ?? 0]) assert.ok(!isRunning(pid), `${pid}`);
+    const kept = vaultPidIn(bench.tableDirectory);
+    assert.deepEqual(processesIn(daemon.directory), [kept], "the writer's FIFO is kept");
     assert.deepEqual(
       leftBehind(daemon.directory).filter((name) => !/\.(log|fifo|log\.xenlogd)$/.test(name)),
       [],
@@ -115,7 +116,7 @@ describe("SIGTERM", { concurrency: 2 }, () => {
 
   const moments: Record<string, (directory: string, mainPid: number) => boolean> = {
     "it has its lock": (directory) => existsSync(join(directory, "run/xenlogd.pid")),
-    "it has a holder": (directory) => holdersIn(join(directory, "state/table")).length > 0,
+    "it has a vault": (directory) => vaultProcessesIn(join(directory, "state/table")).length > 0,
     "its pump begins": (_directory, mainPid) => pumpsOf(mainPid).length > 0,
     "its store begins": (directory) => existsSync(join(directory, "run/xenstored.sock")),
     "it can be asked": (directory) => existsSync(join(directory, "run/control.sock")),
@@ -128,7 +129,8 @@ describe("SIGTERM", { concurrency: 2 }, () => {
       const seen = new Set<number>();
       const look = (): void => {
         for (const pid of pumpsOf(main.pid)) seen.add(pid);
-        for (const holder of holdersIn(join(path, "state/table"))) seen.add(holder.process.pid);
+        for (const vault of vaultProcessesIn(join(path, "state/table")))
+          seen.add(vault.process.pid);
       };
       await waitFor(moment, () => {
         look();
@@ -141,11 +143,11 @@ describe("SIGTERM", { concurrency: 2 }, () => {
       });
       const { code, stderr } = await main.exited;
       assert.equal(code, 0, stderr);
-      assert.ok(seen.size >= 2, "a pump and a holder were there");
+      assert.ok(seen.size >= 2, "a pump and a vault were there");
       assert.deepEqual([...seen].filter(isRunning), []);
       assert.deepEqual(processesIn(path), []);
       assert.deepEqual(leftBehind(path), []);
-      assert.deepEqual(holdersIn(join(path, "state/table")), []);
+      assert.deepEqual(vaultProcessesIn(join(path, "state/table")), []);
     });
   }
 });

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Exactly once, to a sceptic: SIGKILL at random instants of main, pump, both, the holder, and all of
+// Exactly once, to a sceptic: SIGKILL at random instants of main, pump, both, the vault, and all of
 // them, under the flood of several streams that rotate all the time. What is in no file is said to
 // the byte. `npm run test:torture` runs a thousand kills.
 
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import { describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { TestDaemon } from "../../support/daemon.ts";
+import { TestDaemon, vaultProcessesIn } from "../../support/daemon.ts";
 import { Flooded, noFlood } from "../../support/flooded.ts";
 import { randomFrom, tortureSeed } from "../../support/random.ts";
 import { waitFor } from "../../support/wait.ts";
@@ -17,7 +15,7 @@ const kills = Number(process.env["XENLOGD_TORTURE_KILLS"] ?? 20);
 const positions = Number(process.env["XENLOGD_TORTURE_POSITIONS"] ?? 2000);
 const bound = { limitBytes: 65_536, copies: 24 };
 /** Who is killed, round after round. */
-const victims = ["pump", "both", "holder", "main", "all"] as const;
+const victims = ["pump", "both", "vault", "main", "all"] as const;
 
 describe("a flood of four streams", () => {
   it(`is whole, or lacks what is said, after ${kills} SIGKILLs`, { skip: noFlood }, async (t) => {
@@ -94,26 +92,23 @@ function count(daemon: TestDaemon, msg: string): number {
   return daemon.events.filter((event) => event.msg === msg).length;
 }
 
-/** Pids of the detached processes that keep descriptors for us. */
-function holders(daemon: TestDaemon): readonly number[] {
-  const table = join(daemon.directory, "state/table");
-  return readdirSync(table)
-    .filter((name) => /^(holder-.*|fifo-keeper)\.json$/.test(name))
-    .map((name) => JSON.parse(readFileSync(join(table, name), "utf8")).process.pid as number);
+/** Pids of the detached processes that keep descriptors. */
+function vaults(daemon: TestDaemon): readonly number[] {
+  return vaultProcessesIn(daemon.tableDirectory).map((vault) => vault.process.pid);
 }
 
 async function kill(daemon: TestDaemon, victim: (typeof victims)[number]): Promise<void> {
-  const [pumps, replaced] = [count(daemon, "PumpStarted"), count(daemon, "HolderReplaced")];
-  if (victim === "holder") {
-    await daemon.kill(...holders(daemon));
-    await waitFor("another holder", () => count(daemon, "HolderReplaced") > replaced);
+  const [pumps, replaced] = [count(daemon, "PumpStarted"), count(daemon, "VaultProcessReplaced")];
+  if (victim === "vault") {
+    await daemon.kill(...vaults(daemon));
+    await waitFor("another vault", () => count(daemon, "VaultProcessReplaced") > replaced);
     return;
   }
   const main = daemon.mainPid;
   if (victim === "pump") await daemon.kill(daemon.pumpPid);
   if (victim === "main") await daemon.kill(main);
   if (victim === "both") await daemon.kill(main, daemon.pumpPid);
-  if (victim === "all") await daemon.kill(main, daemon.pumpPid, ...holders(daemon));
+  if (victim === "all") await daemon.kill(main, daemon.pumpPid, ...vaults(daemon));
   if (victim !== "pump") await daemon.start();
   await waitFor("the next pump", () => count(daemon, "PumpStarted") > pumps);
 }

@@ -96,6 +96,16 @@ for (const { kind, skip } of servers) {
       assert.equal(await client.exists(nodePath(key, "error")), false);
     });
 
+    it("that come late bring back no nodes, and reach no next request", async () => {
+      await using store = await startTestStore(kind);
+      const { client } = store;
+      assert.equal(await announce(client, key, "/run/xen/a", { state: "ready" }), "gone");
+      assert.equal(await client.exists("/libxl/5"), false);
+      await write(client, "pipe", "/run/xen/b");
+      assert.equal(await announce(client, key, "/run/xen/a", { state: "ready" }), "gone");
+      assert.equal(await client.exists(nodePath(key, "state")), false);
+    });
+
     it("stay ready beside an error, which only a request that is served can have", async () => {
       await using store = await startTestStore(kind);
       const { client } = store;

@@ -24,7 +24,7 @@ import { fileName } from "./calls.ts";
 import { ChainWatch, type LogBound } from "./chain-watch.ts";
 import { installCrashPoints, type Kill, type Run } from "./crash-points.ts";
 import { FoundLog } from "./found-log.ts";
-import { type Mutation, variantOf } from "./hooks.ts";
+import { assertPlanted, type Mutation, variantOf } from "./hooks.ts";
 import { type DiskKind, LogDisk } from "./log-disk.ts";
 import { Meddler, type Meddling } from "./meddler.ts";
 import { checkNewestByte, checkPositions } from "./position-check.ts";
@@ -52,25 +52,21 @@ function nameOf(path: string, as: "path" | "descriptor"): string {
 const kernel = await import("../../../src/kernel/index.ts");
 const logfile = await import("../../../src/logfile/index.ts");
 const { Durability, LogReader } = logfile;
-const { readIndex } = await import("../../../src/logfile/side-file.ts");
 const product = await loadProduct("");
+const { readIndex } = product;
 
 /** The parts of a pump, as they are or with something wrong. */
-export type Product = typeof import("../../../src/pump/stage-pool.ts") &
-  typeof import("../../../src/pump/pumped-stream.ts") &
-  typeof import("../../../src/pump/recovery.ts");
+export type Product = typeof import("./product.ts");
 
-async function loadProduct(variant: string): Promise<Product> {
-  const names = ["stage-pool.ts", "pumped-stream.ts", "recovery.ts"];
-  const modules = await Promise.all(
-    names.map((name) => import(`../../../src/pump/${name}${variant}`) as Promise<object>),
-  );
-  return Object.assign({}, ...modules) as Product;
+function loadProduct(variant: string): Promise<Product> {
+  return import(`./product.ts${variant}`) as Promise<Product>;
 }
 
 /** A product with one sentence changed. */
-export function wrongProduct(mutation: Mutation): Promise<Product> {
-  return loadProduct(variantOf(mutation));
+export async function wrongProduct(mutation: Mutation): Promise<Product> {
+  const product = await loadProduct(variantOf(mutation));
+  assertPlanted(mutation);
+  return product;
 }
 
 export interface PumpBenchOptions extends LogBound {
@@ -87,7 +83,7 @@ export interface PumpBenchOptions extends LogBound {
   readonly afterKill?: (bench: PumpBench) => void;
 }
 
-type Stream = InstanceType<Product["PumpedStream"]>;
+type Stream = ReturnType<Product["PumpedStream"]["open"]>;
 
 /** Something that a pump does with its stream. */
 export type Act = (stream: Stream) => void;
@@ -230,7 +226,7 @@ export class PumpBench implements Disposable {
   /** The running pump is told of another bound, and keeps to it from then on. */
   rebound(stream: Stream, bound: LogBound): void {
     this.reconfigure(bound);
-    stream.reconfigure(bound.limitBytes, bound.copies);
+    stream.reconfigure(bound);
     if (!this.#isDisturbed && !this.#disk.isFull) this.#watch.settle(bound);
   }
 
@@ -486,22 +482,24 @@ export class PumpBench implements Disposable {
   /** A pump's life with one stream, or two on the same file, as src/pump/pump.ts leads it. */
   #run(kill: Kill | undefined, serve: Act): Run {
     const body = (): void => {
-      const { StagePool, recoverStages, PumpedStream } = this.#product;
+      const { StagePool, Recovery, PumpedStream } = this.#product;
       const positionsDirectory = this.#path("positions");
       const locations = this.#stages.map(({ at }) => at);
       const pool = StagePool.open(this.#path("run/note"), locations);
       const durability = new Durability({ kind: "none" });
       const options = { pool, positionsDirectory, durability, nullFd: this.#nullFd };
-      const leftovers = recoverStages({
+      const recovery = new Recovery({
         ...options,
         send: ({ type }) => assert.notEqual(type, "orphaned", "a stage's bytes have no owner"),
       });
+      recovery.begin();
+      const { leftovers } = recovery;
       if (!this.#disk.isFull) assert.deepEqual(leftovers, [], "nothing is refused");
       const open = (record: StreamRecord): Stream =>
-        new PumpedStream({
+        PumpedStream.open({
           ...options,
           record,
-          leftover: leftovers.find(({ target }) => target.epoch === record.epoch),
+          leftover: recovery.leftoverOf(record.epoch),
           onStalled: (reason) => assert.ok(this.#disk.isFull, reason),
           onResumed: () => {},
           onInterference: (kind) => assert.ok(this.#isDisturbed, `somebody has ${kind} the log`),
@@ -554,7 +552,7 @@ function openPredecessor(open: (record: StreamRecord) => Stream, record: StreamR
   const stream = open(record);
   if (stream.state.kind !== "discarding") {
     stream.nodesGone();
-    stream.supersede();
+    stream.handOverFile();
   }
   return stream;
 }
@@ -569,6 +567,6 @@ function makeStage(bytes: number): HeldStage {
   const { readFd, writeFd } = kernel.makePipe();
   kernel.resizePipe(readFd, bytes);
   const path = `/proc/self/fd/${readFd}`;
-  const at = { path, pid: process.pid, fd: readFd, inode: statSync(path).ino };
+  const at = { path, inode: statSync(path).ino };
   return { fds: [readFd, writeFd], at };
 }

@@ -41,7 +41,7 @@ export const flawsUnderKills: readonly Flaw[] = [
     why: "since it does not look into the stages of its predecessor",
     mutation: {
       file: "/pump/recovery.ts",
-      edits: [["options.pool.findAll()", "[] as FoundStage[]"]],
+      edits: [["this.#options.pool.findAll()", "[] as FoundStage[]"]],
     },
   },
   {
@@ -87,8 +87,8 @@ export const flawsUnderKills: readonly Flaw[] = [
       file: "/pump/log-sink.ts",
       edits: [
         [
-          "this.#positions.placeMarker({ offset",
-          "file.writeAt(live.sizeBytes, bytes);\n        this.#positions.placeMarker({ offset",
+          "this.positions.placeMarker({ offset",
+          "file.writeAt(live.sizeBytes, bytes);\n        this.positions.placeMarker({ offset",
         ],
         ["return bytes;\n", "return Buffer.alloc(0);\n"],
       ],
@@ -123,8 +123,8 @@ export const flawsUnderKills: readonly Flaw[] = [
       file: "/pump/recovery.ts",
       edits: [
         [
-          "sink.drop(intent.reason, fill.at + taken)",
-          "sink.drop(intent.reason, sink.dropped(intent.reason) + taken)",
+          "positions.droppedUpTo(intent.reason, fill.totalBefore + taken)",
+          "positions.droppedUpTo(intent.reason, positions.dropped(intent.reason) + taken)",
         ],
       ],
     },

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Puts other system calls under the modules of src/ when they are
-// loaded, and lets a test load the product a second time with one of its sentences changed.
+// Puts other system calls under the modules of src/ when they are loaded, in whatever folder they
+// are, and lets a test load the product a second time with one of its sentences changed.
 
 import assert from "node:assert/strict";
 import { registerHooks } from "node:module";
@@ -23,24 +23,27 @@ export interface Mutation {
   readonly edits: readonly (readonly [string | RegExp, string])[];
 }
 
-const below = /\/src\//;
+/** The sources of this checkout, whatever the folder is called that it is in. */
+const sources = new URL("../../../src/", import.meta.url).href;
+const libraryUrl = new URL("kernel/library.ts", sources).href;
 const scheme = "xenlogd-crash:";
 
 let replacements: Replacements | undefined;
 const mutations = new Map<string, Mutation>();
+const planted = new Set<Mutation>();
 
 export function replaceSystemCalls(by: Replacements): void {
   replacements = by;
   registerHooks({
     resolve(specifier, context, next) {
       const importer = context.parentURL ?? "";
-      if (below.test(importer)) {
-        if (specifier === "node:fs") return { url: `${scheme}fs`, shortCircuit: true };
-        if (specifier === "./library.ts") return { url: `${scheme}library`, shortCircuit: true };
-      }
       const resolved = next(specifier, context);
+      if (importer.startsWith(sources)) {
+        if (resolved.url === "node:fs") return { url: `${scheme}fs`, shortCircuit: true };
+        if (resolved.url === libraryUrl) return { url: `${scheme}library`, shortCircuit: true };
+      }
       const variant = URL.parse(importer)?.search ?? "";
-      return variant !== "" && below.test(resolved.url) && !resolved.url.includes("?")
+      return variant !== "" && resolved.url.startsWith(sources) && !resolved.url.includes("?")
         ? { ...resolved, url: resolved.url + variant }
         : resolved;
     },
@@ -57,6 +60,7 @@ export function replaceSystemCalls(by: Replacements): void {
         source = source.replace(from, to);
         assert.notEqual(source, before, `${mutation.file} has no ${from}`);
       }
+      planted.add(mutation);
       return { ...loaded, source };
     },
   });
@@ -67,6 +71,11 @@ export function variantOf(mutation: Mutation): string {
   const search = `?variant=${mutations.size}`;
   mutations.set(search, mutation);
   return search;
+}
+
+/** Throws if no module with that file has been loaded since `variantOf`: nothing is wrong then. */
+export function assertPlanted(mutation: Mutation): void {
+  assert.ok(planted.has(mutation), `no module ${mutation.file} was loaded`);
 }
 
 /**

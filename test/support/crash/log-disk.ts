@@ -9,7 +9,9 @@ import { join } from "node:path";
 /** A disk is twice as slow as memory, and uses inode numbers again. `small` needs root. */
 export type DiskKind = "memory" | "disk" | "small";
 
-const memory = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
+/** The mutants' runs have a place of their own: a run that is killed leaves something behind. */
+const memory =
+  process.env["XENLOGD_TEST_MEMORY"] ?? (existsSync("/dev/shm") ? "/dev/shm" : tmpdir());
 const smallBytes = 4 << 20;
 
 export class LogDisk implements Disposable {

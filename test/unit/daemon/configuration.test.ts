@@ -5,12 +5,12 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
+import { parseConfiguration } from "../../../src/daemon/configuration/configuration.ts";
 import {
+  ConfigurationError,
   findConfigurationFile,
-  parseConfiguration,
   readConfiguration,
-} from "../../../src/daemon/configuration/configuration.ts";
-import { ConfigurationError } from "../../../src/daemon/errors.ts";
+} from "../../../src/daemon/configuration/index.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "configuration-"));
 after(() => rmSync(directory, { recursive: true }));

@@ -177,7 +177,7 @@ describe("somebody else's hands on a live log", () => {
     bench.write(before);
     rmSync(join(bench.root, "own"), { recursive: true });
     const target = { epoch: "00000000000000aa", logRoot: bench.root, relativeFile: "own/x.log" };
-    assert.equal(bench.sink.rebound({ ...target, limitBytes: 4096, copies: 2 }), undefined);
+    assert.equal(bench.sink.reconfigure({ ...target, limitBytes: 4096, copies: 2 }), undefined);
     bench.write(after);
     assert.equal(bench.contents(), after);
     bench.check();

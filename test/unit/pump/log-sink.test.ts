@@ -72,7 +72,7 @@ describe("a bound that is changed on a live log", () => {
     using bench = new SinkBench({ limitBytes: 16_384, copies: 4 });
     bench.write(lines(0, 9000));
     const target = { epoch: "00000000000000aa", logRoot: bench.root, relativeFile: "own/x.log" };
-    assert.equal(bench.sink.rebound({ ...target, limitBytes: 4096, copies: 2 }), undefined);
+    assert.equal(bench.sink.reconfigure({ ...target, limitBytes: 4096, copies: 2 }), undefined);
     assert.deepEqual([...bench.names()].sort(), ["x.log", "x.log.1", "x.log.2"]);
     for (const name of bench.names()) assert.ok(statSync(bench.path(name)).size <= 4096);
     assert.ok(readFileSync(bench.path(), "utf8").endsWith("line 8999\n"));
@@ -88,7 +88,7 @@ describe("a bound that is changed on a live log", () => {
     using bench = new SinkBench({ limitBytes: 4096, copies: 1 });
     bench.write(lines(0, 2000));
     const target = { epoch: "00000000000000aa", logRoot: bench.root, relativeFile: "own/x.log" };
-    assert.equal(bench.sink.rebound({ ...target, limitBytes: 16_384, copies: 3 }), undefined);
+    assert.equal(bench.sink.reconfigure({ ...target, limitBytes: 16_384, copies: 3 }), undefined);
     bench.write(lines(2000, 6000));
     assert.equal(bench.check(), bench.bytesOnDisk);
     assert.ok(bench.bytesOnDisk > 3 * 14_000);

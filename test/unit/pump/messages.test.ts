@@ -10,7 +10,9 @@ const start = {
   lockFile: "/lock",
   notesFile: "/notes",
   positionsDirectory: "/positions",
-  stages: [{ path: "/proc/1/fd/3", pid: 1, fd: 3, inode: 7 }],
+  directory: "/log",
+  contents: null,
+  stages: [{ path: "/proc/1/fd/3", inode: 7 }],
 };
 
 describe("a message to a pump", () => {

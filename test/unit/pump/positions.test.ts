@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { type PositionRecord, resolvePosition } from "../../../src/pump/positions.ts";
+import { type PositionRecord, resolvePosition } from "../../../src/pump/position-record.ts";
 
 const steady: PositionRecord = {
   version: 2,

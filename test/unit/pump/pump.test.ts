@@ -37,7 +37,7 @@ class PumpInProcess implements AsyncDisposable {
     for (const name of ["run", "log", "positions"]) mkdirSync(join(this.directory, name));
     const fd = this.#stage.readFd;
     const inode = fstatSync(fd).ino;
-    const stages = [{ path: `/proc/self/fd/${fd}`, pid: process.pid, fd, inode }];
+    const stages = [{ path: `/proc/self/fd/${fd}`, inode }];
     before(this, stages);
     this.#end = runPump({
       send: (message) => this.told.push(message),
@@ -51,6 +51,8 @@ class PumpInProcess implements AsyncDisposable {
       notesFile: this.notesFile,
       positionsDirectory: join(this.directory, "positions"),
       stages,
+      directory: this.directory,
+      contents: null,
       fsync: { kind: "none" },
     });
   }
@@ -142,8 +144,8 @@ describe("a pump", () => {
     const newer = { ...older, epoch: "00000000000000bb", sequence: 2 };
     pump.tell({ type: "open", record: newer });
     pump.tell({ type: "open", record: older });
-    await pump.heard("refused");
-    const refused = pump.told.find((message) => message.type === "refused");
+    await pump.heard("notOpened");
+    const refused = pump.told.find((message) => message.type === "notOpened");
     assert.partialDeepStrictEqual(refused, { epoch: older.epoch, cause: "renewed" });
     assert.ok(!pump.told.some(({ type }) => type === "closed"));
   });

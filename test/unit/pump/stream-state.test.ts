@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import * as fc from "fast-check";
 import {
+  intentOf,
   type StreamEvent,
   type StreamState,
   type Transition,
@@ -22,7 +23,7 @@ describe("a stream in the pump", () => {
     [
       "stops reading what it discards when no stage is free",
       { kind: "discarding" },
-      { kind: "refused" },
+      { kind: "noStage", reason: "none is free" },
       { kind: "discarding" },
       ["stopPolling", "retryAfter"],
     ],
@@ -36,9 +37,9 @@ describe("a stream in the pump", () => {
     [
       "stops reading when the file system refuses",
       logging,
-      { kind: "refused" },
+      { kind: "writeFailed", reason: "no space" },
       { kind: "stalled", nodes: "present", attempt: 0 },
-      ["stopPolling", "retryAfter"],
+      ["stopPolling", "retryAfter", "reportStalled"],
     ],
     [
       "remembers while stalled that its nodes went",
@@ -52,7 +53,7 @@ describe("a stream in the pump", () => {
       { kind: "stalled", nodes: "gone", attempt: 3 },
       { kind: "accepted" },
       lastWords,
-      ["startPolling", "moveNow"],
+      ["reportResumed", "startPolling", "moveNow"],
     ],
     [
       "gives its file to the next owner",
@@ -85,7 +86,7 @@ describe("a stream in the pump", () => {
     const delays: number[] = [];
     let state: StreamState = logging;
     for (let attempt = 0; attempt < 7; attempt += 1) {
-      const result: Transition = transition(state, { kind: "refused" });
+      const result: Transition = transition(state, { kind: "writeFailed", reason: "no space" });
       for (const effect of result.effects) {
         if (effect.kind === "retryAfter") delays.push(effect.delayMs);
       }
@@ -96,7 +97,8 @@ describe("a stream in the pump", () => {
 
   it("is closed by nothing but the end of file, and only once its nodes are gone", () => {
     const kinds = [
-      "refused",
+      "writeFailed",
+      "noStage",
       "accepted",
       "nodesGone",
       "nodesBack",
@@ -122,5 +124,23 @@ describe("a stream in the pump", () => {
         }
       }),
     );
+  });
+});
+
+describe("the bytes of a stream", () => {
+  it("go into its log, until another stream has that", () => {
+    const writing: StreamState[] = [
+      logging,
+      lastWords,
+      { kind: "stalled", nodes: "gone", attempt: 1 },
+    ];
+    for (const state of writing) assert.deepEqual(intentOf(state), { kind: "write" });
+    const discarding = intentOf({ kind: "discarding" });
+    assert.deepEqual(discarding, { kind: "discard", reason: "superseded" });
+  });
+
+  it("have the same intent each time, so that a stage's note need not be written again", () => {
+    assert.equal(intentOf(logging), intentOf(lastWords));
+    assert.equal(intentOf({ kind: "discarding" }), intentOf({ kind: "discarding" }));
   });
 });

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// Opens the streams of new requests and answers them, beside the looks: a pump that hangs delays only
+// its own requests.
+
+import {
+  announce,
+  domainNamePath,
+  hostName,
+  keyText,
+  type LogfileKey,
+  type LogRequest,
+  logNameOf,
+} from "../../contract/index.ts";
+import { isXenstoreError, type XenstoreClient } from "../../xenstore/index.ts";
+import type { DeadDomains } from "../collect/index.ts";
+import type { Streams } from "../streams/index.ts";
+import type { Refusals } from "./refusals.ts";
+
+export interface OpeningsOptions {
+  readonly client: XenstoreClient;
+  readonly streams: Streams;
+  readonly refusals: Refusals;
+  readonly deadDomains: DeadDomains;
+  /** The request is answered: what changed meanwhile is looked at now. */
+  readonly onAnswered: (key: LogfileKey) => Promise<void>;
+}
+
+export class Openings {
+  readonly #options: OpeningsOptions;
+  /** The FIFO of each request that is not answered yet, by key. */
+  readonly #pipes: Map<string, string> = new Map();
+
+  constructor(options: OpeningsOptions) {
+    this.#options = options;
+  }
+
+  /** Whether the request with this FIFO is not answered yet. */
+  has(key: LogfileKey, pipe: string): boolean {
+    return this.#pipes.get(keyText(key)) === pipe;
+  }
+
+  /** Returns at once; ignores a request that is being opened. */
+  begin(key: LogfileKey, request: LogRequest, store: string): void {
+    if (this.has(key, request.pipe)) return;
+    this.#pipes.set(keyText(key), request.pipe);
+    this.#open(key, request, store)
+      .finally(() => {
+        if (this.has(key, request.pipe)) this.#pipes.delete(keyText(key));
+      })
+      // The nodes may have been removed or changed while there was no stream to change.
+      .then(() => this.#options.onAnswered(key))
+      .catch((error: unknown) => {
+        // The connection was lost: the next one begins with a look at everything.
+        if (!isXenstoreError(error)) throw error;
+      });
+  }
+
+  async #open(key: LogfileKey, request: LogRequest, store: string): Promise<void> {
+    const { client, streams, refusals, deadDomains } = this.#options;
+    const { owner } = key;
+    const name = await this.#nameOf(owner);
+    const log = request.log ?? logNameOf(request.file, name);
+    if (owner.kind === "domain") await deadDomains.observe(owner.domid);
+    const opened = await streams.open({ key, name, log, request, store });
+    if (opened.kind === "opened") refusals.succeed(key);
+    await announce(
+      client,
+      key,
+      request.pipe,
+      opened.kind === "opened" ? { state: "ready" } : { state: "failed", error: opened.reason },
+    );
+  }
+
+  async #nameOf(owner: LogfileKey["owner"]): Promise<string> {
+    if (owner.kind === "host") return hostName;
+    const name = await this.#options.client.readIfExists(domainNamePath(owner.domid));
+    return name ?? String(owner.domid);
+  }
+}

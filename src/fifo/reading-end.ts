@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// The open reading end of a FIFO, polled or not. After a hang-up it is opened again: a hang-up stays
+// on a descriptor, and poll(2) would report it without end.
+
+import { closeSync } from "node:fs";
+import { type Readiness, watchReadable } from "../kernel/index.ts";
+import type { Fifo } from "./fifo.ts";
+
+export class ReadingEnd {
+  readonly #fifo: Fifo;
+  readonly #onReadable: () => void;
+  #fd: number;
+  #readiness: Readiness | undefined;
+
+  /** `onReadable` is called while the end is polled and there are bytes or a hang-up. */
+  constructor(fifo: Fifo, onReadable: () => void) {
+    this.#fifo = fifo;
+    this.#onReadable = onReadable;
+    this.#fd = fifo.openForReading();
+  }
+
+  /** Changes with `reopen`. */
+  get fd(): number {
+    return this.#fd;
+  }
+
+  startPolling(): void {
+    this.#readiness ??= watchReadable(this.#fd, this.#onReadable);
+  }
+
+  stopPolling(): void {
+    this.#readiness?.close();
+    this.#readiness = undefined;
+  }
+
+  /** Opens the new end before it closes the old one: without any reader a writer gets EPIPE. */
+  reopen(): void {
+    const wasPolling = this.#readiness !== undefined;
+    this.stopPolling();
+    const old = this.#fd;
+    this.#fd = this.#fifo.openForReading();
+    closeSync(old);
+    if (wasPolling) this.startPolling();
+  }
+
+  close(): void {
+    this.stopPolling();
+    closeSync(this.#fd);
+  }
+}

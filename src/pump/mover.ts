@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// Moves one stream's bytes FIFO → stage → outlet by splice, at most one stage full a call; they never
+// enter this process. Bytes that an outlet refuses stay in the stage and go before all others.
+
+import assert from "node:assert/strict";
+import { splice } from "../kernel/index.ts";
+import type { Intent } from "./note.ts";
+import type { Outlet } from "./outlet.ts";
+import type { LogTarget } from "./record.ts";
+import type { Stage, StagePool } from "./stage-pool.ts";
+
+/** A stage that is not empty, and how many bytes are in it. */
+export interface FilledStage {
+  readonly stage: Stage;
+  readonly bytes: number;
+}
+
+/** So many bytes went to the outlet. */
+interface Moved {
+  readonly kind: "moved";
+  readonly bytes: number;
+}
+
+export type Failed =
+  | { readonly kind: "noStage"; readonly reason: string }
+  /** The outlet refused; what was taken from the FIFO is in the stage. */
+  | { readonly kind: "writeFailed"; readonly reason: string };
+
+export type Move =
+  | Moved
+  /** The FIFO is empty and has a writer. */
+  | { readonly kind: "empty" }
+  | { readonly kind: "endOfFile" }
+  | Failed;
+
+/** Capacity of a pipe that was never resized. */
+const takeBytesMin = 65_536;
+
+const noStage: Failed = {
+  kind: "noStage",
+  reason: "all stages are in use by streams that are stalled",
+};
+
+export class Mover {
+  readonly #pool: StagePool;
+  #filled: FilledStage | undefined;
+  /**
+   * What is taken at once: as much as there may be, and not much more, since it is the upper bound
+   * reported for a stage that is lost while it is filled. To ask the FIFO for its size would wait for
+   * the pipe's lock, which a writer may hold.
+   */
+  #takeBytesMax = takeBytesMin;
+
+  constructor(pool: StagePool, filled: FilledStage | undefined) {
+    this.#pool = pool;
+    this.#filled = filled;
+  }
+
+  /** Bytes that the outlet has refused so far. */
+  get stagedBytes(): number {
+    return this.#filled?.bytes ?? 0;
+  }
+
+  /** One bounded move. Only while no bytes are staged: those come first. */
+  move(readFd: number, target: LogTarget, outlet: Outlet): Move {
+    assert.equal(this.#filled, undefined, "bytes in a stage come before those in the FIFO");
+    const refusal = outlet.prepare();
+    if (refusal !== undefined) return { kind: "writeFailed", reason: refusal.message };
+    const { intent, totalBefore } = outlet;
+    const stage = this.#pool.take(target, intent, totalBefore, this.#takeBytesMax);
+    if (stage === undefined) return noStage;
+    const bytesMax = Math.min(this.#takeBytesMax, stage.capacityBytes);
+    const bytes = splice(readFd, stage.fd, bytesMax);
+    if (bytes === bytesMax) this.#takeBytesMax = Math.min(2 * bytesMax, stage.capacityBytes);
+    if (bytes === "wouldBlock" || bytes === 0) {
+      this.#pool.give(stage);
+      return { kind: bytes === 0 ? "endOfFile" : "empty" };
+    }
+    this.#pool.filled(stage, bytes);
+    return this.#empty({ stage, bytes }, outlet);
+  }
+
+  /** Tries what failed before again; `undefined` if the outlet would take bytes now. */
+  retry(outlet: Outlet): Failed | undefined {
+    if (this.#filled !== undefined) {
+      const move = this.#empty(this.#filled, outlet);
+      return move.kind === "moved" ? undefined : move;
+    }
+    const refusal = outlet.prepare();
+    if (refusal !== undefined) return { kind: "writeFailed", reason: refusal.message };
+    return this.#pool.hasFree() ? undefined : noStage;
+  }
+
+  /** The note of a stage that holds bytes gets the stream's new bound. */
+  reconfigure(target: LogTarget, intent: Intent): void {
+    if (this.#filled === undefined) return;
+    this.#pool.reconfigure(this.#filled.stage, target, intent);
+  }
+
+  #empty({ stage, bytes }: FilledStage, outlet: Outlet): Moved | Failed {
+    const { movedBytes, refusal } = outlet.accept(stage, bytes);
+    if (refusal !== undefined) {
+      this.#filled = { stage, bytes: bytes - movedBytes };
+      return { kind: "writeFailed", reason: refusal.message };
+    }
+    this.#filled = undefined;
+    this.#pool.give(stage);
+    return { kind: "moved", bytes };
+  }
+}

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+// The streams of a pump: those that are open, and those that wait for a file, by epoch. What the main
+// process says about a stream reaches it in either state.
+
+import { FifoError } from "../fifo/index.ts";
+import { errnoNameOf } from "../kernel/index.ts";
+import { type Durability, type LogBound, LogfileError } from "../logfile/index.ts";
+import { supersededMarker } from "./markers.ts";
+import type { FromPump, StreamReport } from "./messages.ts";
+import { isSuperseded } from "./positions.ts";
+import { PumpedStream } from "./pumped-stream.ts";
+import { isSameFile, type StreamRecord } from "./record.ts";
+import type { Recovery } from "./recovery.ts";
+import type { StagePool } from "./stage-pool.ts";
+import type { Nodes } from "./stream-state.ts";
+import { decideSuccession, type Holding } from "./succession.ts";
+
+export interface OpenStreamsOptions {
+  readonly pool: StagePool;
+  readonly positionsDirectory: string;
+  readonly durability: Durability;
+  readonly nullFd: number;
+  readonly recovery: Recovery;
+  readonly send: (message: FromPump) => void;
+}
+
+/** A stream that is to be opened, and what has become of its nodes meanwhile. */
+interface WaitingStream {
+  readonly record: StreamRecord;
+  readonly nodes: Nodes;
+  readonly sinceMs: number;
+}
+
+type NotOpened = Extract<FromPump, { readonly type: "notOpened" }>;
+
+const waitingRetryMs = 20;
+
+export class OpenStreams {
+  readonly #options: OpenStreamsOptions;
+  readonly #open: Map<string, PumpedStream> = new Map();
+  readonly #waiting: Map<string, WaitingStream> = new Map();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: OpenStreamsOptions) {
+    this.#options = options;
+  }
+
+  open(record: StreamRecord): void {
+    const { epoch } = record;
+    if (this.#open.has(epoch)) {
+      // A duplicate, from two attempts that crossed: not a next epoch of its FIFO.
+      this.#options.send({ type: "opened", epoch });
+      return;
+    }
+    this.#waiting.set(epoch, { record, nodes: "present", sinceMs: performance.now() });
+    this.#openWaiting();
+  }
+
+  nodes(epoch: string, nodes: Nodes): void {
+    const waiting = this.#waiting.get(epoch);
+    if (waiting !== undefined) this.#waiting.set(epoch, { ...waiting, nodes });
+    const stream = this.#open.get(epoch);
+    if (nodes === "gone") stream?.nodesGone();
+    else stream?.nodesBack();
+  }
+
+  reconfigure(epoch: string, { limitBytes, copies }: LogBound): void {
+    const waiting = this.#waiting.get(epoch);
+    if (waiting !== undefined) {
+      const record = { ...waiting.record, limitBytes, copies };
+      this.#waiting.set(epoch, { ...waiting, record });
+    }
+    this.#open.get(epoch)?.reconfigure({ limitBytes, copies });
+  }
+
+  lookAtFiles(): void {
+    for (const stream of this.#open.values()) stream.lookAtFiles();
+  }
+
+  reports(): readonly StreamReport[] {
+    return [...this.#open.values()].map((stream) => stream.report());
+  }
+
+  /** Moves what the FIFOs hold now; returns the bytes that stay in stages. */
+  stop(): number {
+    clearTimeout(this.#timer);
+    let strandedBytes = 0;
+    for (const stream of this.#open.values()) strandedBytes += stream.drainAndRelease();
+    return strandedBytes;
+  }
+
+  /** Opens what can be opened now, in the order in which it was asked for. */
+  #openWaiting(): void {
+    clearTimeout(this.#timer);
+    for (const waiting of [...this.#waiting.values()]) {
+      if (this.#tryOpen(waiting) === "waits") continue;
+      const { epoch } = waiting.record;
+      this.#waiting.delete(epoch);
+      if (waiting.nodes === "gone") this.#open.get(epoch)?.nodesGone();
+    }
+    if (this.#waiting.size === 0) return;
+    this.#timer = setTimeout(() => this.#openWaiting(), waitingRetryMs);
+  }
+
+  #tryOpen({ record, sinceMs }: WaitingStream): "done" | "waits" {
+    const { positionsDirectory, recovery } = this.#options;
+    const reader = this.#readerOf(record);
+    const owner = isSuperseded(positionsDirectory, record) ? undefined : this.#ownerOf(record);
+    const succession = decideSuccession({
+      sequence: record.sequence,
+      reader: holding(reader),
+      owner: holding(owner),
+      leftovers: recovery.comesBefore(record) ? "before it" : "none",
+      waitedMs: performance.now() - sinceMs,
+    });
+    switch (succession.kind) {
+      case "wait":
+        return "waits";
+      case "refuseRenewed":
+        this.#refuse(record, `pipe ${record.pipe} has a newer request`, "renewed");
+        break;
+      case "refuseOwned":
+        this.#refuseOwned(record, owner);
+        break;
+      case "open":
+        this.#start(record);
+        break;
+      case "takeOver":
+        owner?.handOverFile();
+        this.#start(record);
+        break;
+      case "renew":
+        // Its reading end is opened before the old one is closed.
+        this.#start(record);
+        this.#release(reader);
+        break;
+      case "renewWithoutFile":
+        this.#refuseOwned(record, owner);
+        this.#release(reader);
+        break;
+    }
+    return "done";
+  }
+
+  #readerOf({ pipe }: StreamRecord): PumpedStream | undefined {
+    return [...this.#open.values()].find(({ record }) => record.pipe === pipe);
+  }
+
+  /** The stream that writes the same file. */
+  #ownerOf(record: StreamRecord): PumpedStream | undefined {
+    for (const stream of this.#open.values()) {
+      if (isSameFile(stream.record, record) && stream.state.kind !== "discarding") return stream;
+    }
+    return undefined;
+  }
+
+  #release(stream: PumpedStream | undefined): void {
+    if (stream === undefined) return;
+    this.#open.delete(stream.record.epoch);
+    this.#options.send({ type: "closed", report: stream.release() });
+  }
+
+  #start(record: StreamRecord): void {
+    const { epoch } = record;
+    const { recovery, send } = this.#options;
+    try {
+      const stream = PumpedStream.open({
+        ...this.#options,
+        record,
+        leftover: recovery.leftoverOf(epoch),
+        onStalled: (reason) => send({ type: "stalled", epoch, reason }),
+        onResumed: () => send({ type: "resumed", epoch }),
+        onInterference: (what) => send({ type: "interfered", epoch, what }),
+        onClosed: (report) => this.#closed(record, report),
+      });
+      recovery.takenOver(epoch);
+      this.#open.set(epoch, stream);
+      send({ type: "opened", epoch });
+    } catch (error) {
+      const isExpected = error instanceof FifoError || error instanceof LogfileError;
+      if (!(isExpected || errnoNameOf(error) !== undefined)) throw error;
+      const message = error instanceof Error ? error.message : String(error);
+      this.#refuse(record, message, isMissingFifo(error) ? "noFifo" : "other");
+    }
+  }
+
+  #closed(record: StreamRecord, report: StreamReport): void {
+    this.#open.delete(record.epoch);
+    const { superseded = 0 } = report.droppedBytes;
+    if (superseded > 0) {
+      // The marker stands where the file's next owner writes now.
+      this.#ownerOf(record)?.mark(supersededMarker(superseded, record.key, Date.now()));
+    }
+    this.#options.send({ type: "closed", report });
+  }
+
+  #refuseOwned(record: StreamRecord, owner: PumpedStream | undefined): void {
+    const reason = `file ${record.file} is the log of ${owner?.record.key} already`;
+    this.#refuse(record, reason, "other");
+  }
+
+  #refuse({ epoch }: StreamRecord, reason: string, cause: NotOpened["cause"]): void {
+    this.#options.send({ type: "notOpened", epoch, reason, cause });
+  }
+}
+
+function holding(stream: PumpedStream | undefined): Holding | undefined {
+  if (stream === undefined) return undefined;
+  const { record, state } = stream;
+  return { epoch: record.epoch, sequence: record.sequence, state };
+}
+
+function isMissingFifo(error: unknown): boolean {
+  return error instanceof FifoError && errnoNameOf(error.cause) === "ENOENT";
+}

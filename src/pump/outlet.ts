@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where a stream's bytes go: into its log, or to a counter with a reason. A policy is a state with
+// another intent (`intentOf` in stream-state.ts); what moves the bytes does not change for it.
+
+import type { Appended, Refusal } from "../logfile/index.ts";
+import type { Intent } from "./note.ts";
+import { type Stage, throwAway } from "./stage-pool.ts";
+
+export interface Outlet {
+  /** What the note of a stage says while it holds bytes on their way to this outlet. */
+  readonly intent: Intent;
+  /**
+   * Where the next byte counts from: the log's end, or what was dropped for the reason before. After
+   * a crash the total is set to this plus what was taken, so that no byte is counted twice.
+   */
+  readonly totalBefore: number;
+  /** Does what is due before the next byte; returns why that is not possible. */
+  prepare(): Refusal | undefined;
+  /** Takes `bytes` out of the stage, which holds as many. What is refused stays in the stage. */
+  accept(stage: Stage, bytes: number): Appended;
+}
+
+export type DiscardIntent = Extract<Intent, { readonly kind: "discard" }>;
+
+/** Counts dropped bytes by reason. */
+export interface Totals {
+  dropped(reason: string): number;
+  /** Sets the total of a reason; a lower one than the present one changes nothing. */
+  droppedUpTo(reason: string, total: number): void;
+}
+
+/** An outlet that counts bytes and throws them away; it refuses none. */
+export function counter(intent: DiscardIntent, totals: Totals, nullFd: number): Outlet {
+  return {
+    intent,
+    get totalBefore() {
+      return totals.dropped(intent.reason);
+    },
+    prepare: () => undefined,
+    accept(stage, bytes) {
+      const total = totals.dropped(intent.reason) + bytes;
+      throwAway(stage, bytes, nullFd);
+      totals.droppedUpTo(intent.reason, total);
+      return { movedBytes: bytes, refusal: undefined };
+    },
+  };
+}

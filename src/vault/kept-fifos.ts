@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// A reading end of each stream's FIFO that nothing reads, in this process and at the service manager.
+// Without any reader an O_WRONLY writer gets SIGPIPE, and unread bytes go with the last descriptor.
+
+import { closeSync, fstatSync } from "node:fs";
+import { Fifo, hasWriterOrBytes } from "../fifo/index.ts";
+import type { Kept } from "./current-process.ts";
+import type { ServiceManager } from "./service-manager.ts";
+
+/** Where a stream's FIFO is. */
+export interface KeptFifo {
+  readonly epoch: string;
+  readonly runRoot: string;
+  readonly relativePipe: string;
+}
+
+const namePrefix = "fifo-";
+
+export class KeptFifos {
+  readonly #manager: ServiceManager;
+  readonly #byName: Map<string, number> = new Map();
+
+  constructor(manager: ServiceManager) {
+    this.#manager = manager;
+  }
+
+  get all(): readonly Kept[] {
+    return [...this.#byName].map(([name, fd]) => ({ name, fd }));
+  }
+
+  /** Nothing if the FIFO cannot be opened: the pump reports why. */
+  keep(record: KeptFifo): Kept | undefined {
+    const name = `${namePrefix}${record.epoch}`;
+    const opened = openReader(record);
+    const stored = this.#takeStored(name, opened);
+    const fd = stored ?? opened;
+    if (fd === undefined) return undefined;
+    this.#byName.set(name, fd);
+    if (stored === undefined) this.#manager.store(name, fd);
+    else if (opened !== undefined) closeSync(opened);
+    return { name, fd };
+  }
+
+  /** Its name if it was kept. */
+  forget(epoch: string): string | undefined {
+    const name = `${namePrefix}${epoch}`;
+    const fd = this.#byName.get(name);
+    if (fd === undefined) return undefined;
+    this.#byName.delete(name);
+    closeSync(fd);
+    this.#manager.remove(name);
+    return name;
+  }
+
+  /** All streams of the table are kept: the service manager's other FIFOs belong to no stream. */
+  discardUnknown(): void {
+    this.#manager.discard(namePrefix);
+  }
+
+  /** Closes those without a writer and without bytes; their names. */
+  closeIdle(): readonly string[] {
+    const idle = this.all.filter(({ fd }) => !hasWriterOrBytes(fd));
+    for (const { name, fd } of idle) {
+      closeSync(fd);
+      this.#byName.delete(name);
+    }
+    return idle.map(({ name }) => name);
+  }
+
+  close(): void {
+    for (const { fd } of this.all) closeSync(fd);
+    this.#byName.clear();
+  }
+
+  /** The end that came back for this name, if it is of the FIFO that has the path now. */
+  #takeStored(name: string, opened: number | undefined): number | undefined {
+    const [stored, ...others] = this.#manager.take(name);
+    for (const { fd } of others) closeSync(fd);
+    if (stored === undefined) return undefined;
+    if (opened !== undefined && isSame(stored.fd, opened)) return stored.fd;
+    closeSync(stored.fd);
+    this.#manager.remove(name);
+    return undefined;
+  }
+}
+
+function openReader(record: KeptFifo): number | undefined {
+  try {
+    const fifo = Fifo.find(record.runRoot, record.relativePipe);
+    try {
+      return fifo.openForReading();
+    } finally {
+      fifo.close();
+    }
+  } catch {
+    return undefined;
+  }
+}
+
+function isSame(one: number, other: number): boolean {
+  const [a, b] = [fstatSync(one), fstatSync(other)];
+  return a.ino === b.ino && a.dev === b.dev;
+}

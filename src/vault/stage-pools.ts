@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+// The stages of all pumps: eight private pipes for each file system with logs. This process makes them,
+// has a copy of each, and never reads, writes, opens or asks them while a pump may have them: such a
+// call takes the lock of the pipe, and a pump that hangs in its disk does not give it back.
+//
+// Each pump inherits these very open file descriptions. The last close of a description takes the lock
+// as well; so a pump that hangs has a copy, and no other process closes the last one: not this one, not
+// the detached process, not systemd (252 closes what it stores in PID 1).
+
+import { closeSync, fstatSync, readdirSync, statSync } from "node:fs";
+import { bytesReadable, copyDescriptorOf, makePipe, resizePipe } from "../kernel/index.ts";
+import type { ServiceManager } from "./service-manager.ts";
+import type { HeldStage, VaultProcess } from "./state-file.ts";
+import type { SharedStage } from "./vault-process.ts";
+
+/** Streams of one file system that may be stuck at once before the others have to wait. */
+const stagesMax = 8;
+
+/** Moved in one call; the kernel refuses larger pipes without CAP_SYS_RESOURCE. */
+const stageBytes = 1 << 20;
+
+/** Where a pump opens a stage, and the inode of the pipe that has to be there. */
+export interface StageLocation {
+  readonly path: string;
+  readonly inode: number;
+}
+
+/** What a pump needs to open its stages; for one start of it. */
+export interface StagesForPump {
+  /** The pump inherits them, from the descriptor on that `locations` is asked with. */
+  readonly descriptors: readonly number[];
+  readonly locations: (firstDescriptor: number) => readonly StageLocation[];
+  /** New ones are empty. */
+  readonly contents: "new" | "unknown";
+}
+
+type Pool =
+  | { readonly kind: "shared"; readonly fds: readonly number[]; readonly inodes: readonly number[] }
+  /** Only the process of an earlier daemon has them: the kernel does not let us copy them (Yama). */
+  | {
+      readonly kind: "unshared";
+      readonly holder: VaultProcess;
+      readonly stages: readonly HeldStage[];
+    }
+  /** An earlier daemon had them, and no process has them now. */
+  | { readonly kind: "lost" };
+
+/** Copies a descriptor of another process: pidfd_getfd(2), which touches nothing behind it. */
+export type CopyDescriptorOf = typeof copyDescriptorOf;
+
+export class StagePools {
+  readonly #manager: ServiceManager;
+  readonly #copy: CopyDescriptorOf;
+  readonly #byFileSystem: Map<string, Pool> = new Map();
+  /** Pools that came back from the service manager, and are not reported yet. */
+  readonly #restored: Set<string> = new Set();
+
+  constructor(manager: ServiceManager, copy: CopyDescriptorOf = copyDescriptorOf) {
+    this.#manager = manager;
+    this.#copy = copy;
+  }
+
+  /** Takes over what the process of an earlier daemon has, or had. */
+  takeOver(holder: VaultProcess, state: "running" | "gone"): void {
+    for (const fileSystem of new Set(holder.stages.map((stage) => stage.fileSystem))) {
+      const known = this.#byFileSystem.get(fileSystem);
+      if (known !== undefined && known.kind !== "lost") continue;
+      const stages = holder.stages.filter((stage) => stage.fileSystem === fileSystem);
+      const stored = this.#takeStored(fileSystem, stages);
+      if (stored !== undefined && state === "gone") this.#restored.add(fileSystem);
+      const copies = stored ?? (state === "running" ? this.#copyAll(holder, stages) : undefined);
+      if (copies !== undefined) this.#share(fileSystem, copies);
+      else if (state === "gone") this.#byFileSystem.set(fileSystem, { kind: "lost" });
+      else this.#byFileSystem.set(fileSystem, { kind: "unshared", holder, stages });
+    }
+  }
+
+  /** Pools with stages, and those whose stages are lost: their notes say what was in them. */
+  get names(): readonly string[] {
+    return [...this.#byFileSystem.keys()];
+  }
+
+  /** File systems with stages. */
+  get fileSystems(): readonly string[] {
+    return [...this.#byFileSystem].flatMap(([name, { kind }]) => (kind === "lost" ? [] : [name]));
+  }
+
+  /** The stages that this process has, for a detached one. */
+  get shared(): readonly SharedStage[] {
+    return [...this.#byFileSystem].flatMap(([fileSystem, pool]) =>
+      pool.kind === "shared" ? pool.fds.map((fd) => ({ fileSystem, fd })) : [],
+    );
+  }
+
+  /** Whether that process alone has stages. */
+  isNeeded({ token }: VaultProcess): boolean {
+    return [...this.#byFileSystem.values()].some(
+      (pool) => pool.kind === "unshared" && pool.holder.token === token,
+    );
+  }
+
+  /** How the stages of the file system are; `isIntact` looks at the process of an earlier daemon. */
+  find(
+    fileSystem: string,
+    isIntact: (holder: VaultProcess) => boolean,
+  ): "kept" | "restored" | "lost" | "none" {
+    const pool = this.#byFileSystem.get(fileSystem);
+    if (pool === undefined) return "none";
+    if (pool.kind === "lost") return "lost";
+    if (pool.kind === "unshared" && !isIntact(pool.holder)) return "lost";
+    return this.#restored.delete(fileSystem) ? "restored" : "kept";
+  }
+
+  /** Empty stages in the place of those before. Throws KernelError. */
+  make(fileSystem: string): StagesForPump {
+    const fds: number[] = [];
+    try {
+      while (fds.length < stagesMax) fds.push(makeStage());
+    } catch (error) {
+      for (const fd of fds) closeSync(fd);
+      throw error;
+    }
+    this.#removeStored(fileSystem);
+    this.#share(fileSystem, fds);
+    return { ...this.stagesOf(fileSystem), contents: "new" };
+  }
+
+  /** For a start of the pump. Only stages that were found or made. */
+  stagesOf(fileSystem: string): StagesForPump {
+    const pool = this.#byFileSystem.get(fileSystem);
+    if (pool === undefined || pool.kind === "lost") throw new Error(`no stages of ${fileSystem}`);
+    if (pool.kind === "unshared") {
+      const { pid } = pool.holder.process;
+      const locations = pool.stages.map(({ fd, inode }) => ({
+        path: `/proc/${pid}/fd/${fd}`,
+        inode,
+      }));
+      return { descriptors: [], locations: () => locations, contents: "unknown" };
+    }
+    const { fds, inodes } = pool;
+    const locations = (first: number): readonly StageLocation[] =>
+      inodes.map((inode, index) => ({ path: `/proc/self/fd/${first + index}`, inode }));
+    return { descriptors: fds, locations, contents: "unknown" };
+  }
+
+  /**
+   * The pump has opened its stages. Where they could not be copied before they can be now: Yama lets a
+   * process look into its own child. True if something has changed.
+   */
+  shareWithPump(fileSystem: string, pumpPid: number): boolean {
+    const pool = this.#byFileSystem.get(fileSystem);
+    if (pool?.kind !== "unshared") return false;
+    const copies = this.#copyByInode(pumpPid, pool.stages);
+    if (copies !== undefined) this.#share(fileSystem, copies);
+    return copies !== undefined;
+  }
+
+  /** Bytes in all stages, "unknown" if they cannot be asked. Only while no pump has the stages. */
+  stagedBytes(fileSystem: string): number | "unknown" {
+    const pool = this.#byFileSystem.get(fileSystem);
+    if (pool?.kind !== "shared") return "unknown";
+    return pool.fds.reduce((sum, fd) => sum + bytesReadable(fd), 0);
+  }
+
+  /** Only stages that are known to be empty. */
+  giveUp(fileSystem: string): void {
+    this.#removeStored(fileSystem);
+    const pool = this.#byFileSystem.get(fileSystem);
+    this.#byFileSystem.delete(fileSystem);
+    if (pool?.kind === "shared") for (const fd of pool.fds) closeSync(fd);
+  }
+
+  /** Stages at the service manager that no state file knows. */
+  discardUnknown(): void {
+    for (const { fd, name } of this.#manager.take(namePrefix)) {
+      closeSync(fd);
+      const isKnown = this.fileSystems.some((each) => name.startsWith(prefixOf(each)));
+      if (!isKnown) this.#manager.remove(name);
+    }
+  }
+
+  #share(fileSystem: string, fds: readonly number[]): void {
+    const inodes = fds.map((fd) => fstatSync(fd).ino);
+    this.#byFileSystem.set(fileSystem, { kind: "shared", fds, inodes });
+    if (this.#manager.namesOf(prefixOf(fileSystem)).length > 0) return;
+    for (const [index, fd] of fds.entries()) {
+      this.#manager.store(`${prefixOf(fileSystem)}${index}`, fd);
+    }
+  }
+
+  /** All of them, or none: a pool is one thing. */
+  #takeStored(fileSystem: string, stages: readonly HeldStage[]): readonly number[] | undefined {
+    const taken = this.#manager.take(prefixOf(fileSystem));
+    const byInode = new Map(taken.map(({ fd }) => [fstatSync(fd).ino, fd]));
+    const fds = stages.flatMap(({ inode }) => byInode.get(inode) ?? []);
+    const isWhole = fds.length === stages.length;
+    for (const { fd } of taken) if (!(isWhole && fds.includes(fd))) closeSync(fd);
+    return isWhole ? fds : undefined;
+  }
+
+  #removeStored(fileSystem: string): void {
+    for (const name of this.#manager.namesOf(prefixOf(fileSystem))) this.#manager.remove(name);
+  }
+
+  #copyAll(holder: VaultProcess, stages: readonly HeldStage[]): readonly number[] | undefined {
+    const copies: number[] = [];
+    try {
+      for (const { fd, inode } of stages) {
+        copies.push(this.#copy(holder.process.pid, fd));
+        if (fstatSync(copies.at(-1) ?? -1).ino !== inode) throw new Error("not the stage");
+      }
+      return copies;
+    } catch {
+      for (const copy of copies) closeSync(copy);
+      return undefined;
+    }
+  }
+
+  #copyByInode(pid: number, stages: readonly HeldStage[]): readonly number[] | undefined {
+    const holder = { token: "", process: { pid, startTicks: "", bootId: "" }, stages };
+    const fds = descriptorsByInode(pid);
+    const found = stages.flatMap((stage) => {
+      const fd = fds.get(stage.inode);
+      return fd === undefined ? [] : [{ ...stage, fd }];
+    });
+    return found.length === stages.length ? this.#copyAll(holder, found) : undefined;
+  }
+}
+
+const namePrefix = "stage-";
+
+function prefixOf(fileSystem: string): string {
+  return `${namePrefix}${fileSystem}-`;
+}
+
+/** A pipe's reading end; a pump opens its writing end by the same inode. */
+function makeStage(): number {
+  const { readFd, writeFd } = makePipe();
+  closeSync(writeFd);
+  resizePipe(readFd, stageBytes);
+  return readFd;
+}
+
+/** Looks at links only: an open would take the lock of the pipe. */
+function descriptorsByInode(pid: number): ReadonlyMap<number, number> {
+  const fds = new Map<number, number>();
+  try {
+    for (const fd of readdirSync(`/proc/${pid}/fd`)) {
+      const stat = statSync(`/proc/${pid}/fd/${fd}`, { throwIfNoEntry: false });
+      if (stat?.isFIFO()) fds.set(stat.ino, Number(fd));
+    }
+  } catch {
+    // It has ended.
+  }
+  return fds;
+}
