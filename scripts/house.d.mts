@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-export const rooms: readonly { readonly name: string; readonly rooms?: readonly string[] }[];
+export const rooms: readonly {
+  readonly name: string;
+  readonly rooms?: readonly string[];
+  readonly files?: string;
+}[];
 export const fences: Readonly<Record<string, readonly string[]>>;
 export const sentences: {
   readonly door: string;

@@ -8,9 +8,9 @@ if (process.send === undefined) {
   process.stderr.write("xenlogd-pump: started by xenlogd, not by hand\n");
   process.exit(2);
 }
-// Signals that stop a terminal's job are for the main process; it says stop when it is time.
+// A terminal sends these to every process of its job; the main process asks the pump to stop.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
-// Past the file size limit of the process a write fails with EFBIG instead of killing it.
+// At the file size limit of the process (RLIMIT_FSIZE) a write then fails with EFBIG.
 process.on("SIGXFSZ", () => {});
 process.on("disconnect", () => process.exit(0));
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: Apache-2.0
-// The store of an embedded daemon, which starts it; people use `xenlog xenstored`. Loads little,
-// since after a crash everybody waits for it. SIGTERM ends it in order.
+// The store of an embedded daemon, which starts it; people use `xenlog xenstored`. Loads few modules:
+// after a crash the daemon and its clients wait for it. SIGTERM ends it in order.
 
 import { parseArgs } from "node:util";
 import { giveNotice } from "../program/portable/index.ts";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `xenlog`: command line in, exit code out. Data goes to stdout, words to stderr.
+// `xenlog`: command line in, exit code out. Data goes to stdout, messages to stderr.
 
 import { Command, CommanderError } from "commander";
 import { commands } from "./commands/index.ts";
@@ -33,7 +33,7 @@ export async function main(argv: readonly string[], context: CliContext): Promis
     await program.parseAsync(argv, { from: "user" });
     return code;
   } catch (error) {
-    // Help and version are thrown by commander as well.
+    // Commander throws after the help and the version as well.
     if (error instanceof CommanderError && error.exitCode === 0) return exitCode.ok;
     report(error, context, seen.json);
     return seen.run ? runExitCodeOf(error) : exitCodeOf(error);
@@ -53,7 +53,7 @@ function build(context: CliContext, invoke: Invoke): Command {
       writeErr: (text) => context.stderr.write(text),
       getOutHelpWidth: () => context.stdout.columns,
       getErrHelpWidth: () => context.stderr.columns,
-      // Reported where all other errors are.
+      // main() reports the errors of commander with all others.
       outputError: () => undefined,
     })
     .enablePositionalOptions();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where a daemon and everybody who talks to it find their files. Looks, and makes nothing.
+// Where a daemon and its clients find their files. Makes no file and no directory.
 
 import { realpathSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
@@ -15,24 +15,26 @@ export interface Places {
   readonly runDirectory: string;
   /** XEN_LOG_DIR: every log is below it. */
   readonly logDirectory: string;
-  /** Where a log goes that was asked for by domain and log name only. */
+  /** The directory of a log for which no path is given. */
   readonly ownLogDirectory: string;
   readonly fifoDirectory: string;
   readonly controlSocket: string;
   readonly pidFile: string;
-  /** An embedded store's, and what a host's is most likely to have. */
+  /** The socket of an embedded store; on a host the most likely one. */
   readonly xenstoreSocket: string;
-  /** Where xenstored is looked for, in this order: a driver domain has only the kernel's device. */
+  /** Where to look for xenstored, in this order; a driver domain has only the kernel's device. */
   readonly xenstorePaths: readonly string[];
-  /** Stream table, owner notes and locks: has to survive the daemon, not the host. */
+  /** Stream table, owner notes and locks: survives the daemon, need not survive the host. */
   readonly volatileDirectory: string;
   readonly stateDirectory: string;
 }
 
+type Environment = Readonly<Record<string, string | undefined>>;
+
 /** sun_path of unix(7) has 108 bytes, the last of which is a NUL. */
 const socketPathBytesMax = 107;
 
-/** Everything below one directory; `directory` may be relative and need not exist yet. */
+/** All places below one directory. `directory` may be relative and need not exist yet. */
 export function embeddedPlaces(directory: string): Places {
   const root = realpathOf(resolve(directory));
   if (statSync(root, { throwIfNoEntry: false })?.isDirectory() === false) {
@@ -57,8 +59,16 @@ export function embeddedPlaces(directory: string): Places {
   return places;
 }
 
-/** The places of a Xen host, moved by XEN_RUN_DIR, XEN_LOG_DIR and xenstore's variables. */
-export function hostPlaces(environment: Readonly<Record<string, string | undefined>>): Places {
+/** D of `run` and of `xenlogd --embedded` without `--dir`. */
+export function defaultDirectory(environment: Environment, homeDirectory: string): string {
+  const { XDG_STATE_HOME: state = "" } = environment;
+  // The XDG base directory specification says that a relative one is to be ignored.
+  const base = state.startsWith("/") ? state : join(homeDirectory, ".local", "state");
+  return join(base, "xenlogd");
+}
+
+/** The places of a Xen host. They follow XEN_RUN_DIR, XEN_LOG_DIR and xenstore's variables. */
+export function hostPlaces(environment: Environment): Places {
   const runDirectory = absolute(environment, "XEN_RUN_DIR", "/run/xen");
   const logDirectory = absolute(environment, "XEN_LOG_DIR", "/var/log/xen");
   const own = join(runDirectory, "xenlogd");
@@ -81,16 +91,12 @@ export function hostPlaces(environment: Readonly<Record<string, string | undefin
   return places;
 }
 
-function absolute(
-  environment: Readonly<Record<string, string | undefined>>,
-  variable: string,
-  otherwise: string,
-): string {
+function absolute(environment: Environment, variable: string, otherwise: string): string {
   const value = environment[variable];
   return value === undefined || value === "" ? otherwise : resolve(value);
 }
 
-/** realpath(3) that lets the last names be missing: they will be made there. */
+/** realpath(3) of a path whose last components need not exist yet. */
 function realpathOf(path: string): string {
   try {
     return realpathSync.native(path);

@@ -29,7 +29,7 @@ function plant(path: string, text: string): void {
 /** The messages about one planted file; none if it may stay. */
 function lint(path: string): string {
   const biome = join(repository, "node_modules/.bin/biome");
-  const result = spawnSync(biome, ["lint", "--error-on-warnings", path], {
+  const result = spawnSync(biome, ["lint", "--error-on-warnings", "--max-diagnostics=none", path], {
     cwd: root,
     encoding: "utf8",
   });
@@ -60,11 +60,44 @@ describe("an import", () => {
   }
 });
 
+describe("an import between the rooms of a room", () => {
+  for (const { name: layer, rooms: own = [], files } of rooms) {
+    for (const [index, room] of own.entries()) {
+      it(`in ${layer}/${room} points down, and through the door`, () => {
+        for (const name of own) {
+          plant(`src/${layer}/${name}/index.ts`, "export const door: number = 1;\n");
+          plant(`src/${layer}/${name}/inner.ts`, "export const inner: number = 1;\n");
+        }
+        const planted = `src/${layer}/${room}/planted.ts`;
+        const [above, below] = [own.slice(0, index), own.slice(index + 1)];
+        plant(planted, importing(above, "index.ts", "door"));
+        assert.equal(count(lint(planted), "Imports point down only"), above.length);
+        plant(planted, importing(below, "inner.ts", "inner"));
+        assert.equal(count(lint(planted), "Each folder has one door"), below.length);
+        plant(planted, importing(below, "index.ts", "door"));
+        assert.equal(lint(planted), "");
+        plant(planted, 'import { inner } from "../inner.ts";\nexport const sum: number = inner;\n');
+        assert.equal(count(lint(planted), "Imports point down only"), files === undefined ? 0 : 1);
+      });
+    }
+  }
+});
+
 describe("the linter's configuration", () => {
   it("is what scripts/house.mjs makes of the list of rooms", () => {
     const text = readFileSync(join(repository, "biome.json"), "utf8");
     const { overrides: written } = JSON.parse(text) as { overrides: unknown };
     assert.deepEqual(written, overrides());
+  });
+});
+
+describe("a library for one room of a room", () => {
+  it("is imported there, and not in the room beside it", () => {
+    plant("src/cli/run/planted.ts", 'import "node:child_process";\n');
+    plant("src/cli/logs/planted.ts", 'import "node:child_process";\n');
+    const found = lint("src/cli");
+    assert.equal(count(found, "src/cli/run/planted.ts:"), 0);
+    assert.equal(count(found, "src/cli/logs/planted.ts:"), 1);
   });
 });
 

@@ -13,10 +13,10 @@ import type { StreamStatus } from "../../control/index.ts";
 import type { Places } from "../../places/index.ts";
 import { closeLogfile, releaseDomain } from "../../toolstack/index.ts";
 import { connectXenstore, type XenstoreClient } from "../../xenstore/index.ts";
-import type { Invoke } from "../invocation/index.ts";
-import { CliError, exitCode, type Invocation, note } from "../invocation/index.ts";
+import { CliError, exitCode, type Invocation, type Invoke } from "../invocation/index.ts";
 import { isOfDomain, isOfLog, parseDomainArgument, titleOf } from "../logs/index.ts";
 import { findDaemon } from "../target/index.ts";
+import { note } from "../terminal/index.ts";
 
 export function closeCommand(invoke: Invoke): Command {
   const command = new Command("close")
@@ -52,7 +52,7 @@ async function close(
   return exitCode.ok;
 }
 
-/** A stream that is `closing` has lost its nodes already. */
+/** The nodes of a stream that is `closing` are removed already. */
 function isOpen(stream: StreamStatus): boolean {
   return stream.state !== "closing" && stream.state !== "closed";
 }
@@ -65,7 +65,7 @@ function keyOf(stream: StreamStatus): LogfileKey {
   return { owner, id: parseLogfileId(String(stream.id), "id") };
 }
 
-/** In an embedded store every domain was made up for its logs, and goes with the last of them. */
+/** In an embedded store every domain was introduced for its logs, and is released after the last. */
 async function releaseOwners(
   xenstore: XenstoreClient,
   places: Places,

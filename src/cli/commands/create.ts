@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// `xenlog create`: asks the daemon for a log and prints the FIFO to write to. Leaves the log open;
-// leaves nothing if it fails.
+// `xenlog create`: requests a log and prints the path of its FIFO. The log stays open; a request that
+// fails is removed.
 
 import { Command } from "commander";
 import {
@@ -13,25 +13,23 @@ import {
 import type { ControlClient } from "../../control/index.ts";
 import { createLogfile, type LogfileHandle } from "../../toolstack/index.ts";
 import { connectXenstore } from "../../xenstore/index.ts";
-import type { Invocation, Invoke } from "../invocation/index.ts";
-import { CliError, exitCode } from "../invocation/index.ts";
+import { CliError, exitCode, type Invocation, type Invoke } from "../invocation/index.ts";
 import {
   addLogOptions,
-  addressOf,
-  fileOf,
   findOwner,
   type LogChoice,
+  logRequest,
+  type NamedOwner,
   nameOf,
   type Owner,
   parseLogOptions,
   releaseIfIntroduced,
-  type SaidOwner,
 } from "../logs/index.ts";
-import { routeSignals, signalExitCode } from "../run/index.ts";
+import { withSignals } from "../run/index.ts";
 import { findDaemon } from "../target/index.ts";
 
 interface CreateChoice extends LogChoice {
-  readonly owner: SaidOwner;
+  readonly owner: NamedOwner;
   readonly rateBytesPerSecond: number | undefined;
   readonly burstBytes: number | undefined;
   readonly wait: boolean;
@@ -39,16 +37,16 @@ interface CreateChoice extends LogChoice {
 }
 
 const timeoutMsDefault = 10_000;
-/** What commander hands over. */
+/** A timer of Node.js with a longer delay fires at once. */
+const timeoutMsMax = 2_147_483_647;
+
+/** The texts that commander passes. */
 interface CreateTexts {
   readonly rate?: string;
   readonly burst?: string;
   readonly timeout?: string;
   readonly wait: boolean;
 }
-
-/** Node's timers fire at once beyond it. */
-const timeoutMsMax = 2_147_483_647;
 
 export function createCommand(invoke: Invoke): Command {
   const command = addLogOptions(new Command("create"))
@@ -58,15 +56,17 @@ export function createCommand(invoke: Invoke): Command {
     .option("--no-wait", "do not wait for the daemon's answer")
     .option("--timeout <DUR>", "how long to wait for it (default: 10s)");
   return command.action(() =>
-    invoke(command, (invocation) =>
-      create(invocation, parseChoice(command, invocation.context.directory)),
-    ),
+    invoke(command, (invocation) => {
+      const { context } = invocation;
+      const choice = parseChoice(command, context.directory);
+      return withSignals(context, ({ preparing }) => create(preparing, invocation, choice));
+    }),
   );
 }
 
 function parseChoice(command: Command, directory: string): CreateChoice {
   const { owner, ...choice } = parseLogOptions(command, directory);
-  if (owner.kind === "unsaid") {
+  if (owner.kind === "none") {
     throw new CliError("usage", "create needs one of --name, --domid and --global");
   }
   const { rate, burst, timeout, wait } = command.opts<CreateTexts>();
@@ -78,7 +78,7 @@ function parseChoice(command: Command, directory: string): CreateChoice {
     owner,
     rateBytesPerSecond: rate === undefined ? undefined : parseByteCount(rate, "--rate"),
     burstBytes: burst === undefined ? undefined : parseByteCount(burst, "--burst"),
-    wait: wait,
+    wait,
     timeoutMs: timeout === undefined ? timeoutMsDefault : parseTimeoutMs(timeout),
   };
 }
@@ -89,18 +89,7 @@ function parseTimeoutMs(text: string): number {
   throw new ContractError("range", `--timeout is ${quote(text)}; it must be at least 1ms`);
 }
 
-async function create(invocation: Invocation, choice: CreateChoice): Promise<number> {
-  using signals = routeSignals(invocation.context);
-  try {
-    return await createUnless(signals.preparing, invocation, choice);
-  } catch (error) {
-    const signal = signals.interruptedBy();
-    if (signal !== undefined) return signalExitCode(signal);
-    throw error;
-  }
-}
-
-async function createUnless(
+async function create(
   signal: AbortSignal,
   invocation: Invocation,
   choice: CreateChoice,
@@ -110,14 +99,7 @@ async function createUnless(
   const owner = await findOwner(xenstore, places, choice.owner);
   try {
     const handle = await createLogfile({
-      xenstore,
-      ...addressOf(owner),
-      fifoDirectory: places.fifoDirectory,
-      log: choice.log,
-      file: fileOf(choice, places, nameOf(owner)),
-      limitBytes: choice.limitBytes,
-      copies: choice.copies,
-      overflow: choice.overflow,
+      ...logRequest(xenstore, places, choice, owner),
       rateBytesPerSecond: choice.rateBytesPerSecond,
       burstBytes: choice.burstBytes,
       wait: choice.wait,
@@ -159,7 +141,7 @@ async function print(
   context.stdout.write(`${JSON.stringify(description)}\n`);
 }
 
-/** The daemon gives the epoch; null while it has not met the request. */
+/** The daemon chooses the epoch; null if it has not read the request yet. */
 async function epochOf(daemon: ControlClient, pipe: string): Promise<string | null> {
   const streams = await daemon.streams({ all: true });
   return streams.find((stream) => stream.pipe === pipe)?.epoch ?? null;

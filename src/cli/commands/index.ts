@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The commands of `xenlog`, in the order of its help.
+// The commands of `xenlog`, one a file, in the order of the help.
 
 import type { Command } from "commander";
 import type { Invoke } from "../invocation/index.ts";

@@ -3,11 +3,10 @@
 
 import { Command } from "commander";
 import type { StreamStatus } from "../../control/index.ts";
-import type { Invoke } from "../invocation/index.ts";
-import { CliError, exitCode, hasColor, type Invocation } from "../invocation/index.ts";
-import { isOfDomain, parseDomainArgument } from "../logs/index.ts";
+import { CliError, exitCode, type Invocation, type Invoke } from "../invocation/index.ts";
+import { isOfDomain, parseDomainArgument, titleOf } from "../logs/index.ts";
 import { findDaemon } from "../target/index.ts";
-import { type Column, formatBytes, formatTable, sumOf } from "../terminal/index.ts";
+import { type Column, formatBytes, formatTable, hasColor, say, sumOf } from "../terminal/index.ts";
 
 const columns: readonly Column<StreamStatus>[] = [
   { heading: "DOMAIN", align: "left", text: (stream) => stream.name },
@@ -57,14 +56,14 @@ async function list(
 function print(invocation: Invocation, streams: readonly StreamStatus[]): void {
   const { context, globals } = invocation;
   if (globals.json) {
-    // The fields are in the frozen order, and no others: the control client's schema sees to it.
+    // The control client's schema lets only the documented fields pass, in their frozen order.
     context.stdout.write(`${JSON.stringify(streams)}\n`);
     return;
   }
   const [heading = "", ...rows] = formatTable(columns, streams);
   const bold = hasColor(invocation, context.stdout) ? `\x1b[1m${heading}\x1b[22m` : heading;
   context.stdout.write([bold, ...rows, ""].join("\n"));
-  for (const { name, log, error } of streams) {
-    if (error !== null) context.stderr.write(`xenlog: ${name}/${log}: ${error}\n`);
+  for (const stream of streams) {
+    if (stream.error !== null) say(invocation, `${titleOf(stream)}: ${stream.error}`);
   }
 }

@@ -2,9 +2,9 @@
 // `xenlog reload`: what SIGHUP to the daemon does, with an answer.
 
 import { Command } from "commander";
-import type { Invoke } from "../invocation/index.ts";
-import { exitCode, note } from "../invocation/index.ts";
+import { exitCode, type Invoke } from "../invocation/index.ts";
 import { findDaemon } from "../target/index.ts";
+import { note } from "../terminal/index.ts";
 
 export function reloadCommand(invoke: Invoke): Command {
   const command = new Command("reload").description(

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// `xenlog run … -- COMMAND`: COMMAND's output goes into a bounded log. Whatever can be wrong with the
-// command line is found before anything is started, and nothing but the log is left behind.
+// `xenlog run … -- COMMAND`: COMMAND's output goes into a bounded log. A mistake on the command line is
+// found before anything is started, and only the log stays afterwards.
 
 import { closeSync, constants } from "node:fs";
 import { Command } from "commander";
 import { openPath } from "../../kernel/index.ts";
+import { reasonOf } from "../../program/index.ts";
 import { connectXenstore, type XenstoreClient } from "../../xenstore/index.ts";
 import {
   contextOfDaemon,
@@ -12,10 +13,9 @@ import {
   type Membership,
   type WatchOptions,
   watchDaemon,
-  withDaemonWatched,
+  whileWatched,
 } from "../embedded/index.ts";
-import type { Invoke } from "../invocation/index.ts";
-import { type Invocation, note } from "../invocation/index.ts";
+import type { Invocation, Invoke } from "../invocation/index.ts";
 import { addLogOptions, type LogChoice, parseLogOptions } from "../logs/index.ts";
 import {
   type CommandLine,
@@ -26,13 +26,13 @@ import {
   openLog,
   printLastLine,
   releaseOwner,
-  routeSignals,
   type SignalRoute,
   showLiveLine,
-  signalExitCode,
   startChild,
+  withSignals,
 } from "../run/index.ts";
 import { placesOfRun } from "../target/index.ts";
+import { note, say } from "../terminal/index.ts";
 
 export function runCommand(invoke: Invoke): Command {
   const command = addLogOptions(new Command("run"))
@@ -47,28 +47,25 @@ export function runCommand(invoke: Invoke): Command {
       const choice = parseLogOptions(command, directory);
       const { PATH: path } = environment;
       const file = findCommand(argv0, path, directory);
-      return run(invocation, choice, { file, words: [argv0, ...args] });
+      const program: CommandLine = { file, words: [argv0, ...args] };
+      return withSignals(invocation.context, (signals) =>
+        run(signals, invocation, choice, program),
+      );
     }),
   );
 }
 
 async function run(
+  signals: SignalRoute,
   invocation: Invocation,
   choice: LogChoice,
   program: CommandLine,
 ): Promise<number> {
-  using signals = routeSignals(invocation.context);
-  try {
-    const places = await placesOfRun(invocation);
-    const { directory } = places;
-    note(invocation, directory === undefined ? "with this host's xenlogd" : `in ${directory}`);
-    const membership = await joinDaemon(contextOfDaemon(invocation), places, signals.preparing);
-    return await runJoined({ invocation, choice, program, signals, membership });
-  } catch (error) {
-    const signal = signals.interruptedBy();
-    if (signal !== undefined) return signalExitCode(signal);
-    throw error;
-  }
+  const places = await placesOfRun(invocation);
+  const { directory } = places;
+  note(invocation, directory === undefined ? "with this host's xenlogd" : `in ${directory}`);
+  const membership = await joinDaemon(contextOfDaemon(invocation), places, signals.preparing);
+  return await runJoined({ invocation, choice, program, signals, membership });
 }
 
 interface Run {
@@ -101,8 +98,9 @@ async function runLogged(
     membership,
     onTrouble: (error) => warn(invocation, error),
   };
-  const log = await withDaemonWatched(watching, () =>
-    openLog({ membership, xenstore, choice, argv0: program.words[0], signal: signals.preparing }),
+  const [argv0] = program.words;
+  const log = await whileWatched(watching, () =>
+    openLog({ target: membership, xenstore, choice, argv0, signal: signals.preparing }),
   );
   ended.epoch = log.epoch;
   try {
@@ -114,13 +112,14 @@ async function runLogged(
 
 async function runInto(run: Run, log: OpenLog, watching: WatchOptions): Promise<number> {
   const { invocation, signals, membership } = run;
-  // Holds COMMAND's last words, should the daemon be dead at the moment when COMMAND ends.
+  // A FIFO without any descriptor loses its bytes: this one keeps the last output of COMMAND if the
+  // daemon is dead when COMMAND ends.
   const reader = openPath(log.handle.pipe, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     await using watch = watchDaemon(watching, log.epoch);
     const exit = await attempt(() => runChild(run, log));
     signals.ignore();
-    const status = await closeLog({ invocation, membership, watch, log });
+    const status = await closeLog({ invocation, daemon: membership.daemon, watch, log });
     if (exit.kind === "failed") throw exit.error;
     printLastLine(invocation, log, status);
     return exit.code;
@@ -133,7 +132,7 @@ async function runChild(
   { invocation, program, signals, membership }: Run,
   log: OpenLog,
 ): Promise<number> {
-  // A signal that came until here has found no COMMAND to go to.
+  // A signal that came before this moment was not passed to COMMAND.
   signals.preparing.throwIfAborted();
   const descriptors = { stdout: log.handle.open(), stderr: log.handle.open() };
   const child = startChild(invocation.context, program, descriptors);
@@ -154,7 +153,6 @@ async function attempt(body: () => Promise<number>): Promise<Exit> {
   }
 }
 
-function warn({ context }: Invocation, error: unknown): void {
-  const message = error instanceof Error ? error.message : String(error);
-  context.stderr.write(`xenlog: ${message}\n`);
+function warn(invocation: Invocation, error: unknown): void {
+  say(invocation, reasonOf(error));
 }

@@ -9,18 +9,19 @@ import { embeddedPlaces } from "../../places/index.ts";
 import { giveNotice, probeSocket } from "../../program/index.ts";
 import { findXenstoreSocket } from "../../xenstore/index.ts";
 import { startXenstoreServer } from "../../xenstore/server/index.ts";
-import type { CliContext, Invoke } from "../invocation/index.ts";
 import {
+  type CliContext,
   CliError,
   describeError,
   exitCode,
   exitCodeOf,
   type Invocation,
-  note,
+  type Invoke,
   parseDescriptor,
 } from "../invocation/index.ts";
+import { note } from "../terminal/index.ts";
 
-/** What commander hands over. */
+/** The texts that commander passes. */
 interface XenstoredTexts {
   readonly socket?: string;
   readonly state?: string;
@@ -73,7 +74,7 @@ function placesOf(
 
 async function refuseOther(socketPath: string): Promise<void> {
   if ((await probeSocket(socketPath)) === "answers") {
-    throw new CliError("alreadyRunning", `somebody answers at ${socketPath} already`);
+    throw new CliError("alreadyRunning", `another xenstored answers at ${socketPath} already`);
   }
   mkdirSync(dirname(socketPath), { recursive: true });
 }

@@ -1,66 +1,52 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sees to it that a daemon runs while COMMAND does: a long poll that is always open fails at once when
-// the daemon dies, and then another daemon is started. COMMAND only finds its pipe full for a moment.
+// Watches the daemon while COMMAND runs, and starts another when it dies. A request that the daemon
+// answers late (long poll) fails at once when it dies, so COMMAND's pipe is full only for a moment.
 
 import type { StreamStatus } from "../../control/index.ts";
-import { pause, retry } from "../../program/index.ts";
+import { type Backoff, pause, retry } from "../../program/index.ts";
 import type { Membership } from "./membership.ts";
 
 export interface DaemonWatch extends AsyncDisposable {
-  /** The last status, or `undefined` if the daemon has forgotten the stream after its close. */
+  /** The last status, or `undefined` if the daemon no longer lists the closed stream. */
   readonly closed: Promise<StreamStatus | undefined>;
-  /** True while there is no daemon. */
+  /** True while no daemon answers. */
   isAway(): boolean;
-  /** From now on a daemon that does not know the stream has closed it. */
+  /** From now on a daemon that does not list the stream has closed it. */
   expectClose(): void;
 }
 
 export interface WatchOptions {
   readonly membership: Membership;
-  /** Called with a sentence, once for each reason, when no daemon can be started. */
+  /** Called once for each new reason why no daemon can be started. */
   readonly onTrouble: (error: unknown) => void;
+}
+
+interface WatchState {
+  daemon: "answers" | "away";
+  stream: "open" | "closing";
 }
 
 const longPollMs = 30_000;
 const statusPollMs = 200;
 const unknownPollMs = 100;
-/** A daemon that has just started may not know its streams for a moment. */
-const unknownWarnedAt = 50;
-const backoff = { firstMs: 50, maxMs: 2000 };
+/** A daemon that has just started does not list its streams for a moment. */
+const unknownPollsWarned = 50;
+const startBackoff: Backoff = { firstMs: 50, maxMs: 2000 };
 
-/** Asks for the end of the stream of this epoch until it comes. */
+/** What one request to the daemon found. */
+type Turn = "again" | { readonly status: StreamStatus | undefined };
+
+/** Watches until the stream of this epoch is closed. */
 export function watchDaemon(options: WatchOptions, epoch: string): DaemonWatch {
   const ending = new AbortController();
-  const { daemon } = options.membership;
-  let presence: Presence = "present";
-  let phase: "open" | "closing" = "open";
-  let unknown = 0;
-  const ask = async (): Promise<Answer> => {
-    const asked = phase;
-    const outcome = await daemon.waitClosed(epoch, {
-      timeoutMs: longPollMs,
-      signal: ending.signal,
-    });
-    if (outcome !== "unknown") unknown = 0;
-    if (outcome === "open") return "again";
-    if (outcome !== "unknown") return { status: outcome };
-    if (asked === "closing") return { status: undefined };
-    unknown += 1;
-    if (unknown === unknownWarnedAt) {
-      options.onTrouble(new Error("xenlogd no longer knows this log, COMMAND may have to wait"));
-    }
-    await pause(unknownPollMs, ending.signal);
-    return "again";
-  };
-  const setPresence = (now: Presence): void => {
-    presence = now;
-  };
-  const closed = askWhileRunning(ask, options, setPresence, ending.signal);
+  const state: WatchState = { daemon: "answers", stream: "open" };
+  const turn = awaitClose(options, epoch, state, ending.signal);
+  const closed = watch(turn, options, state, ending.signal);
   return {
     closed,
-    isAway: () => presence === "away",
+    isAway: () => state.daemon === "away",
     expectClose: () => {
-      phase = "closing";
+      state.stream = "closing";
     },
     [Symbol.asyncDispose]: async () => {
       ending.abort();
@@ -69,50 +55,68 @@ export function watchDaemon(options: WatchOptions, epoch: string): DaemonWatch {
   };
 }
 
-/** Runs `body` while a daemon runs, for the time before there is a stream. */
-export async function withDaemonWatched<T>(
-  options: WatchOptions,
-  body: () => Promise<T>,
-): Promise<T> {
+function awaitClose(
+  { membership, onTrouble }: WatchOptions,
+  epoch: string,
+  state: WatchState,
+  ending: AbortSignal,
+): () => Promise<Turn> {
+  let unknownPolls = 0;
+  return async () => {
+    // Read before the request: an answer to an earlier one does not mean that the stream is closed.
+    const isClosing = state.stream === "closing";
+    const options = { timeoutMs: longPollMs, signal: ending };
+    const outcome = await membership.daemon.waitClosed(epoch, options);
+    if (outcome !== "unknown") {
+      unknownPolls = 0;
+      return outcome === "open" ? "again" : { status: outcome };
+    }
+    if (isClosing) return { status: undefined };
+    unknownPolls += 1;
+    if (unknownPolls === unknownPollsWarned) {
+      onTrouble(new Error("xenlogd no longer knows this log, COMMAND may have to wait"));
+    }
+    await pause(unknownPollMs, ending);
+    return "again";
+  };
+}
+
+/** Runs `body` and watches the daemon meanwhile: for the time before there is a stream. */
+export async function whileWatched<T>(options: WatchOptions, body: () => Promise<T>): Promise<T> {
   const ending = new AbortController();
-  const ask = async (): Promise<Answer> => {
+  const turn = async (): Promise<Turn> => {
     await options.membership.daemon.status(ending.signal);
     await pause(statusPollMs, ending.signal);
     return "again";
   };
-  const watching = askWhileRunning(ask, options, () => undefined, ending.signal);
+  const state: WatchState = { daemon: "answers", stream: "open" };
+  const watched = watch(turn, options, state, ending.signal);
   try {
     return await body();
   } finally {
     ending.abort();
-    await watching;
+    await watched;
   }
 }
 
-type Presence = "present" | "away";
-
-type Answer = "again" | { readonly status: StreamStatus | undefined };
-
-/** Asks again and again, with a new daemon when one has died. Never rejects; `undefined` at the end. */
-async function askWhileRunning(
-  ask: () => Promise<Answer>,
+/** Never rejects; `undefined` when it is aborted. */
+async function watch(
+  turn: () => Promise<Turn>,
   { membership, onTrouble }: WatchOptions,
-  setPresence: (presence: Presence) => void,
+  state: WatchState,
   ending: AbortSignal,
 ): Promise<StreamStatus | undefined> {
+  const restart = { backoff: startBackoff, signal: ending, onFailure: onTrouble };
   while (!ending.aborted) {
     try {
-      const answer = await ask();
-      if (answer !== "again") return answer.status;
+      const outcome = await turn();
+      if (outcome !== "again") return outcome.status;
     } catch {
       if (ending.aborted) break;
-      setPresence("away");
-      await retry(() => membership.ensure(ending), {
-        backoff,
-        signal: ending,
-        onFailure: onTrouble,
-      }).catch(() => undefined);
-      setPresence("present");
+      state.daemon = "away";
+      // It fails only when it is aborted, which ends the loop.
+      await retry(() => membership.ensure(ending), restart).catch(() => undefined);
+      state.daemon = "answers";
     }
   }
   return undefined;

@@ -1,12 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The embedded daemon that the first `run` starts and the last one stops.
+// The daemon that `run` starts, shares with other runs, and stops.
 
-export {
-  type DaemonWatch,
-  type WatchOptions,
-  watchDaemon,
-  withDaemonWatched,
-} from "./daemon-watch.ts";
-export { takeTurn } from "./lock.ts";
+export { type DaemonWatch, type WatchOptions, watchDaemon, whileWatched } from "./daemon-watch.ts";
+export { takeLockFor } from "./directory-lock.ts";
 export { joinDaemon, type Membership } from "./membership.ts";
 export { contextOfDaemon } from "./start.ts";

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Makes this process one of the clients of an embedded daemon. The first client starts it, the last one
-// stops it, and each of them starts another one when it dies. On a host the service manager does.
+// Membership of a `run` in the group that shares an embedded daemon. The first member starts it, the
+// last stops it; in between each member starts it again when it dies. On a host the service manager
+// does that.
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -12,36 +13,38 @@ import {
 } from "../../control/index.ts";
 import type { Places } from "../../places/index.ts";
 import {
+  type Backoff,
   identifyProcess,
   isAlive,
   type Lock,
-  pause,
   probeSocket,
   waitUntil,
 } from "../../program/index.ts";
-import type { CliContext } from "../invocation/index.ts";
-import { CliError } from "../invocation/index.ts";
-import { hasDaemon } from "../target/index.ts";
-import { takeTurn } from "./lock.ts";
+import { type CliContext, CliError } from "../invocation/index.ts";
+import { type DaemonAt, hasDaemon } from "../target/index.ts";
+import { takeLockFor } from "./directory-lock.ts";
 import { ensureDaemon, makeStateDirectory } from "./start.ts";
 
-export interface Membership {
-  readonly places: Places;
-  readonly daemon: ControlClient;
-  /** Returns when a daemon answers, having started one if need be. */
+export interface Membership extends DaemonAt {
+  /** Returns when a daemon answers; starts one if necessary. */
   ensure(signal: AbortSignal): Promise<void>;
-  /** Stops the daemon if nobody else needs it. `epoch` is our own stream's, if it still is open. */
+  /**
+   * Stops the daemon if no other member and no other stream needs it. `epoch` is that of our own
+   * stream, which may still be open.
+   */
   leave(epoch: string | undefined): Promise<void>;
 }
 
-/** A client that stops the daemon has the lock exclusively; the daemon drains before it ends. */
+/** A member that stops the daemon holds the lock exclusively until the daemon has drained. */
 const joinMsMax = 60_000;
 const stopMsMax = 30_000;
-/** Each of them may be killed in the middle of its stop. */
+/** A daemon may be killed in the middle of its stop. */
 const stopAttemptsMax = 4;
-const lastAttemptsMax = 4;
+/** The daemon itself takes the lock for a moment, to see whether there are members. */
+const lastMsMax = 30;
+const lastBackoff: Backoff = { firstMs: 5, maxMs: 10 };
 const closingMsMax = 1000;
-const backoff = { firstMs: 5, maxMs: 100 };
+const backoff: Backoff = { firstMs: 5, maxMs: 100 };
 
 /** Joins the daemon of these places; there is one when this returns. */
 export async function joinDaemon(
@@ -53,7 +56,7 @@ export async function joinDaemon(
   if (places.mode === "host") return hostMembership(places, daemon);
   makeStateDirectory(places);
   const lockFile = join(places.stateDirectory, "clients.lock");
-  const lock = await takeTurn(lockFile, { kind: "shared", waitMsMax: joinMsMax, signal });
+  const lock = await takeLockFor(joinMsMax, lockFile, "shared", signal);
   const membership = embeddedMembership(context, places, daemon, lock);
   try {
     await membership.ensure(signal);
@@ -91,25 +94,20 @@ function embeddedMembership(
       if (!(await isLast(lock))) return;
       for (let attempt = 0; attempt < stopAttemptsMax; attempt += 1) {
         if (!(await hasDaemon(places))) {
-          // A killed daemon leaves its store behind: only an orderly stop takes that down.
+          // A killed daemon leaves its store running: only the orderly stop of a daemon ends it.
           if ((await probeSocket(places.xenstoreSocket)) !== "answers") return;
           await ensure(AbortSignal.timeout(joinMsMax));
         }
         if ((await stopIfIdle(daemon, epoch)) === "needed") return;
-        // The pid file goes last in an orderly stop. A store that still answers is not this daemon's.
+        // An orderly stop removes the pid file last. A store that still answers is not the daemon's.
         if (!existsSync(places.pidFile)) return;
       }
     },
   };
 }
 
-/** Tries more than once: the daemon itself takes the lock for a moment, to count its clients. */
-async function isLast(lock: Lock): Promise<boolean> {
-  for (let attempt = 1; !lock.tryExclusive(); attempt += 1) {
-    if (attempt === lastAttemptsMax) return false;
-    await pause(backoff.firstMs * attempt);
-  }
-  return true;
+function isLast(lock: Lock): Promise<boolean> {
+  return waitUntil(() => lock.tryExclusive(), { backoff: lastBackoff, waitMsMax: lastMsMax });
 }
 
 async function stopIfIdle(
@@ -118,13 +116,14 @@ async function stopIfIdle(
 ): Promise<"needed" | "stopped"> {
   try {
     const status = await daemon.status();
-    // It was started by hand, or has a log that `create` made.
+    // A daemon that was not started by `run` is not ours to stop.
     if (!status.transient) return "needed";
+    // A log that was made with `create` is open.
     if (await hasOtherStreams(daemon, epoch)) return "needed";
     const identity = identifyProcess(status.pid);
     await daemon.stop();
-    const gone = (): boolean => identity === undefined || !isAlive(identity);
-    if (await waitUntil(gone, { backoff, waitMsMax: stopMsMax })) return "stopped";
+    const isGone = (): boolean => identity === undefined || !isAlive(identity);
+    if (await waitUntil(isGone, { backoff, waitMsMax: stopMsMax })) return "stopped";
     throw new CliError("timeout", `xenlogd, pid ${status.pid}, did not stop within 30 s`);
   } catch (error) {
     if (error instanceof ControlError && error.code === "unreachable") return "stopped";
@@ -132,14 +131,14 @@ async function stopIfIdle(
   }
 }
 
-/** Waits a moment for streams that are about to close: a refused request is one of them. */
+/** Waits a moment for streams that are being closed; a failed request is one of them. */
 async function hasOtherStreams(daemon: ControlClient, epoch: string | undefined): Promise<boolean> {
   let others: readonly StreamStatus[] = [];
-  const areReady = async (): Promise<boolean> => {
+  const areOthersReady = async (): Promise<boolean> => {
     const streams = await daemon.streams({ all: false });
     others = streams.filter((one) => one.epoch !== epoch && one.state !== "closed");
     return others.every((one) => one.state === "ready");
   };
-  await waitUntil(areReady, { backoff, waitMsMax: closingMsMax });
+  await waitUntil(areOthersReady, { backoff, waitMsMax: closingMsMax });
   return others.length > 0;
 }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Starts an embedded daemon that outlives us, one at a time in a directory, and waits until it is
-// ready.
+// Starts an embedded daemon that outlives this process, and waits until it is ready. A lock permits
+// one start at a time in a directory.
 
 import { closeSync, fstatSync, ftruncateSync, mkdirSync, openSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { describeErrno, errnoNameOf } from "../../kernel/index.ts";
 import type { Places } from "../../places/index.ts";
 import {
+  type Backoff,
   noticeDescriptor,
   retry,
   type StartOutcome,
@@ -21,22 +22,22 @@ import {
   type Invocation,
 } from "../invocation/index.ts";
 import { hasDaemon } from "../target/index.ts";
-import { takeTurn } from "./lock.ts";
+import { takeLockFor } from "./directory-lock.ts";
 
-/** Longer than a daemon takes that finds much to recover. */
+/** Longer than the recovery of a daemon takes that finds many streams. */
 const readyMsMax = 60_000;
-/** What daemons print there is for people after a crash; a larger file is emptied. */
+/** The daemon prints there for people after a crash; older output is removed. */
 const outputBytesMax = 256 * 1024;
 /**
- * How long a daemon that stops, or that another process starts, may keep the directory; and how long
- * ours may be killed again and again.
+ * How long another daemon, which stops or starts, may hold the directory; and how long our own one
+ * may be killed again and again.
  */
 const occupiedMsMax = 15_000;
-const backoff = { firstMs: 50, maxMs: 50 };
-/** From a daemon's notice of a failure to its end. */
+const occupiedBackoff: Backoff = { firstMs: 50, maxMs: 50 };
+/** From the daemon's notice that it cannot run to its end. */
 const endMsMax = 5000;
 
-/** What a daemon that we start gets as its environment: it has another working directory. */
+/** The context with XENLOGD_CONFIG absolute: the daemon has another working directory. */
 export function contextOfDaemon({ context, globals }: Invocation): CliContext {
   const { XENLOGD_CONFIG: variable = "" } = context.environment;
   const file =
@@ -54,16 +55,16 @@ export async function ensureDaemon(
 ): Promise<void> {
   if (await hasDaemon(places)) return;
   const lockFile = join(places.stateDirectory, "start.lock");
-  const waitMsMax = readyMsMax + occupiedMsMax;
-  using _lock = await takeTurn(lockFile, { kind: "exclusive", waitMsMax, signal });
+  using _lock = await takeLockFor(readyMsMax + occupiedMsMax, lockFile, "exclusive", signal);
   const start = async (): Promise<void> => {
     if (!(await hasDaemon(places))) await startDaemon(context, places);
   };
-  await retry(start, { backoff, waitMsMax: occupiedMsMax, signal, isPassing });
+  const limits = { backoff: occupiedBackoff, waitMsMax: occupiedMsMax, signal };
+  await retry(start, { ...limits, isPassing });
   signal.throwIfAborted();
 }
 
-/** Another daemon has the instance lock and does not answer, not yet or no more; or ours was killed. */
+/** Another daemon has the instance lock and does not answer yet, or no longer; or ours was killed. */
 function isPassing(error: unknown): boolean {
   if (error instanceof DaemonStartError) return error.exitCode === exitCode.alreadyRunning;
   return error instanceof DaemonKilledError;
@@ -82,63 +83,47 @@ export function makeStateDirectory(places: Places): void {
 /** Cannot be aborted: a daemon that is not ready yet cannot be stopped in order either. */
 async function startDaemon(context: CliContext, places: Places): Promise<void> {
   const directory = places.directory ?? "/";
-  const [command, ...args] = context.xenlogd;
-  const output = openOutput(outputFile(places));
-  let outcome: StartOutcome;
+  const outputFile = join(places.stateDirectory, "xenlogd.out");
+  const where = ["--embedded", "--dir", directory, "--transient"];
+  const output = openOutput(outputFile);
   try {
-    outcome = await startAndAwaitNotice(
-      { command, args },
-      {
-        args: [
-          "--embedded",
-          "--dir",
-          directory,
-          "--transient",
-          "--notify-fd",
-          `${noticeDescriptor}`,
-        ],
-        environment: context.environment,
-        directory,
-        stdout: output,
-        stderr: output,
-        readyMsMax,
-        endMsMax,
-      },
-    );
+    const outcome = await startAndAwaitNotice(context.xenlogd, {
+      args: [...where, "--notify-fd", String(noticeDescriptor)],
+      environment: context.environment,
+      directory,
+      stdout: output,
+      stderr: output,
+      readyMsMax,
+      endMsMax,
+    });
+    checkStarted(outcome, outputFile);
   } finally {
     closeSync(output);
   }
-  const failure = failureOf(outcome, places);
-  if (failure !== undefined) throw failure;
 }
 
-/** Why there is no daemon; `undefined` if there is one. */
-function failureOf(outcome: StartOutcome, places: Places): Error | undefined {
+/** Throws the error that belongs to the outcome of a start. */
+function checkStarted(outcome: StartOutcome, outputFile: string): void {
   switch (outcome.kind) {
     case "ready":
-      return undefined;
+      return;
     case "failed": {
-      const { code, message, exitCode: status } = outcome.notice;
-      return new DaemonStartError(code, message, status);
+      const { code, message, exitCode: daemonExitCode } = outcome.notice;
+      throw new DaemonStartError(code, message, daemonExitCode);
     }
     case "ended": {
       const { signal } = outcome;
-      if (signal !== null) return new DaemonKilledError(`xenlogd was killed by ${signal}`);
-      const message = `xenlogd ended before it was ready: see ${outputFile(places)}`;
-      return new CliError("failed", message);
+      if (signal !== null) throw new DaemonKilledError(`xenlogd was killed by ${signal}`);
+      throw new CliError("failed", `xenlogd ended before it was ready: see ${outputFile}`);
     }
     case "late":
       outcome.child.kill("SIGTERM");
-      return new CliError("timeout", `xenlogd was not ready within ${readyMsMax / 1000} s`);
+      throw new CliError("timeout", `xenlogd was not ready within ${readyMsMax / 1000} s`);
     case "notStarted": {
       const reason = describeErrno(errnoNameOf(outcome.error) ?? "EIO");
-      return new CliError("failed", `cannot start xenlogd: ${reason}`, outcome.error);
+      throw new CliError("failed", `cannot start xenlogd: ${reason}`, outcome.error);
     }
   }
-}
-
-function outputFile(places: Places): string {
-  return join(places.stateDirectory, "xenlogd.out");
 }
 
 function openOutput(path: string): number {

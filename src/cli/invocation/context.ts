@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// All that a command may know of the world outside: nothing in this folder touches `process`.
+// What a command gets from the world outside. Nothing in src/cli uses `process`: tests pass a
+// context of their own.
 
-/** Where text goes. Writing never fails: whoever closed the other end wants no more. */
+import type { Program } from "../../program/index.ts";
+
+/** Where text goes. Writing never fails: a reader that closed the other end wants no more text. */
 export interface Output {
   write(text: string): void;
   readonly isTerminal: boolean;
-  /** Width in characters; 80 if nobody knows. */
+  /** Width in characters; 80 if it is unknown. */
   readonly columns: number;
 }
 
@@ -20,8 +23,8 @@ export interface CliContext {
   readonly stdout: Output;
   readonly stderr: Output;
   readonly version: string;
-  /** Program and first arguments that start the daemon. */
-  readonly xenlogd: readonly [string, ...string[]];
+  /** How to start the daemon. */
+  readonly xenlogd: Program;
   /** Calls `handler` for each such signal in place of the default; returns how to undo it. */
   onSignal(signal: HandledSignal, handler: () => void): () => void;
 }

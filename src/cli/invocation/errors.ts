@@ -2,7 +2,7 @@
 // What a command itself can find wrong. `message` is one sentence for people, `code` is for programs.
 
 export type CliErrorCode =
-  /** The command line is not one, or a value on it is bad. */
+  /** The command line cannot be parsed, or a value on it is bad. */
   | "usage"
   | "unreachable"
   | "refused"

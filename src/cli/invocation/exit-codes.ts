@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The one place where an error becomes an exit code, and a name for programs.
 
+import { constants } from "node:os";
 import { CommanderError } from "commander";
 import { ContractError } from "../../contract/index.ts";
 import { ControlError, type ControlErrorCode } from "../../control/index.ts";
@@ -77,7 +78,12 @@ export function exitCodeOf(error: unknown): number {
   return exitCode.failure;
 }
 
-/** The same for `run`: 126 and 127 are about COMMAND, everything else is run's own. */
+/** The exit code of a program that the signal ended. */
+export function signalExitCode(signal: NodeJS.Signals): number {
+  return exitCode.signal + constants.signals[signal];
+}
+
+/** The same for `run`: 126 and 127 are about COMMAND, every other error is run's own: 125. */
 export function runExitCodeOf(error: unknown): number {
   const code = exitCodeOf(error);
   const aboutCommand = code === exitCode.notExecutable || code === exitCode.commandNotFound;
@@ -90,7 +96,7 @@ export interface ErrorDescription {
   readonly message: string;
 }
 
-/** What `--json` and people are told about `error`. */
+/** What `--json` and people get to read about `error`. */
 export function describeError(error: unknown): ErrorDescription {
   if (error instanceof CommanderError) {
     return { code: "usage", message: error.message.replace(/^error: /, "").replace(/\n+/g, " ") };

@@ -4,7 +4,6 @@
 import { resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { ContractError, quote } from "../../contract/index.ts";
-import type { CliContext, Output } from "./context.ts";
 
 export interface Globals {
   /** D of `--dir`, absolute. */
@@ -17,13 +16,7 @@ export interface Globals {
   readonly color: "auto" | "always" | "never";
 }
 
-/** What a command runs with. */
-export interface Invocation {
-  readonly context: CliContext;
-  readonly globals: Globals;
-}
-
-/** What commander hands over. */
+/** The texts that commander passes. */
 interface GlobalTexts {
   readonly dir?: string;
   readonly embedded?: true;
@@ -63,18 +56,6 @@ export function parseGlobals(command: Command, directory: string): Globals {
     verbosity: quiet ? "quiet" : verbose ? "verbose" : "normal",
     color: given.color ?? "auto",
   };
-}
-
-/** Whether text for `output` may have colours; NO_COLOR as no-color.org has it. */
-export function hasColor({ context, globals }: Invocation, output: Output): boolean {
-  if (globals.color !== "auto") return globals.color === "always";
-  const { NO_COLOR: noColor = "" } = context.environment;
-  return output.isTerminal && noColor === "";
-}
-
-/** A note for those who asked for notes. */
-export function note({ context, globals }: Invocation, text: string): void {
-  if (globals.verbosity === "verbose") context.stderr.write(`xenlog: ${text}\n`);
 }
 
 /** A descriptor's number, 3 to 9999; throws ContractError. */

@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// What every command runs with: the world outside, global options, errors and exit codes.
+// What every command is started with, and what its end means: context, global options, errors.
 
 export type { CliContext, HandledSignal, Output } from "./context.ts";
-export { CliError, type CliErrorCode, DaemonKilledError, DaemonStartError } from "./errors.ts";
-export { describeError, exitCode, exitCodeOf, runExitCodeOf } from "./exit-codes.ts";
+export { CliError, DaemonKilledError, DaemonStartError } from "./errors.ts";
 export {
-  addGlobalOptions,
-  type Globals,
-  hasColor,
-  type Invocation,
-  note,
-  parseDescriptor,
-  parseGlobals,
-} from "./globals.ts";
-export type { Invoke } from "./invoke.ts";
+  describeError,
+  exitCode,
+  exitCodeOf,
+  runExitCodeOf,
+  signalExitCode,
+} from "./exit-codes.ts";
+export { addGlobalOptions, type Globals, parseDescriptor, parseGlobals } from "./globals.ts";
+export type { Invocation, Invoke } from "./invocation.ts";

@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which log a command is about: its owner, its options, and how the command line names it.
+// Which log a command is about: its domain, its options, its request.
 
 export { isOfDomain, isOfLog, parseDomainArgument, titleOf } from "./domain-argument.ts";
 export {
   addLogOptions,
-  fileOf,
   type LogChoice,
-  type OwnerChoice,
+  type NamedOwner,
   parseLogOptions,
-  type SaidOwner,
 } from "./log-options.ts";
 export {
-  addressOf,
   findOwner,
   introduceAs,
   nameOf,
   type Owner,
   releaseIfIntroduced,
+  titleOfOwner,
 } from "./owner.ts";
+export { logRequest } from "./request.ts";

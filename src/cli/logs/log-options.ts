@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The options that say which log, of whom and how large: text in, values out. Shared by `run` and
-// `create`.
+// The options of `run` and `create` that describe the log: text in, values out.
 
 import { realpathSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
@@ -14,8 +13,6 @@ import {
   defaultLimitBytes,
   defaultLogName,
   defaultOverflow,
-  hostName,
-  logFileName,
   type Overflow,
   parseCopies,
   parseDomid,
@@ -25,16 +22,15 @@ import {
   parsePath,
   parseSize,
 } from "../../contract/index.ts";
-import type { Places } from "../../places/index.ts";
 import { CliError } from "../invocation/index.ts";
 
-/** Whose log it is to be, as the command line says it. */
-export type SaidOwner =
+/** The owner of the log as the command line names it. */
+export type NamedOwner =
   | { readonly kind: "name"; readonly name: string }
   | { readonly kind: "domid"; readonly domid: Domid }
   | { readonly kind: "host" };
 
-export type OwnerChoice = SaidOwner | { readonly kind: "unsaid" };
+export type OwnerChoice = NamedOwner | { readonly kind: "none" };
 
 export interface LogChoice {
   readonly owner: OwnerChoice;
@@ -46,7 +42,7 @@ export interface LogChoice {
   readonly file: string | undefined;
 }
 
-/** What commander hands over. */
+/** The texts that commander passes. */
 interface LogTexts {
   readonly name?: string;
   readonly domid?: string;
@@ -92,15 +88,10 @@ function parseOwner({ name, domid, global = false }: LogTexts): OwnerChoice {
   }
   if (name !== undefined) return { kind: "name", name: parseName(name, "--name") };
   if (domid !== undefined) return { kind: "domid", domid: parseDomid(domid, "--domid") };
-  return global ? { kind: "host" } : { kind: "unsaid" };
+  return global ? { kind: "host" } : { kind: "none" };
 }
 
-/** The log's path for an owner of that name; `undefined` is the host. */
-export function fileOf(choice: LogChoice, places: Places, name: string | undefined): string {
-  return choice.file ?? join(places.ownLogDirectory, logFileName(name ?? hostName, choice.log));
-}
-
-// The daemon follows no symbolic links below its log directory, which it knows by its real path.
+/** The real path: the daemon follows no symbolic links below its log directory. */
 function resolveFile(file: string, directory: string): string {
   if (file === "") throw new CliError("usage", "--file is empty");
   const path = parsePath(resolve(directory, file), "--file");

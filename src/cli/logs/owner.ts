@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whose log it is to be: the domain that a choice means, which an embedded store may still have to
-// be told of.
+// The owner of a log: the host, or a domain. An embedded store has no domains of its own, so a domain
+// is introduced there for its logs and released after them.
 
-import { type Domid, quote } from "../../contract/index.ts";
+import { type Domid, hostName, quote } from "../../contract/index.ts";
 import type { Places } from "../../places/index.ts";
 import {
   domainName,
@@ -13,7 +13,7 @@ import {
 } from "../../toolstack/index.ts";
 import type { XenstoreClient } from "../../xenstore/index.ts";
 import { CliError } from "../invocation/index.ts";
-import type { SaidOwner } from "./log-options.ts";
+import type { NamedOwner } from "./log-options.ts";
 
 export type Owner =
   | { readonly kind: "host" }
@@ -21,27 +21,25 @@ export type Owner =
       readonly kind: "domain";
       readonly domid: Domid;
       readonly name: string;
-      /** By us, just now. */
+      /** True if this command introduced it. */
       readonly introduced: boolean;
     };
-
-/** What createLogfile wants to know of the owner. */
-export function addressOf(
-  owner: Owner,
-): { readonly global: true } | { readonly domid: Domid; readonly name: string } {
-  return owner.kind === "host" ? { global: true } : { domid: owner.domid, name: owner.name };
-}
 
 /** The name of a domain, `undefined` for the host. */
 export function nameOf(owner: Owner): string | undefined {
   return owner.kind === "host" ? undefined : owner.name;
 }
 
-/** Throws CliError `notFound` where no domain can be made up. */
+/** `demo/console`, for messages. */
+export function titleOfOwner(owner: Owner, log: string): string {
+  return `${nameOf(owner) ?? hostName}/${log}`;
+}
+
+/** Throws CliError `notFound` if there is no such domain; introduces a named one in an embedded store. */
 export async function findOwner(
   xenstore: XenstoreClient,
   places: Places,
-  choice: SaidOwner,
+  choice: NamedOwner,
 ): Promise<Owner> {
   switch (choice.kind) {
     case "host":
@@ -74,7 +72,7 @@ async function introduced(xenstore: XenstoreClient, places: Places, name: string
     const domid = await introduceDomain(xenstore, name);
     return { kind: "domain", domid, name, introduced: true };
   } catch (error) {
-    // Somebody was faster: it is there now.
+    // Another client introduced a domain of that name meanwhile.
     const owner = isNameTaken(error) ? await ownerOfName(xenstore, name) : undefined;
     if (owner !== undefined) return owner;
     throw error;
@@ -98,7 +96,7 @@ function isNameTaken(error: unknown): boolean {
   return error instanceof ToolstackError && error.code === "nameTaken";
 }
 
-/** Takes back what `findOwner` or `introduceAs` has done; a store that is gone took it along. */
+/** Undoes `findOwner` and `introduceAs`. An error does not matter: the store is gone, with its domains. */
 export async function releaseIfIntroduced(xenstore: XenstoreClient, owner: Owner): Promise<void> {
   if (owner.kind === "host" || !owner.introduced) return;
   await releaseDomain(xenstore, owner.domid).catch(() => undefined);

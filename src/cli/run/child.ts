@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// COMMAND as a process: our stdin, the log as stdout and stderr, its end as an exit code.
+// COMMAND as a process: our stdin, the log as stdout and stderr, its end as an exit code. With
+// src/program/start.ts the only file that starts a process.
 
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { closeSync } from "node:fs";
-import { constants } from "node:os";
 import { errnoNameOf } from "../../kernel/index.ts";
-import type { CliContext } from "../invocation/index.ts";
-import { CliError, exitCode } from "../invocation/index.ts";
+import type { ChildProcess } from "../../program/index.ts";
+import { type CliContext, CliError, signalExitCode } from "../invocation/index.ts";
 
 export interface CommandLine {
   /** The file to execute. */
   readonly file: string;
-  /** As it was written on the command line, then its arguments. */
+  /** COMMAND as written on the command line, then its arguments. */
   readonly words: readonly [string, ...string[]];
 }
 
@@ -21,7 +21,7 @@ export interface LogDescriptors {
   readonly stderr: number;
 }
 
-/** Starts COMMAND and closes our copies of the descriptors, so that its end is the writer's end. */
+/** Starts COMMAND and closes our copies of the descriptors: COMMAND is the FIFO's only writer. */
 export function startChild(
   context: CliContext,
   program: CommandLine,
@@ -41,24 +41,20 @@ export function startChild(
   }
 }
 
-/** COMMAND's exit code, 128 and the signal's number if one ended it; throws CliError. */
+/** COMMAND's exit code, or 128 + the number of the signal that ended it; rejects with CliError. */
 export function exitOf(child: ChildProcess, argv0: string): Promise<number> {
   return new Promise((resolve, reject) => {
     child.once("error", (error) => {
-      // A later error is of a signal that could not be sent: COMMAND is gone.
+      // An error after the start is a signal that could not be sent, because COMMAND has ended.
       if (child.pid === undefined) reject(notStarted(error, argv0));
     });
     child.once("exit", (code, signal) => resolve(code ?? signalExitCode(signal ?? "SIGKILL")));
   });
 }
 
-export function signalExitCode(signal: NodeJS.Signals): number {
-  return exitCode.signal + constants.signals[signal];
-}
-
 function notStarted(error: Error, argv0: string): CliError {
   const errno = errnoNameOf(error);
-  // It was there a moment ago: the interpreter in its first line is what is missing.
+  // COMMAND itself was found: the interpreter that its first line names does not exist.
   if (errno === "ENOENT") {
     const message = `${argv0}: cannot execute: its interpreter does not exist`;
     return new CliError("commandNotExecutable", message, error);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Finds COMMAND as execvp(3) would, before anything is started on its behalf.
+// Finds COMMAND as execvp(3) would, before a daemon or a log is made for it.
 
 import { accessSync, constants, statSync } from "node:fs";
 import { resolve } from "node:path";
@@ -21,7 +21,7 @@ export function findCommand(command: string, path: string | undefined, directory
     const file = resolve(directory, candidate);
     const fault = faultOf(file);
     if (fault === undefined) return file;
-    // A later directory of PATH may still have one that can be executed.
+    // A later directory of PATH may have a file that can be executed.
     if (fault !== "missing") denied ??= fault;
   }
   if (denied === undefined) {

@@ -1,49 +1,49 @@
 // SPDX-License-Identifier: Apache-2.0
-// The end of a `run`: the nodes go, the daemon drains and closes, the last line says what is kept.
-// What COMMAND has left running delays it by 2 s at most.
+// The end of a `run`: the nodes are removed, the daemon drains the log and closes it, the last line
+// reports what is kept. A process that COMMAND has left running delays it by 2 s at most.
 
-import { setTimeout as sleep } from "node:timers/promises";
-import type { StreamStatus } from "../../control/index.ts";
-import { retry } from "../../program/index.ts";
+import type { ControlClient, StreamStatus } from "../../control/index.ts";
+import { type Backoff, pause, retry } from "../../program/index.ts";
 import { ToolstackError } from "../../toolstack/index.ts";
-import type { DaemonWatch, Membership } from "../embedded/index.ts";
+import type { DaemonWatch } from "../embedded/index.ts";
 import type { Invocation } from "../invocation/index.ts";
-import { sumOf } from "../terminal/index.ts";
+import { say, sumOf } from "../terminal/index.ts";
 import { findFifoWriters } from "./fifo-writers.ts";
 import type { OpenLog } from "./open-log.ts";
 
-/** How long a process that COMMAND has left behind is waited for. */
+/** How long to wait for processes that COMMAND has left running. */
 const writersMsMax = 2000;
-/** How long a daemon may drain a log that nobody writes to any more. */
+/** How long a daemon may drain a log that has no writer any more. */
 const drainMsMax = 15_000;
-/** Without a daemon that time stands still; here the patience ends. */
+/** Limit for both together; the two above count only while a daemon answers. */
 const closeMsMax = 60_000;
-/** How long the embedded store may be away. */
+/** How long xenstore may be away when the nodes are removed. */
 const removeMsMax = 15_000;
 const pollMs = 50;
+const removeBackoff: Backoff = { firstMs: 50, maxMs: 50 };
 
 export interface RunEnd {
   readonly invocation: Invocation;
-  readonly membership: Membership;
+  readonly daemon: ControlClient;
   readonly watch: DaemonWatch;
   readonly log: OpenLog;
 }
 
-/** The stream's last status that could be had. */
+/** Returns the last status of the stream, `undefined` if no daemon gave it. */
 export async function closeLog(end: RunEnd): Promise<StreamStatus | undefined> {
-  const { watch, log, membership } = end;
+  const { watch, log, daemon } = end;
   await removeNodes(log);
   watch.expectClose();
   const last = (): Promise<StreamStatus | undefined> =>
-    log.readStatus(membership.daemon).catch(() => undefined);
+    log.readStatus(daemon).catch(() => undefined);
   if ((await waitClosed(end)) !== "closed") return await last();
   return (await watch.closed) ?? (await last());
 }
 
 /** Throws the last ToolstackError when xenstore stays away. */
-async function removeNodes(log: OpenLog): Promise<void> {
-  await retry(() => log.handle.close(), {
-    backoff: { firstMs: pollMs, maxMs: pollMs },
+function removeNodes(log: OpenLog): Promise<void> {
+  return retry(() => log.handle.close(), {
+    backoff: removeBackoff,
     waitMsMax: removeMsMax,
     isPassing: (error) => error instanceof ToolstackError && error.code === "xenstore",
   });
@@ -54,8 +54,8 @@ async function waitClosed({ invocation, watch, log }: RunEnd): Promise<"closed" 
   const startedAt = performance.now();
   let presentMs = 0;
   for (let polledAt = startedAt; ; ) {
-    if ((await Promise.race([closed, sleep(pollMs, "open" as const)])) === "closed")
-      return "closed";
+    const outcome = await Promise.race([closed, pause(pollMs)]);
+    if (outcome === "closed") return outcome;
     const now = performance.now();
     if (!watch.isAway()) presentMs += now - polledAt;
     polledAt = now;
@@ -72,7 +72,7 @@ function reasonOf(writers: readonly string[]): string {
   return `is still held open by ${writers.join(", ")}, and is no longer waited for`;
 }
 
-/** Always there, whatever else is not said. */
+/** Printed always, also with --quiet. */
 export function printLastLine(
   invocation: Invocation,
   log: OpenLog,
@@ -86,8 +86,4 @@ export function printLastLine(
   };
   const words = Object.entries(numbers).map(([name, value]) => `${name}=${value ?? "?"}`);
   say(invocation, `${log.title} ${log.handle.file} ${words.join(" ")}`);
-}
-
-function say({ context }: Invocation, text: string): void {
-  context.stderr.write(`xenlog: ${text}\n`);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who has a FIFO open for writing, as far as /proc shows us other users' processes.
+// The processes that have a FIFO open for writing. /proc shows those of other users to root only.
 
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 
@@ -40,7 +40,7 @@ function namesIn(directory: string): readonly string[] {
   try {
     return readdirSync(directory);
   } catch {
-    // Ended meanwhile, or not ours to look at.
+    // The process has ended, or belongs to another user.
     return [];
   }
 }

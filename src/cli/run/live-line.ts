@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // One line on a terminal that is written again and again while COMMAND runs.
 
-import { setTimeout as delay } from "node:timers/promises";
 import type { StreamStatus } from "../../control/index.ts";
-import { hasColor, type Invocation } from "../invocation/index.ts";
+import { pause } from "../../program/index.ts";
+import type { Invocation } from "../invocation/index.ts";
 import { titleOf } from "../logs/index.ts";
-import { formatBytes, formatCount, sumOf } from "../terminal/index.ts";
+import { formatBytes, formatCount, hasColor, sumOf } from "../terminal/index.ts";
 
 const refreshMs = 250;
 const clearLine = "\r\x1b[K";
@@ -22,7 +22,7 @@ export function formatLiveLine(status: StreamStatus, columns: number): string {
   return parts.join(" · ").slice(0, columns);
 }
 
-/** Shows the line until disposed; shows nothing where nobody looks. */
+/** Shows the line until disposed; only on a terminal, and not with --quiet or --json. */
 export function showLiveLine(
   invocation: Invocation,
   read: () => Promise<StreamStatus | undefined>,
@@ -51,12 +51,12 @@ async function refresh(
   const { stderr } = invocation.context;
   const dim = hasColor(invocation, stderr);
   while (!ending.aborted) {
-    // Without a daemon the last line stays: the next one is a moment away.
+    // While no daemon answers the last line stays; another daemon is being started.
     const status = await read().catch(() => undefined);
     if (status !== undefined && !ending.aborted) {
       const line = formatLiveLine(status, stderr.columns - 1);
       stderr.write(`${clearLine}${dim ? `\x1b[2m${line}\x1b[22m` : line}`);
     }
-    await delay(refreshMs, undefined, { signal: ending }).catch(() => undefined);
+    await pause(refreshMs, ending).catch(() => undefined);
   }
 }

@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a signal to `run` means: before COMMAND it ends the preparations, during COMMAND it is
-// COMMAND's, after COMMAND the log is closed regardless, which takes seconds at most.
+// What a signal to xenlog does: before COMMAND starts it ends the preparations, while COMMAND runs it
+// is passed to COMMAND, after that it is ignored: closing the log takes some seconds at most.
 
-import type { ChildProcess } from "node:child_process";
 import { readFileSync } from "node:fs";
-import type { CliContext, HandledSignal } from "../invocation/index.ts";
+import type { ChildProcess } from "../../program/index.ts";
+import { type CliContext, type HandledSignal, signalExitCode } from "../invocation/index.ts";
 
-export interface SignalRoute extends Disposable {
+export interface SignalRoute {
   /** Aborted by the first signal that comes before COMMAND. */
   readonly preparing: AbortSignal;
-  /** That signal. */
-  interruptedBy(): HandledSignal | undefined;
   forwardTo(child: ChildProcess): void;
-  /** COMMAND has ended. */
+  /** COMMAND has ended: further signals are ignored. */
   ignore(): void;
+}
+
+interface InterruptibleRoute extends SignalRoute, Disposable {
+  /** The signal that came before COMMAND started. */
+  interruptedBy(): HandledSignal | undefined;
 }
 
 type Phase =
@@ -24,7 +27,22 @@ type Phase =
 
 const routed = ["SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2"] as const;
 
-export function routeSignals(context: CliContext): SignalRoute {
+/** Runs `body`; the exit code is 128 + the signal's number if a signal interrupts the preparations. */
+export async function withSignals(
+  context: CliContext,
+  body: (signals: SignalRoute) => Promise<number>,
+): Promise<number> {
+  using signals = routeSignals(context);
+  try {
+    return await body(signals);
+  } catch (error) {
+    const signal = signals.interruptedBy();
+    if (signal !== undefined) return signalExitCode(signal);
+    throw error;
+  }
+}
+
+function routeSignals(context: CliContext): InterruptibleRoute {
   const preparing = new AbortController();
   let phase: Phase = { kind: "preparing" };
   const handle = (signal: HandledSignal): void => {
@@ -57,7 +75,7 @@ export function routeSignals(context: CliContext): SignalRoute {
   };
 }
 
-/** Ctrl-C reaches the terminal's whole foreground group, COMMAND with us: once is enough. */
+/** The terminal sends Ctrl-C to its whole foreground group: COMMAND has the signal already. */
 function terminalHasSent(signal: HandledSignal): boolean {
   return (signal === "SIGINT" || signal === "SIGQUIT") && isForeground();
 }

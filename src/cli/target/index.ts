@@ -1,4 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which daemon a command is about.
+// Which daemon a command is for.
 
-export { findDaemon, hasDaemon, placesOfRun } from "./find-daemon.ts";
+export { type DaemonAt, findDaemon, hasDaemon, placesOfRun } from "./find-daemon.ts";

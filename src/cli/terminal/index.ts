@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Values as people read them on a terminal.
+// Text for people: messages, colours, tables and numbers.
 
+export { hasColor } from "./color.ts";
+export { note, say } from "./messages.ts";
 export { type Column, formatTable } from "./table.ts";
 export { formatBytes, formatCount, sumOf } from "./units.ts";

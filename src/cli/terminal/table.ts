@@ -7,7 +7,7 @@ export interface Column<Row> {
   readonly text: (row: Row) => string;
 }
 
-/** The lines, heading first. Cells are made printable: names come from other people's domains. */
+/** The lines, heading first. Cells are made printable: a guest may choose its name. */
 export function formatTable<Row>(
   columns: readonly Column<Row>[],
   rows: readonly Row[],

@@ -31,7 +31,7 @@ function contextOf(parts: Partial<CliContext> = {}): CliContext {
     stdout: capture(),
     stderr: capture(),
     version: "1.2.3",
-    xenlogd: ["/nonexistent/xenlogd"],
+    xenlogd: { command: "/nonexistent/xenlogd", args: [] },
     onSignal: () => () => undefined,
     ...parts,
   };

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { legalName } from "../../../src/cli/run/domain-name.ts";
 import { formatLiveLine } from "../../../src/cli/run/live-line.ts";
-import { legalName } from "../../../src/cli/run/open-log.ts";
 import { formatTable } from "../../../src/cli/terminal/table.ts";
 import { formatBytes, formatCount } from "../../../src/cli/terminal/units.ts";
 import { nameBytesMax, parseName } from "../../../src/contract/index.ts";

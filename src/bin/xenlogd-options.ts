@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command line of xenlogd: argv in, options out; and the files that the options mean.
+
+import { homedir } from "node:os";
+import { Command, Option } from "commander";
+import { type ConfigurationFile, findConfigurationFile } from "../daemon/index.ts";
+import { defaultDirectory, embeddedPlaces, hostPlaces, type Places } from "../places/index.ts";
+import { packageVersion } from "./package.ts";
+
+export interface XenlogdOptions {
+  readonly embedded?: true;
+  readonly dir?: string;
+  readonly config?: string;
+  readonly checkConfig?: true;
+  readonly transient?: true;
+  readonly notifyFd?: number;
+}
+
+/** Throws CommanderError, after commander has printed what is wrong, the help or the version. */
+export function parseOptions(argv: readonly string[]): XenlogdOptions {
+  const command = new Command("xenlogd")
+    .description("The log daemon for the QEMUs of a Xen host, in the foreground.")
+    .version(packageVersion(), "--version", "print the version")
+    .helpOption("-h, --help", "print this help")
+    .option("--embedded", "with a xenstore of its own; never touches the host's")
+    .option("--dir <D>", "where an embedded daemon keeps everything; implies --embedded")
+    .option("--config <F>", "the configuration file; on a host /etc/xen/xenlogd.toml")
+    .option("--check-config", "say OK, or what is wrong in it, and start nothing")
+    .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error/, "xenlogd")) });
+  const hidden = [
+    new Option("--transient", "started by run: ends when no run needs it any more"),
+    new Option(
+      "--notify-fd <FD>",
+      "where to write one line of JSON when it is ready, or fails",
+    ).argParser(Number),
+  ];
+  for (const option of hidden) command.addOption(option.hideHelp());
+  command.parse([...argv]);
+  return command.opts<XenlogdOptions>();
+}
+
+export function configurationFileOf(options: XenlogdOptions): ConfigurationFile | undefined {
+  const { config, dir, embedded } = options;
+  const isEmbedded = embedded === true || dir !== undefined;
+  return findConfigurationFile(config, process.env, isEmbedded ? "embedded" : "host");
+}
+
+export function placesOf({ dir, embedded }: XenlogdOptions): Places {
+  if (dir !== undefined) return embeddedPlaces(dir);
+  if (embedded === undefined) return hostPlaces(process.env);
+  return embeddedPlaces(defaultDirectory(process.env, homedir()));
+}
