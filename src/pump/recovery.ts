@@ -3,7 +3,9 @@
 // What the file system still refuses is tried again until its stream is opened and takes it over.
 // Needs neither xenstore nor the main process's stream table.
 
-import { type Durability, type Refusal, refusalOf } from "../logfile/index.ts";
+import { dirname } from "node:path";
+import { identifyFileSystem } from "../kernel/index.ts";
+import { type Durability, LogfileError, type Refusal, refusalOf } from "../logfile/index.ts";
 import type { FormerLog } from "./former-log.ts";
 import { type LogSink, openSink } from "./log-sink.ts";
 import { countLost, isLost } from "./lost-stage.ts";
@@ -20,6 +22,8 @@ export interface RecoveryOptions {
   readonly durability: Durability;
   readonly nullFd: number;
   readonly send: (message: FromPump) => void;
+  /** The file system that the stages belong to; null if that is not known. */
+  readonly contents: string | null;
 }
 
 /** Bytes that the file system refuses; they stay in their stage. */
@@ -160,6 +164,16 @@ export class Recovery {
     pool.forget(stage);
   }
 
+  /** Another disk may be mounted where the log was. Its bytes wait then, as for a full disk. */
+  #requireFileSystem({ logRoot, relativeFile }: LogTarget): void {
+    const { contents } = this.#options;
+    const directory = dirname(`${logRoot}/${relativeFile}`);
+    const found = contents === null ? undefined : identifyFileSystem(directory);
+    if (found !== undefined && found !== contents) {
+      throw new LogfileError("otherFileSystem", directory);
+    }
+  }
+
   /** A log that cannot be opened gives its reason to `refused`. */
   #withSink<T>(
     target: LogTarget,
@@ -169,6 +183,7 @@ export class Recovery {
     const { positionsDirectory, durability } = this.#options;
     let sink: LogSink | FormerLog;
     try {
+      this.#requireFileSystem(target);
       sink = openSink({ target, positionsDirectory, durability, onInterference: () => {} });
     } catch (error) {
       return refused(refusalOf(error));
