@@ -41,7 +41,7 @@ export type Succession =
   | { readonly kind: "wait" };
 
 /** The contract: the next owner of a file waits so long for the last writers of the one before. */
-export const graceMs = 2000;
+const graceMs = 2000;
 
 export function decideSuccession(claim: Claim): Succession {
   const { sequence, reader, owner } = claim;
