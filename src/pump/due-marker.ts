@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes a marker that is due so that it stands in the log once, also across SIGKILL: its place is
-// noted before it is written, and a successor writes it again at the same place.
+// Writes a marker that is due so that it stands in the log once, also after a kill at any instant:
+// its place is noted first, and a successor writes it at the same place again.
 
 import type { IndexWriter, RotatingFile } from "../logfile/index.ts";
 import type { PendingMarker } from "./position-record.ts";

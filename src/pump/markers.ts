@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The lines that the daemon writes into a log. A guest can print the same text; which lines are the
-// daemon's is in the side file.
+// Markers: the lines that the pump itself writes into a log. A guest can print the same text, but it
+// cannot forge the range in the side file.
 
 /** Bytes that a lost stage held. */
 export function lossMarker(bytes: number, certainty: "exact" | "atMost", atMs: number): string {

@@ -53,7 +53,7 @@ export interface StreamPosition {
 export class Positions {
   readonly #fd: number;
   #record: PositionRecord;
-  /** Bytes of another process in a file that took the place of the live file. */
+  /** Bytes that others wrote, found in a file that has taken the name of ours. */
   readonly foreignBytes: number;
 
   private constructor(fd: number, record: PositionRecord, foreignBytes: number) {

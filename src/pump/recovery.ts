@@ -46,7 +46,7 @@ export class Recovery {
   /** Empties the stages before any FIFO is read: their bytes come first. */
   begin(): void {
     const found = this.#options.pool.findAll();
-    // Lost bytes came before all that are taken next.
+    // Lost bytes came before those that are taken next.
     for (const stage of found.filter(isLost)) this.#recoverLost(stage);
     for (const stage of found) if (!isLost(stage)) this.#recover(stage);
     this.#arm();

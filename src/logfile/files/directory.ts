@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A directory as a descriptor, and files beneath it. Nothing here follows a symbolic link or leaves
-// the directory, even if names around it change meanwhile.
+// the directory, also when directories above it are renamed meanwhile.
 
 import { closeSync, constants, fstatSync, mkdirSync, readdirSync } from "node:fs";
 import { errnoNameOf, O_PATH, openBeneath, openPath } from "../../kernel/index.ts";

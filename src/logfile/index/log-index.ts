@@ -165,7 +165,7 @@ export function findFile(
 /**
  * Log offset at which the live file, `files[0]`, begins, from the newest file that the index knows;
  * `undefined` if it knows none of them. A live file that it does not know begins behind all that was
- * there, also where another file is there now: an offset always means one byte.
+ * there, also where others have taken that: an offset means one byte for ever.
  */
 export function placeLive(files: readonly FileOnDisk[], index: LogIndex): number | undefined {
   const [live] = files;
@@ -196,7 +196,7 @@ export interface PlacedFile extends IndexedFile {
 
 /**
  * The files whose place is known, newest first: where the index has it, or where it ended before it
- * was shortened. A file that the index does not know is a foreign file, unless it is too old
+ * was shortened. What the index does not know was put there by others, unless it is too old
  * for it, or the index is new: then files lie one before the other.
  */
 export function placeFiles(
