@@ -25,7 +25,7 @@ const longs: readonly Long[] = [
   {
     file: "test/integration/pump/torture.test.ts",
     environment: { XENLOGD_TORTURE_KILLS: "1000", XENLOGD_TORTURE_POSITIONS: "10000" },
-    shows: "exactly once, or what is lost said to the byte; positions",
+    shows: "exactly once, or the exact number of lost bytes; positions",
   },
   {
     file: "test/integration/pump/bound.test.ts",

@@ -32,7 +32,7 @@ const sentenceOf: Partial<Record<ErrnoName, string>> = {
   ENOSPC: "no space left on the file system",
   ENOSYS: "the kernel does not have this system call",
   ENOTDIR: "it is not a directory",
-  ENXIO: "no such device, or nobody is at the other end",
+  ENXIO: "no such device, or no process is at the other end",
   EPERM: "the operation is not permitted",
   EROFS: "the file system is read-only",
   ESTALE: "the network file system has forgotten it",

@@ -72,7 +72,9 @@ export function messageName(type: number): MessageName | undefined {
   return messageNames[type];
 }
 
-/** encodeMessage(message) is the frame of `message`. The sender checks the length of the payload. */
+/**
+ * encodeMessage(message) is the frame of `message`. The sender checks the length of the payload.
+ */
 export function encodeMessage(message: XenstoreMessage): Buffer {
   const frame = Buffer.allocUnsafe(headerBytes + message.payload.byteLength);
   writeHeader(frame, 0, message, message.payload.byteLength);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// GET_FEATURE, SET_FEATURE, GET_QUOTA and SET_QUOTA, as docs/misc/xenstore.txt of Xen 4.22 has them.
+// GET_FEATURE, SET_FEATURE, GET_QUOTA and SET_QUOTA, as in docs/misc/xenstore.txt of Xen 4.22.
 
 import { encodeStrings } from "../message.ts";
 import { isPrivileged } from "./access.ts";

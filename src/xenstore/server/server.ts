@@ -14,8 +14,10 @@ import { domainExists, openSession, quotasOf, resetSession, type Session } from 
 export interface XenstoreServerOptions {
   /** At most 107 bytes. Made with mode 0600; its directory must exist. */
   readonly socketPath: string;
-  /** Keeps the nodes and domains across a restart; state-file.ts says what a crash loses. Without it
-   * all is lost with the process, as with C xenstored. */
+  /**
+   * Keeps the nodes and domains across a restart; state-file.ts says what a crash loses. Without it
+   * all is lost with the process, as with C xenstored.
+   */
   readonly stateFile?: string;
   /** Gets errors while the server runs; default: a process warning. */
   readonly onError?: (error: Error) => void;

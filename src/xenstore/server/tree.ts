@@ -129,8 +129,10 @@ export function ownedBy(root: TreeNode, domid: number): string[] {
   return found;
 }
 
-/** withoutEntries(node, domid) has all entries for the domain marked as ignored, so that they do not
- * apply to the next domain of that number. No client can see this change. */
+/**
+ * withoutEntries(node, domid) has all entries for the domain marked as ignored, so that they do not
+ * apply to the next domain of that number. No client can see this change.
+ */
 export function withoutEntries(node: TreeNode, domid: number): TreeNode {
   let { children } = node;
   for (const { name, value } of entriesOf(node.children)) {
