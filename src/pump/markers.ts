@@ -5,7 +5,7 @@
 /** Bytes that a lost stage held. */
 export function lossMarker(bytes: number, certainty: "exact" | "atMost", atMs: number): string {
   const amount = certainty === "exact" ? `${bytes}` : `up to ${bytes}`;
-  return `[xenlogd: ${amount} bytes lost, the daemon and the holder of its stages were killed, noticed ${timeOf(atMs)}]`;
+  return `[xenlogd: ${amount} bytes lost, the daemon and its vault were killed, noticed ${timeOf(atMs)}]`;
 }
 
 /** What the last owner of the file wrote after the next one had it. */

@@ -6,6 +6,7 @@
 import { dirname } from "node:path";
 import { identifyFileSystem } from "../kernel/index.ts";
 import { type Durability, LogfileError, type Refusal, refusalOf } from "../logfile/index.ts";
+import { RetryTimer } from "../program/index.ts";
 import type { FormerLog } from "./former-log.ts";
 import { type LogSink, openSink } from "./log-sink.ts";
 import { countLost, isLost } from "./lost-stage.ts";
@@ -32,12 +33,12 @@ export interface Leftover extends FilledStage {
   readonly reason: string;
 }
 
-const retryMs = 1000;
+const backoff = { firstMs: 1000, maxMs: 1000 };
 
 export class Recovery {
   readonly #options: RecoveryOptions;
   readonly #leftovers: Map<string, Leftover> = new Map();
-  #timer: NodeJS.Timeout | undefined;
+  readonly #retryTimer: RetryTimer = new RetryTimer({ backoff, attempt: () => this.#retry() });
 
   constructor(options: RecoveryOptions) {
     this.#options = options;
@@ -76,7 +77,7 @@ export class Recovery {
   /** Tries for the last time; returns the bytes that stay in stages. */
   stop(): number {
     this.#retry();
-    clearTimeout(this.#timer);
+    this.#retryTimer.cancel();
     return this.leftovers.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
@@ -86,8 +87,8 @@ export class Recovery {
   }
 
   #arm(): void {
-    clearTimeout(this.#timer);
-    if (this.#leftovers.size > 0) this.#timer = setTimeout(() => this.#retry(), retryMs);
+    if (this.#leftovers.size > 0) this.#retryTimer.again();
+    else this.#retryTimer.cancel();
   }
 
   /** A stage that is there still. */

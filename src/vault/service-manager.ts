@@ -4,8 +4,9 @@
 // Without one all of it does nothing.
 
 import { closeSync, fstatSync } from "node:fs";
-import { closeOnExec, copyDescriptor, errnoNameOf, NotifySocket } from "../kernel/index.ts";
+import { closeOnExec, copyDescriptor, NotifySocket } from "../kernel/index.ts";
 import type { EmitEvent } from "../observe/index.ts";
+import { RetryTimer, reasonOf } from "../program/index.ts";
 
 type Environment = Record<string, string | undefined>;
 
@@ -36,7 +37,7 @@ const firstInherited = 3;
 const inheritedMax = 65_536;
 
 /** A manager that is busy, reloading for example, takes datagrams again after that. */
-const retryDelayMs = 10;
+const backoff = { firstMs: 10, maxMs: 10 };
 /** Messages that wait for it; each may keep a descriptor open. */
 const waitingMax = 4096;
 
@@ -44,7 +45,11 @@ export class ServiceManager {
   readonly #socket: NotifySocket | undefined;
   readonly #emit: EmitEvent;
   readonly #waiting: Message[] = [];
-  #retry: NodeJS.Timeout | undefined;
+  readonly #retry: RetryTimer = new RetryTimer({
+    backoff,
+    attempt: () => this.#flush(),
+    unref: true,
+  });
   #inherited: readonly StoredDescriptor[];
   /** Names that it has descriptors of, as far as we know. */
   readonly #names: Set<string>;
@@ -125,15 +130,16 @@ export class ServiceManager {
     } catch (error) {
       this.#emit({ kind: "ServiceManagerLost", reason: reasonOf(error) });
     }
-    if (this.#retry === undefined) this.#flush(this.#socket);
+    if (!this.#retry.isWaiting) this.#flush();
   }
 
   /** In their order; those that a busy manager does not take wait. */
-  #flush(socket: NotifySocket): void {
-    this.#retry = undefined;
+  #flush(): void {
+    const socket = this.#socket;
+    if (socket === undefined) return;
     for (let message = this.#waiting[0]; message !== undefined; message = this.#waiting[0]) {
       if (this.#send(socket, message) === "busy") {
-        this.#retry = setTimeout(() => this.#flush(socket), retryDelayMs).unref();
+        this.#retry.again();
         return;
       }
       if (message.fd !== undefined) closeSync(message.fd);
@@ -175,8 +181,4 @@ function isOpen({ fd }: StoredDescriptor): boolean {
   } catch {
     return false;
   }
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : (errnoNameOf(error) ?? String(error));
 }
