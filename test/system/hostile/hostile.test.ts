@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// Hostile and wrong requests, each with its exact answer, against one real daemon. A request that is
+// refused changes nothing, and no request touches another one.
+
+import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import { after, before, describe, it } from "node:test";
+import { TestDaemon } from "../../support/daemon.ts";
+import { waitFor } from "../../support/wait.ts";
+import { play } from "./play.ts";
+import { copies } from "./rows/copies.ts";
+import { decoys } from "./rows/decoys.ts";
+import { encodings } from "./rows/encodings.ts";
+import { files } from "./rows/files.ts";
+import { neighbours } from "./rows/neighbours.ts";
+import { numbers } from "./rows/numbers.ts";
+import { permissions } from "./rows/permissions.ts";
+import { pipes } from "./rows/pipes.ts";
+import { places } from "./rows/places.ts";
+import { changes, states } from "./rows/states.ts";
+import { words } from "./rows/words.ts";
+import { Site } from "./site.ts";
+import type { Kind, Row } from "./table.ts";
+
+const kinds: readonly Kind[] = [
+  numbers,
+  words,
+  encodings,
+  pipes,
+  files,
+  decoys,
+  copies,
+  places,
+  permissions,
+  states,
+  changes,
+  neighbours,
+];
+
+const isRoot = process.getuid?.() === 0;
+let daemon: TestDaemon;
+let descriptorsBefore: readonly number[];
+let played = 0;
+/** Rows that are marked as wrong and are right. */
+const mended: string[] = [];
+/** Rows that were refused without an event that says so. */
+const unheard: string[] = [];
+
+before(async () => {
+  daemon = await TestDaemon.start();
+  descriptorsBefore = countDescriptors();
+});
+after(() => daemon[Symbol.asyncDispose]());
+
+for (const { kind, rows } of kinds) {
+  describe(kind, () => {
+    for (const row of rows) it(row.it, optionsOf(row), () => playOne(row, kind));
+  });
+}
+
+describe("after all of them", () => {
+  it("the table has at least 200 rows, each with a name of its own", () => {
+    const names = kinds.flatMap(({ kind, rows }) => rows.map((row) => `${kind} ${row.it}`));
+    assert.ok(names.length >= 200, `${names.length} rows`);
+    assert.equal(new Set(names).size, names.length);
+  });
+
+  it("the daemon and its pump are the same, with the descriptors that they had", async () => {
+    const pumps = daemon.events.filter(({ msg }) => msg === "PumpStarted");
+    assert.equal(pumps.length, 1);
+    const isSame = (): boolean => `${countDescriptors()}` === `${descriptorsBefore}`;
+    await waitFor("the descriptors", isSame, 3000).catch(() => {});
+    assert.deepEqual(countDescriptors(), descriptorsBefore);
+  });
+
+  it("every refusal has had its event", { todo: "only the pump's refusals have one" }, () => {
+    assert.deepEqual(unheard, []);
+  });
+
+  it("no row is still marked as wrong that is right", () => assert.deepEqual(mended, []));
+});
+
+function optionsOf(row: Row): { skip?: string; todo?: string } {
+  if (row.needs === "root" && !isRoot) return { skip: "needs root" };
+  return row.wrongToday === undefined ? {} : { todo: row.wrongToday };
+}
+
+async function playOne(row: Row, kind: string): Promise<void> {
+  played += 1;
+  const site = new Site(daemon, played);
+  const answer = await play(row, site);
+  if (answer.kind === "refused" && answer.error !== undefined) {
+    const isIt = (reason: unknown): boolean => reason === answer.error;
+    const own = daemon.events.filter(({ msg, key }) => msg === "StreamRefused" && key === site.key);
+    if (!own.some(({ reason }) => isIt(reason))) unheard.push(`${kind} ${row.it}`);
+  }
+  if (row.wrongToday !== undefined) mended.push(`${kind} ${row.it}`);
+}
+
+/** Of the main process and of the pump. */
+function countDescriptors(): readonly number[] {
+  return [daemon.mainPid, daemon.pumpPid].map((pid) => readdirSync(`/proc/${pid}/fd`).length);
+}
