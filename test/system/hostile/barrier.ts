@@ -18,7 +18,8 @@ export async function barrier(daemon: TestDaemon): Promise<void> {
   await daemon.control.streams({ all: false });
 }
 
-async function lookOnce(daemon: TestDaemon): Promise<void> {
+/** The main process alone has looked; the pump need not run. */
+export async function lookOnce(daemon: TestDaemon): Promise<void> {
   count += 1;
   const base = `${barrierRoot}/logging/${count}`;
   const client = await daemon.xenstore();

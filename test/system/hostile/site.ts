@@ -6,6 +6,7 @@ import { makeFifo } from "../../../src/kernel/index.ts";
 import { wholeLog } from "../../support/chain.ts";
 import type { TestDaemon } from "../../support/daemon.ts";
 import { waitFor } from "../../support/wait.ts";
+import { expectOneReader } from "./one-reader.ts";
 import type { Nodes } from "./table.ts";
 
 let count = 0;
@@ -28,11 +29,15 @@ export class Site {
   readonly pipe: string;
   readonly file: string;
   neighbour: Neighbour | undefined;
+  /** Requests that the row has made besides; they are removed with it. */
+  readonly otherBases: string[] = [];
+  #base: string;
   #writer: number | undefined;
 
   constructor(daemon: TestDaemon, number: number) {
     this.daemon = daemon;
     this.domid = 1000 + 4 * number;
+    this.#base = `/libxl/${this.domid}/logging/1`;
     this.runRoot = `${daemon.directory}/run`;
     this.logRoot = `${daemon.directory}/log`;
     this.run = `${this.runRoot}/r${number}`;
@@ -43,12 +48,24 @@ export class Site {
     mkdirSync(this.log);
   }
 
+  /** Where the row's request is in xenstore. */
   get base(): string {
-    return `/libxl/${this.domid}/logging/1`;
+    return this.#base;
   }
 
+  place(base: string | undefined): void {
+    this.#base = base ?? this.#base;
+  }
+
+  /** As events and lists have it. */
   get key(): string {
-    return `${this.domid}/1`;
+    const parts = this.#base.split("/");
+    return `${parts[2] === "logging" ? "host" : parts[2]}/${parts.at(-1)}`;
+  }
+
+  /** Whether a file is in the row's directories. */
+  has(path: string): boolean {
+    return [this.run, this.log].some((directory) => path.startsWith(`${directory}/`));
   }
 
   /** A request that is served, made before the row's own: nothing may happen to it. */
@@ -92,7 +109,8 @@ export class Neighbour {
   readonly file: string;
   readonly key: string;
   readonly base: string;
-  #writer: number;
+  isClosed = false;
+  readonly #writer: number;
   #expected = "";
   #lines = 0;
 
@@ -126,11 +144,9 @@ export class Neighbour {
 
   /** Writes lines, and fails unless they are in the log, after all that came before. */
   async logsOn(): Promise<void> {
+    await expectOneReader(this.site.daemon, this.#writer, this.#next());
     for (let line = 0; line < linesAtOnce; line += 1) {
-      this.#lines += 1;
-      const text = `line ${this.#lines} of the neighbour\n`;
-      writeSync(this.#writer, text);
-      this.#expected += text;
+      writeSync(this.#writer, this.#next());
       await new Promise((resolve) => setImmediate(resolve));
     }
     const has = (): boolean =>
@@ -149,5 +165,13 @@ export class Neighbour {
 
   close(): void {
     closeSync(this.#writer);
+    this.isClosed = true;
+  }
+
+  #next(): string {
+    this.#lines += 1;
+    const text = `line ${this.#lines} of the neighbour\n`;
+    this.#expected += text;
+    return text;
   }
 }

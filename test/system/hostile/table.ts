@@ -16,8 +16,13 @@ export type Answer =
   | { readonly kind: "refused"; readonly error: string | undefined; readonly drained: boolean }
   /** A parameter is missing: no answer, no event. */
   | { readonly kind: "waits" }
-  /** Another domain may write it: no answer, one event with the node and the reason. */
-  | { readonly kind: "untrusted"; readonly node: string; readonly reason: string }
+  /** Another domain may write it: no answer, one event with the node and the reason; `stays`: as it was written. */
+  | {
+      readonly kind: "untrusted";
+      readonly node: string;
+      readonly reason: string;
+      readonly stays: string;
+    }
   /** Not a place where requests are: no answer, no event. */
   | { readonly kind: "noRequest" }
   /** `ready`; what is written into the FIFO is in the log, in full. */

@@ -152,7 +152,7 @@ const long: readonly Row[] = [
   },
   ...["n".repeat(221), "ä".repeat(111), "n".repeat(900)].map(
     (name): Row => ({
-      it: `file whose name is ${titleOf(name)} is refused`,
+      it: `file whose name has ${Buffer.byteLength(name)} bytes is refused`,
       nodes: ({ log }) => ({ file: `${log}/${name}` }),
       answer: ({ log }) =>
         refused(`file is ${quoted(`${log}/${name}`)}; no component may be longer than 220 bytes`),

@@ -139,18 +139,18 @@ export const files: Kind = {
   kind: "file",
   rows: [
     ...paths.map(
-      ([valueOf, rule], index): Row => ({
+      ([pathOf, rule], index): Row => ({
         it: `path ${index + 1} is refused: ${rule}`,
-        nodes: (site) => ({ file: valueOf(site) }),
-        answer: (site) => refused(`file is ${quoted(valueOf(site))}; ${rule}`),
+        nodes: (site) => ({ file: pathOf(site) }),
+        answer: (site) => refused(`file is ${quoted(pathOf(site))}; ${rule}`),
       }),
     ),
     ...outside.map(
-      (valueOf, index): Row => ({
+      (pathOf, index): Row => ({
         it: `path ${index + 1} outside of XEN_LOG_DIR is refused`,
-        nodes: (site) => ({ file: valueOf(site) }),
+        nodes: (site) => ({ file: pathOf(site) }),
         answer: (site) =>
-          refused(`file is ${quoted(valueOf(site))}; it must be below ${site.logRoot}`),
+          refused(`file is ${quoted(pathOf(site))}; it must be below ${site.logRoot}`),
       }),
     ),
     ...directories.map(

@@ -262,6 +262,7 @@ const drained: readonly Row[] = [
     prepare: async (site) => {
       const client = await site.daemon.xenstore();
       const base = `/libxl/${site.domid}/logging/2`;
+      site.otherBases.push(base);
       const nodes = { pipe: site.pipe, file: `${site.log}/y.log`, limit: "x", copies: "2" };
       await client.transaction(async (transaction) => {
         for (const [name, value] of Object.entries(nodes))

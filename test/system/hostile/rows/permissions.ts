@@ -8,7 +8,7 @@ const untrusted: readonly (readonly [string, string])[] = [
   ["n5", "domain 5 owns it"],
   ["r5,n0", "domain 5 owns it"],
   ["b5,b0", "domain 5 owns it"],
-  ["n65535", "domain 65535 owns it"],
+  ["n7", "domain 7 owns it"],
   ["n0,w5", "domain 5 may write it"],
   ["n0,b5", "domain 5 may write it"],
   ["r0,r1,r2,b32751", "domain 32751 may write it"],
@@ -28,7 +28,7 @@ export const permissions: Kind = {
       return untrustedRow(node, permission, reason);
     }),
     ...["overflow", "rate", "burst", "log", "state", "error"].map((node) =>
-      untrustedRow(node, "n0,b5", "domain 5 may write it", valueOf(node)),
+      untrustedRow(node, "n0,b5", "domain 5 may write it", valueFor(node)),
     ),
     {
       ...untrustedRow("limit", "n0,b7", "domain 7 may write it"),
@@ -51,21 +51,24 @@ export const permissions: Kind = {
   ],
 };
 
+/** What the toolstack has written where the daemon's answer would be. */
+const answers: Readonly<Record<string, string>> = { state: "x", error: "no answer: x" };
+
 function untrustedRow(node: string, permission: string, reason: string, value?: string): Row {
   return {
     it: `${node === "" ? "the directory" : node} with ${permission} is never answered`,
     ...(value === undefined ? {} : { nodes: () => ({ [node]: value }) }),
     permissions: { [node]: permission },
-    answer: () => ({ kind: "untrusted", node, reason }),
+    answer: () => ({ kind: "untrusted", node, reason, stays: answers[node] ?? "no answer" }),
   };
 }
 
-function valueOf(node: string): string {
+function valueFor(node: string): string {
   const values: Readonly<Record<string, string>> = {
     overflow: "auto",
     log: "x",
-    state: "",
-    error: "",
+    state: "x",
+    error: "x",
   };
   return values[node] ?? "65536";
 }

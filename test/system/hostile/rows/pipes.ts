@@ -234,18 +234,18 @@ export const pipes: Kind = {
   kind: "pipe",
   rows: [
     ...paths.map(
-      ([valueOf, rule], index): Row => ({
+      ([pathOf, rule], index): Row => ({
         it: `path ${index + 1} is refused: ${rule}`,
-        nodes: (site) => ({ pipe: valueOf(site) }),
-        answer: (site) => refused(`pipe is ${quoted(valueOf(site))}; ${rule}`, false),
+        nodes: (site) => ({ pipe: pathOf(site) }),
+        answer: (site) => refused(`pipe is ${quoted(pathOf(site))}; ${rule}`, false),
       }),
     ),
     ...outside.map(
-      (valueOf, index): Row => ({
+      (pathOf, index): Row => ({
         it: `path ${index + 1} outside of XEN_RUN_DIR is refused`,
-        nodes: (site) => ({ pipe: valueOf(site) }),
+        nodes: (site) => ({ pipe: pathOf(site) }),
         answer: (site) =>
-          refused(`pipe is ${quoted(valueOf(site))}; it must be below ${site.runRoot}`, false),
+          refused(`pipe is ${quoted(pathOf(site))}; it must be below ${site.runRoot}`, false),
       }),
     ),
     {
