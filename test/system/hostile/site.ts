@@ -65,7 +65,8 @@ export class Site {
 
   /** Whether a file is in the row's directories. */
   has(path: string): boolean {
-    return [this.run, this.log].some((directory) => path.startsWith(`${directory}/`));
+    const spelled = path.replace(/^\/var(?=\/run\/)/, "");
+    return [this.run, this.log].some((directory) => spelled.startsWith(`${directory}/`));
   }
 
   /** A request that is served, made before the row's own: nothing may happen to it. */

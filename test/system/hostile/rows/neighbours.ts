@@ -88,6 +88,7 @@ const fifoRows: readonly Row[] = ofFifo.map(({ it, nodes, error, prepare }) => (
   },
   nodes: (site) => ({ pipe: of(site).pipe, ...nodes?.(site) }),
   answer: (site) => refused(error(site), false),
+  wrongToday: "served, it takes the stream away; refused, it takes the bytes or ends the stream",
 }));
 
 const otherPlaces: readonly (readonly [string, (site: Site) => string])[] = [
@@ -103,6 +104,7 @@ const placeRows: readonly Row[] = otherPlaces.map(([it, at]) => ({
   at,
   nodes: (site) => ({ pipe: of(site).pipe }),
   answer: (site) => refused(fifoOf(site), false),
+  wrongToday: "it takes the stream away",
 }));
 
 /** Names that lead to the FIFO of the neighbour. */
@@ -128,6 +130,7 @@ const names: readonly Row[] = [
     check: ({ pipe }) => unlinkSync(pipe),
   },
   {
+    wrongToday: "it takes the stream away",
     it: "the FIFO of another that is closing is refused as long as it has a writer",
     fifo: "absent",
     prepare: async (site) => {
@@ -138,6 +141,7 @@ const names: readonly Row[] = [
     answer: (site) => refused(fifoOf(site), false),
   },
   {
+    wrongToday: "it takes the stream away",
     it: "one that was refused for the FIFO of another is served with its own",
     prepare: addNeighbour,
     nodes: (site) => ({ pipe: of(site).pipe }),
@@ -216,6 +220,7 @@ const logs: readonly Row[] = [
       refused(`the log directory ${of(site).file} cannot be opened: it is not a directory`),
   },
   {
+    wrongToday: "a side file is left",
     it: "a link to the log of another is refused",
     prepare: async (site) => {
       await addNeighbour(site);
@@ -224,6 +229,7 @@ const logs: readonly Row[] = [
     answer: () => refused("the log x.log cannot be opened: a symbolic link is in the way"),
   },
   {
+    wrongToday: "a side file is left",
     it: "a hard link to the log of another is refused",
     prepare: async (site) => {
       await addNeighbour(site);
@@ -245,6 +251,7 @@ const logs: readonly Row[] = [
 /** A FIFO that is drained because a request was refused belongs to the first that is served. */
 const drained: readonly Row[] = [
   {
+    wrongToday: "the drain takes the bytes of the stream",
     it: "a request that was refused is removed and made again with the same FIFO: no byte is lost",
     nodes: () => ({ limit: "x" }),
     answer: () => refused(`limit is "x"; ${limitRule}`),
@@ -258,6 +265,7 @@ const drained: readonly Row[] = [
     ],
   },
   {
+    wrongToday: "the drain takes the bytes of the stream",
     it: "another request has the FIFO of one that was refused: no byte is lost",
     prepare: async (site) => {
       const client = await site.daemon.xenstore();
