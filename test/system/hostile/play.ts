@@ -9,7 +9,7 @@ import type { StreamStatus } from "../../../src/control/index.ts";
 import { bytesReadable } from "../../../src/kernel/index.ts";
 import type { XenstoreClient, XenstorePermission } from "../../../src/xenstore/index.ts";
 import { waitFor } from "../../support/wait.ts";
-import { barrier, barrierRoot } from "./barrier.ts";
+import { barrier, barrierRoot, lookOnce } from "./barrier.ts";
 import { differences, type Listing, listFiles, listNames, listNodes } from "./listing.ts";
 import { expectOneReader } from "./one-reader.ts";
 import type { Site } from "./site.ts";
@@ -260,7 +260,7 @@ async function takeBack(site: Site, base: string): Promise<void> {
     await removeEmpty(client, dirname(path));
   }
   site.closeWriter();
-  await barrier(site.daemon);
+  await lookOnce(site.daemon);
   await waitFor("the end of the row's streams", async () => !(await hasStreams(site)), answerMs);
 }
 
