@@ -6,7 +6,6 @@ import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { type ControlClient, controlClient } from "../../src/control/index.ts";
 import { connectXenstore, type XenstoreClient } from "../../src/xenstore/index.ts";
 import { ourProgram } from "./target.ts";
@@ -108,9 +107,15 @@ export class TestDaemon implements AsyncDisposable {
     });
     this.#child = child;
     if (child.stderr !== null) {
-      createInterface(child.stderr).on("line", (line) => {
-        if (line.startsWith("{")) this.events.push(JSON.parse(line) as LoggedEvent);
-        else this.#words += `${line}\n`;
+      // Not readline, for which U+2028 ends a line as well.
+      let rest = "";
+      child.stderr.setEncoding("utf8").on("data", (text: string) => {
+        const lines = (rest + text).split("\n");
+        rest = lines.pop() ?? "";
+        for (const line of lines) {
+          if (line.startsWith("{")) this.events.push(JSON.parse(line) as LoggedEvent);
+          else this.#words += `${line}\n`;
+        }
       });
     }
     const notices = child.stdio[3];
