@@ -113,7 +113,7 @@ export class OpenStreams {
       sequence: record.sequence,
       reader: holding(reader),
       owner: holding(owner),
-      leftovers: recovery.comesBefore(record) ? "before it" : "none",
+      leftovers: recovery.comesBefore(record) ? "mustGoFirst" : "none",
       waitedMs: performance.now() - sinceMs,
     });
     switch (succession.kind) {

@@ -20,10 +20,9 @@ export interface Claim {
   /** The stream that writes the request's file. */
   readonly owner: Holding | undefined;
   /**
-   * Bytes of another stream that are still in a stage and belong into the request's file before its
-   * own ones.
+   * Whether bytes of another stream, still in a stage, must be written to the request's file first.
    */
-  readonly leftovers: "none" | "before it";
+  readonly leftovers: "none" | "mustGoFirst";
   readonly waitedMs: number;
 }
 
@@ -40,7 +39,7 @@ export type Succession =
   | { readonly kind: "takeOver" }
   | { readonly kind: "wait" };
 
-/** The contract: the next owner of a file waits so long for the last writers of the one before. */
+/** The contract: the next owner of a file waits this long for the last writers of the one before. */
 const graceMs = 2000;
 
 export function decideSuccession(claim: Claim): Succession {
@@ -48,7 +47,7 @@ export function decideSuccession(claim: Claim): Succession {
   if (reader !== undefined && reader.sequence > sequence) return { kind: "refuseRenewed" };
   // A file system that refuses the bytes in a stage would refuse the next epoch's bytes too.
   if (reader?.state.kind === "stalled" || owner?.state.kind === "stalled") return { kind: "wait" };
-  if (claim.leftovers === "before it") return { kind: "wait" };
+  if (claim.leftovers === "mustGoFirst") return { kind: "wait" };
   if (reader !== undefined) {
     const isThird = owner !== undefined && owner.epoch !== reader.epoch;
     return { kind: isThird ? "renewWithoutFile" : "renew" };

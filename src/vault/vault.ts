@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What keeps descriptors alive: this process, one detached process, and systemd's store. The only
-// module that does. Whichever of them are killed, what the others have open is not lost.
+// What keeps descriptors alive: this process, one detached process, and systemd's store. No other
+// folder keeps any. Whichever of them are killed, descriptors that the others have open are not lost.
 //
 // The detached process of an earlier daemon lives until this one has everything that it has: the FIFOs
 // are opened by path, the stages are copied. A new process is in the state file before an old one ends.

@@ -36,7 +36,7 @@ describe("a request for a FIFO and a file", () => {
     ],
     [
       "of a FIFO with a newer request is refused, also while that is stalled",
-      { reader: stream("aa", stalled, 6), leftovers: "before it" },
+      { reader: stream("aa", stalled, 6), leftovers: "mustGoFirst" },
       "refuseRenewed",
     ],
     ["takes the FIFO over from an older one", { reader: one, owner: one }, "renew"],
@@ -72,10 +72,10 @@ describe("a request for a FIFO and a file", () => {
       { owner: stream("aa", { kind: "stalled", nodes: "present", attempt: 0 }) },
       "wait",
     ],
-    ["waits for what a killed pump left for the file", { leftovers: "before it" }, "wait"],
+    ["waits for what a killed pump left for the file", { leftovers: "mustGoFirst" }, "wait"],
     [
       "waits for it before it takes over anything",
-      { reader: one, owner: one, leftovers: "before it" },
+      { reader: one, owner: one, leftovers: "mustGoFirst" },
       "wait",
     ],
     ["of a file whose owner has nodes is refused", { owner: one, waitedMs: 9999 }, "refuseOwned"],
