@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// The client: operations, transactions and watches over a link that reconnects. Watches are set
-// again on each new connection, before any request of the user.
+// The client: operations, transactions and watches over a link that reconnects.
 
 import type { XenstoreClient, XenstoreConnectOptions } from "./client-interface.ts";
-import type { Connection, Send } from "./connection.ts";
-import { wireErrorCodes, XenstoreError } from "./errors.ts";
+import { ClientWatches } from "./client-watches.ts";
+import type { Send } from "./connection.ts";
+import { XenstoreError } from "./errors.ts";
 import { type Link, openLink } from "./link.ts";
 import { placeOf, type XenstorePlace, xenstorePlaces } from "./locate.ts";
 import { decodeStrings, decodeText, encodeStrings, type MessageName } from "./message.ts";
 import { createOperations } from "./operations.ts";
-import { parseWatchPath } from "./path.ts";
 import { checkDomid } from "./permission.ts";
 import { runTransaction } from "./transaction.ts";
-import { createWatchQueue, type WatchQueue, type XenstoreWatch } from "./watch.ts";
 
 /**
  * connectXenstore(options) connects to a xenstored and keeps the connection until close().
@@ -30,19 +28,15 @@ export async function connectOver(
   place: XenstorePlace,
   options: XenstoreConnectOptions,
 ): Promise<XenstoreClient> {
-  const watches = new Map<string, WatchQueue>();
-  let watchCount = 0;
-
+  const watches = new ClientWatches(() => link.connection());
   const link: Link = await openLink(place, options, {
-    onEvent: (path, token) => watches.get(token)?.push(path),
+    onEvent: (path, token) => watches.push(path, token),
     onConnected: (connection) => {
-      for (const watch of watches.values()) {
-        void setAgain(connection, watch, () => watches.delete(watch.token));
-      }
+      watches.setAgain(connection);
       options.onState?.({ kind: "connected", socketPath: place.path() });
     },
     onLost: (cause, final) => {
-      if (final !== undefined) for (const watch of watches.values()) watch.fail(final);
+      if (final !== undefined) watches.fail(final);
       options.onState?.({ kind: "lost", cause });
     },
   });
@@ -52,39 +46,8 @@ export async function connectOver(
   const ask = (name: MessageName, ...strings: string[]): Promise<Uint8Array> =>
     send(name, encodeStrings(...strings));
 
-  async function watch(path: string): Promise<XenstoreWatch> {
-    watchCount += 1;
-    const token = `w${watchCount}`;
-    const queue = createWatchQueue(parseWatchPath(path), token, () => unwatch(queue));
-    // Entered before the request is sent: over /dev/xen/xenbus the first event may precede the
-    // reply.
-    watches.set(token, queue);
-    try {
-      const payload = encodeStrings(path, token);
-      const onLate = (): void => void takeBack(path, token).catch(() => undefined);
-      await link.connection().request({ name: "WATCH", txId: 0, payload, path, onLate });
-    } catch (error) {
-      watches.delete(token);
-      throw error;
-    }
-    return queue.watch;
-  }
-
-  async function unwatch(queue: WatchQueue): Promise<void> {
-    if (!watches.delete(queue.token)) return;
-    queue.end();
-    // Ignore errors: without a connection the server has no watch, and a refusal changes nothing.
-    await takeBack(queue.path, queue.token).catch(() => undefined);
-  }
-
-  async function takeBack(path: string, token: string): Promise<void> {
-    const payload = encodeStrings(path, token);
-    await link.connection().request({ name: "UNWATCH", txId: 0, payload, path, sentLate: true });
-  }
-
   async function close(): Promise<void> {
-    for (const queue of watches.values()) queue.end();
-    watches.clear();
+    watches.end();
     await link.close();
   }
 
@@ -93,7 +56,7 @@ export async function connectOver(
     socketPath: place.path(),
     transaction: async (body, transactionOptions = {}) =>
       runTransaction(link.connection(), body, transactionOptions),
-    watch,
+    watch: (path) => watches.watch(path),
     introduce: async (domid, gfn, eventChannel) => {
       const numbers = [domidText(domid), numberText(gfn), numberText(eventChannel)];
       await ask("INTRODUCE", ...numbers);
@@ -110,26 +73,6 @@ export async function connectOver(
     close,
     [Symbol.asyncDispose]: close,
   };
-}
-
-/** Sets a watch again. A refusal ends the watch, also after the time-out. Other errors do not:
- * either the connection was lost, and the next one sets the watch, or the server is slow and sets
- * it later. */
-async function setAgain(
-  connection: Connection,
-  watch: WatchQueue,
-  forget: () => void,
-): Promise<void> {
-  const { path, token } = watch;
-  const endIfRefused = (reply: unknown): void => {
-    if (!(reply instanceof XenstoreError)) return;
-    if (!wireErrorCodes.some((code) => code === reply.code)) return;
-    forget();
-    watch.fail(reply);
-  };
-  const payload = encodeStrings(path, token);
-  const late = { sentLate: true, onLate: endIfRefused } as const;
-  await connection.request({ name: "WATCH", txId: 0, payload, path, ...late }).catch(endIfRefused);
 }
 
 function domidText(domid: number): string {

@@ -68,113 +68,135 @@ export async function openConnection(
   handlers: ConnectionHandlers,
   requestTimeoutMs: number,
 ): Promise<Connection> {
-  const waiting = new Map<number, Exchange>();
-  const inFlight = new Map<number, Exchange>();
-  const idleListeners: (() => void)[] = [];
-  let unansweredCount = 0;
-  let lastReqId = 0;
+  const transport = await open({
+    onMessage: (message) => connection.receive(message),
+    onLost: (cause) => connection.lose(cause),
+  });
+  const connection = new TransportConnection(transport, handlers, requestTimeoutMs);
+  return connection;
+}
 
-  const transport = await open({ onMessage: receive, onLost: lose });
-  let state: State = { kind: "open", transport };
-  return { request, close };
+class TransportConnection implements Connection {
+  readonly #transport: Transport;
+  readonly #handlers: ConnectionHandlers;
+  readonly #requestTimeoutMs: number;
+  readonly #waiting = new Map<number, Exchange>();
+  readonly #inFlight = new Map<number, Exchange>();
+  readonly #idleListeners: (() => void)[] = [];
+  #state: State;
+  #unansweredCount = 0;
+  #lastReqId = 0;
 
-  function request(asked: ConnectionRequest): Promise<Uint8Array> {
-    const refusal = refuse(state, asked);
+  constructor(transport: Transport, handlers: ConnectionHandlers, requestTimeoutMs: number) {
+    this.#transport = transport;
+    this.#handlers = handlers;
+    this.#requestTimeoutMs = requestTimeoutMs;
+    this.#state = { kind: "open", transport };
+  }
+
+  request(asked: ConnectionRequest): Promise<Uint8Array> {
+    const refusal = refuse(this.#state, asked);
     if (refusal !== undefined) return Promise.reject(refusal);
     return new Promise((resolve, reject) => {
-      const reqId = nextReqId();
+      const reqId = this.#nextReqId();
+      const timeoutMs = this.#requestTimeoutMs;
       const timer =
-        requestTimeoutMs === 0 || requestTimeoutMs > timerMsMax
+        timeoutMs === 0 || timeoutMs > timerMsMax
           ? undefined
-          : setTimeout(giveUp, requestTimeoutMs, reqId);
-      unansweredCount += 1;
+          : setTimeout(this.#giveUp, timeoutMs, reqId);
+      this.#unansweredCount += 1;
       const onReply = (reply: Uint8Array | XenstoreError): void => {
         clearTimeout(timer);
         if (reply instanceof XenstoreError) reject(reply);
         else resolve(reply);
-        unansweredCount -= 1;
-        if (unansweredCount === 0) for (const listener of idleListeners.splice(0)) listener();
+        this.#unansweredCount -= 1;
+        if (this.#unansweredCount !== 0) return;
+        for (const listener of this.#idleListeners.splice(0)) listener();
       };
-      waiting.set(reqId, { request: asked, onReply });
-      sendWaiting();
+      this.#waiting.set(reqId, { request: asked, onReply });
+      this.#sendWaiting();
     });
   }
 
-  async function close(error: XenstoreError): Promise<void> {
-    if (state.kind === "open") state = { kind: "closing", transport, error };
-    if (unansweredCount > 0) await new Promise<void>((resolve) => idleListeners.push(resolve));
-    if (state.kind !== "over") transport.end();
-    state = { kind: "over", error };
+  async close(error: XenstoreError): Promise<void> {
+    const transport = this.#transport;
+    if (this.#state.kind === "open") this.#state = { kind: "closing", transport, error };
+    if (this.#unansweredCount > 0) {
+      await new Promise<void>((resolve) => this.#idleListeners.push(resolve));
+    }
+    if (this.#state.kind !== "over") transport.end();
+    this.#state = { kind: "over", error };
   }
 
-  function sendWaiting(): void {
-    for (const [reqId, exchange] of waiting) {
-      if (inFlight.size >= transport.inFlightMax) return;
-      waiting.delete(reqId);
-      inFlight.set(reqId, exchange);
+  #sendWaiting(): void {
+    for (const [reqId, exchange] of this.#waiting) {
+      if (this.#inFlight.size >= this.#transport.inFlightMax) return;
+      this.#waiting.delete(reqId);
+      this.#inFlight.set(reqId, exchange);
       const { name, txId, payload } = exchange.request;
-      transport.send({ type: messageType(name), reqId, txId, payload });
+      this.#transport.send({ type: messageType(name), reqId, txId, payload });
     }
   }
 
-  function receive(message: XenstoreMessage): void {
+  receive(message: XenstoreMessage): void {
     const name = messageName(message.type);
     if (name === "WATCH_EVENT") {
-      receiveEvent(message.payload);
+      this.#receiveEvent(message.payload);
       return;
     }
-    const exchange = inFlight.get(message.reqId);
+    const exchange = this.#inFlight.get(message.reqId);
     if (exchange === undefined || (name !== "ERROR" && name !== exchange.request.name)) {
-      breakOff(`${name ?? message.type} in reply to ${exchange?.request.name ?? "nothing"}`);
+      this.#breakOff(`${name ?? message.type} in reply to ${exchange?.request.name ?? "nothing"}`);
       return;
     }
-    inFlight.delete(message.reqId);
+    this.#inFlight.delete(message.reqId);
     exchange.onReply?.(
       name === "ERROR" ? refused(exchange.request, message.payload) : message.payload,
     );
-    sendWaiting();
+    this.#sendWaiting();
   }
 
-  function receiveEvent(payload: Uint8Array): void {
+  #receiveEvent(payload: Uint8Array): void {
     // Not decodeStrings: an empty token is a string too, and a depth after the token is ignored.
     const [path, token] = decodeText(payload).split("\0");
-    if (path === undefined || token === undefined) breakOff("an event without a token");
-    else handlers.onEvent(path, token);
+    if (path === undefined || token === undefined) this.#breakOff("an event without a token");
+    else this.#handlers.onEvent(path, token);
   }
 
   /** Client and server are out of step: only a new connection helps. */
-  function breakOff(what: string): void {
-    transport.end();
-    lose(new XenstoreError("PROTOCOL", `cannot go on after ${what}`));
+  #breakOff(what: string): void {
+    this.#transport.end();
+    this.lose(new XenstoreError("PROTOCOL", `cannot go on after ${what}`));
   }
 
-  function lose(cause: Error): void {
-    if (state.kind === "over") return;
+  lose(cause: Error): void {
+    if (this.#state.kind === "over") return;
     const code = cause instanceof XenstoreError ? cause.code : "LOST";
-    state = { kind: "over", error: new XenstoreError(code, "connection lost", { cause }) };
-    const unanswered = [...inFlight.values(), ...waiting.values()];
-    inFlight.clear();
-    waiting.clear();
+    this.#state = { kind: "over", error: new XenstoreError(code, "connection lost", { cause }) };
+    const unanswered = [...this.#inFlight.values(), ...this.#waiting.values()];
+    this.#inFlight.clear();
+    this.#waiting.clear();
     for (const { request: asked, onReply } of unanswered) {
       onReply?.(failed(asked, code, "connection lost", cause));
     }
-    handlers.onLost(cause);
+    this.#handlers.onLost(cause);
   }
 
-  function giveUp(reqId: number): void {
-    const exchange = waiting.get(reqId) ?? inFlight.get(reqId);
+  /** A field, so that a request allocates no function for its timer. */
+  readonly #giveUp = (reqId: number): void => {
+    const exchange = this.#waiting.get(reqId) ?? this.#inFlight.get(reqId);
     if (exchange === undefined) return;
     const { request: asked } = exchange;
-    if (asked.sentLate === undefined) waiting.delete(reqId);
-    exchange.onReply?.(failed(asked, "TIMEOUT", `no reply in ${requestTimeoutMs} ms`));
+    if (asked.sentLate === undefined) this.#waiting.delete(reqId);
+    exchange.onReply?.(failed(asked, "TIMEOUT", `no reply in ${this.#requestTimeoutMs} ms`));
     exchange.onReply = asked.onLate;
-  }
+  };
 
   /** Skips 0, which events carry, and ids still in use when 2^32 requests have gone by. */
-  function nextReqId(): number {
-    do lastReqId = lastReqId === 0xffffffff ? 1 : lastReqId + 1;
-    while (inFlight.has(lastReqId) || waiting.has(lastReqId));
-    return lastReqId;
+  #nextReqId(): number {
+    do this.#lastReqId = this.#lastReqId === 0xffffffff ? 1 : this.#lastReqId + 1;
+    while (this.#inFlight.has(this.#lastReqId) || this.#waiting.has(this.#lastReqId));
+    return this.#lastReqId;
   }
 }
 

@@ -5,7 +5,7 @@
 // does so on one thread of libuv's pool, for as long as the server needs for a WATCH.
 
 import { close, constants, openSync, readSync, write } from "node:fs";
-import type { watchReadable } from "../kernel/index.ts";
+import type { Readiness, watchReadable } from "../kernel/index.ts";
 import { createDecoder } from "./decoder.ts";
 import { type WireErrorCode, wireErrorCodes, XenstoreError } from "./errors.ts";
 import {
@@ -45,7 +45,7 @@ export function deviceTransport(path: string, calls: DeviceCalls = systemCalls):
       close(fd, ignore);
       throw error;
     }
-    return attach({ fd, path, calls, watch: kernel.watchReadable }, handlers);
+    return new DeviceTransport({ fd, path, calls, watch: kernel.watchReadable }, handlers);
   };
 }
 
@@ -66,102 +66,107 @@ interface Device {
   readonly watch: typeof watchReadable;
 }
 
-function attach(device: Device, handlers: TransportHandlers): Transport {
-  const { fd, path, calls } = device;
-  const decoder = createDecoder(replyBytesMax);
-  const buffer = Buffer.allocUnsafe(readBytesMax);
+class DeviceTransport implements Transport {
+  readonly inFlightMax = 1;
+  readonly payloadBytesMax: number = frameBytesMax - headerBytes;
+  readonly #device: Device;
+  readonly #handlers: TransportHandlers;
+  readonly #decoder = createDecoder(replyBytesMax);
+  readonly #buffer = Buffer.allocUnsafe(readBytesMax);
   /** The request whose reply is awaited. */
-  let asked: XenstoreMessage | undefined;
+  #asked: XenstoreMessage | undefined;
   /** The next request, if the reply was read before write(2) returned. */
-  let next: XenstoreMessage | undefined;
-  let writing = false;
-  let ended = false;
-  const readiness = device.watch(fd, receive);
-  return {
-    inFlightMax: 1,
-    payloadBytesMax: frameBytesMax - headerBytes,
-    send: (message) => {
-      if (ended) return;
-      if (writing) next = message;
-      else ask(message);
-    },
-    end,
-  };
+  #next: XenstoreMessage | undefined;
+  #writing: boolean = false;
+  #ended: boolean = false;
+  readonly #readiness: Readiness;
 
-  function ask(message: XenstoreMessage): void {
-    asked = message;
-    writing = true;
-    calls.write(fd, encodeMessage(message), (error) => {
-      writing = false;
-      if (ended) {
-        close(fd, ignore);
+  constructor(device: Device, handlers: TransportHandlers) {
+    this.#device = device;
+    this.#handlers = handlers;
+    this.#readiness = device.watch(device.fd, () => this.#receive());
+  }
+
+  send(message: XenstoreMessage): void {
+    if (this.#ended) return;
+    if (this.#writing) this.#next = message;
+    else this.#ask(message);
+  }
+
+  #ask(message: XenstoreMessage): void {
+    this.#asked = message;
+    this.#writing = true;
+    this.#device.calls.write(this.#device.fd, encodeMessage(message), (error) => {
+      this.#writing = false;
+      if (this.#ended) {
+        close(this.#device.fd, ignore);
         return;
       }
-      if (error !== null) refuse(message, error);
-      const following = next;
-      next = undefined;
-      if (following !== undefined && !ended) ask(following);
+      if (error !== null) this.#refuse(message, error);
+      const following = this.#next;
+      this.#next = undefined;
+      if (following !== undefined && !this.#ended) this.#ask(following);
     });
   }
 
   /** The driver reports a failed WATCH as an errno of write(2) and sends no reply. */
-  function refuse(message: XenstoreMessage, error: NodeJS.ErrnoException): void {
+  #refuse(message: XenstoreMessage, error: NodeJS.ErrnoException): void {
     const code = refusalOf(error);
-    if (code === undefined || asked !== message) {
-      lose(error);
+    if (code === undefined || this.#asked !== message) {
+      this.#lose(error);
       return;
     }
     const { reqId, txId } = message;
-    asked = undefined;
+    this.#asked = undefined;
     const payload = encodeStrings(code);
-    handlers.onMessage({ type: messageType("ERROR"), reqId, txId, payload });
+    this.#handlers.onMessage({ type: messageType("ERROR"), reqId, txId, payload });
   }
 
-  function receive(): void {
-    const bytes = readOnce();
+  #receive(): void {
+    const bytes = this.#readOnce();
     if (bytes === undefined) return;
-    const { messages, fault } = decoder.push(bytes);
+    const { messages, fault } = this.#decoder.push(bytes);
     for (const message of messages) {
-      if (ended) return;
-      handlers.onMessage(message.type === eventType ? message : asReply(message));
+      if (this.#ended) return;
+      this.#handlers.onMessage(message.type === eventType ? message : this.#asReply(message));
     }
     if (fault === undefined) return;
     const claim = `${fault.claimedBytes} bytes, above ${fault.payloadBytesMax}`;
-    lose(new XenstoreError("PROTOCOL", `cannot take a message that claims ${claim}`));
+    this.#lose(new XenstoreError("PROTOCOL", `cannot take a message that claims ${claim}`));
   }
 
-  function readOnce(): Uint8Array | undefined {
+  #readOnce(): Uint8Array | undefined {
     try {
-      const count = readSync(fd, buffer);
-      if (count > 0) return buffer.subarray(0, count);
-      lose(new Error(`${path} has ended`));
+      const count = readSync(this.#device.fd, this.#buffer);
+      if (count > 0) return this.#buffer.subarray(0, count);
+      this.#lose(new Error(`${this.#device.path} has ended`));
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      if (code !== "EAGAIN" && code !== "EINTR") lose(error as Error);
+      if (code !== "EAGAIN" && code !== "EINTR") this.#lose(error as Error);
     }
     return undefined;
   }
 
   /** Only one request is under way, so this is its reply, even if the kernel changed the req_id. */
-  function asReply(message: XenstoreMessage): XenstoreMessage {
-    if (asked === undefined) return message;
-    const { reqId, txId } = asked;
-    asked = undefined;
+  #asReply(message: XenstoreMessage): XenstoreMessage {
+    if (this.#asked === undefined) return message;
+    const { reqId, txId } = this.#asked;
+    this.#asked = undefined;
     return { ...message, reqId, txId };
   }
 
-  function lose(cause: Error): void {
-    if (ended) return;
-    end();
-    handlers.onLost(cause);
+  #lose(cause: Error): void {
+    if (this.#ended) return;
+    this.end();
+    this.#handlers.onLost(cause);
   }
 
-  function end(): void {
-    if (ended) return;
-    ended = true;
-    readiness.close();
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#readiness.close();
     // A write under way closes the descriptor when it returns: its number could be reused before.
-    if (!writing) close(fd, ignore);
+    if (!this.#writing) close(this.#device.fd, ignore);
   }
 }
 

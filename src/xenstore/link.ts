@@ -43,115 +43,141 @@ const passingErrors: readonly unknown[] = ["ENOENT", "ECONNREFUSED", "EAGAIN"];
 
 /** openLink(place, options, handlers) resolves with the first connection made.
  * Rejects with UNREACHABLE, or the reason of `options.signal`. */
-export async function openLink(
+export function openLink(
   place: XenstorePlace,
   options: XenstoreConnectOptions,
   handlers: LinkHandlers,
 ): Promise<Link> {
-  const requestTimeoutMs = options.requestTimeoutMs ?? requestTimeoutDefaultMs;
-  const closing = new AbortController();
-  let state: State = { kind: "away", cause: new Error("not connected yet") };
-  let reconnecting: Promise<void> = Promise.resolve();
-  let closed: Promise<void> | undefined;
-  let connectedAtMs = 0;
-  let retries = 0;
+  return KeptLink.open(place, options, handlers);
+}
 
-  enter(await connectFirst());
-  return { connection, close };
+class KeptLink implements Link {
+  readonly #place: XenstorePlace;
+  readonly #options: XenstoreConnectOptions;
+  readonly #handlers: LinkHandlers;
+  readonly #requestTimeoutMs: number;
+  readonly #closing = new AbortController();
+  #state: State = { kind: "away", cause: new Error("not connected yet") };
+  #reconnecting: Promise<void> = Promise.resolve();
+  #closed: Promise<void> | undefined;
+  #connectedAtMs = 0;
+  #retries = 0;
 
-  async function connectOnce(): Promise<Connection> {
-    await options.beforeConnect?.();
-    const { onEvent } = handlers;
-    return openConnection(place.open, { onEvent, onLost: lose }, requestTimeoutMs);
+  static async open(
+    place: XenstorePlace,
+    options: XenstoreConnectOptions,
+    handlers: LinkHandlers,
+  ): Promise<Link> {
+    const link = new KeptLink(place, options, handlers);
+    link.#enter(await link.#connectFirst());
+    return link;
   }
 
-  async function connectFirst(): Promise<Connection> {
-    const deadlineMs = performance.now() + (options.timeoutMs ?? timeoutDefaultMs);
+  private constructor(
+    place: XenstorePlace,
+    options: XenstoreConnectOptions,
+    handlers: LinkHandlers,
+  ) {
+    this.#place = place;
+    this.#options = options;
+    this.#handlers = handlers;
+    this.#requestTimeoutMs = options.requestTimeoutMs ?? requestTimeoutDefaultMs;
+  }
+
+  async #connectOnce(): Promise<Connection> {
+    await this.#options.beforeConnect?.();
+    const { onEvent } = this.#handlers;
+    const onLost = (cause: Error): void => this.#lose(cause);
+    return openConnection(this.#place.open, { onEvent, onLost }, this.#requestTimeoutMs);
+  }
+
+  async #connectFirst(): Promise<Connection> {
+    const deadlineMs = performance.now() + (this.#options.timeoutMs ?? timeoutDefaultMs);
     for (let retry = 0; ; retry += 1) {
-      options.signal?.throwIfAborted();
+      this.#options.signal?.throwIfAborted();
       try {
-        const connection = await connectOnce();
-        if (options.signal?.aborted !== true) return connection;
-        await connection.close(absent({ kind: "closed" }));
+        const connection = await this.#connectOnce();
+        if (this.#options.signal?.aborted !== true) return connection;
+        await connection.close(this.#absent({ kind: "closed" }));
       } catch (cause) {
         const passing = passingErrors.includes((cause as NodeJS.ErrnoException).code);
-        if (!passing || performance.now() >= deadlineMs) throw unreachable(place, cause);
+        if (!passing || performance.now() >= deadlineMs) throw unreachable(this.#place, cause);
       }
-      await pause(spreadPauseMs(firstBackoff, retry, Math.random()), options.signal);
+      await pause(spreadPauseMs(firstBackoff, retry, Math.random()), this.#options.signal);
     }
   }
 
-  function enter(connection: Connection): void {
-    connectedAtMs = performance.now();
-    state = { kind: "connected", connection };
-    handlers.onConnected(connection);
+  #enter(connection: Connection): void {
+    this.#connectedAtMs = performance.now();
+    this.#state = { kind: "connected", connection };
+    this.#handlers.onConnected(connection);
   }
 
-  function lose(cause: Error): void {
-    if (state.kind !== "connected") return;
-    if (options.reconnect === false) {
-      state = { kind: "lost", cause };
-      handlers.onLost(cause, absent(state));
+  #lose(cause: Error): void {
+    if (this.#state.kind !== "connected") return;
+    if (this.#options.reconnect === false) {
+      this.#state = { kind: "lost", cause };
+      this.#handlers.onLost(cause, this.#absent(this.#state));
       return;
     }
-    state = { kind: "away", cause };
-    handlers.onLost(cause, undefined);
-    reconnecting = reconnect();
+    this.#state = { kind: "away", cause };
+    this.#handlers.onLost(cause, undefined);
+    this.#reconnecting = this.#reconnect();
   }
 
-  async function reconnect(): Promise<void> {
-    if (performance.now() - connectedAtMs >= reconnectBackoff.maxMs) retries = 0;
+  async #reconnect(): Promise<void> {
+    if (performance.now() - this.#connectedAtMs >= reconnectBackoff.maxMs) this.#retries = 0;
     for (;;) {
-      const connection = await connectAfter(retries);
-      retries += 1;
-      if (closing.signal.aborted) {
-        await connection?.close(absent({ kind: "closed" }));
+      const connection = await this.#connectAfter(this.#retries);
+      this.#retries += 1;
+      if (this.#closing.signal.aborted) {
+        await connection?.close(this.#absent({ kind: "closed" }));
         return;
       }
       if (connection !== undefined) {
-        enter(connection);
+        this.#enter(connection);
         return;
       }
     }
   }
 
   /** One more try. Its error is dropped: UNREACHABLE reports the cause of the loss. */
-  async function connectAfter(retry: number): Promise<Connection | undefined> {
+  async #connectAfter(retry: number): Promise<Connection | undefined> {
     try {
-      await pause(spreadPauseMs(reconnectBackoff, retry, Math.random()), closing.signal);
-      return await connectOnce();
+      await pause(spreadPauseMs(reconnectBackoff, retry, Math.random()), this.#closing.signal);
+      return await this.#connectOnce();
     } catch {
       return undefined;
     }
   }
 
-  function connection(): Connection {
-    if (state.kind === "connected") return state.connection;
-    throw absent(state);
+  connection(): Connection {
+    if (this.#state.kind === "connected") return this.#state.connection;
+    throw this.#absent(this.#state);
   }
 
-  function close(): Promise<void> {
-    closed ??= closeOnce();
-    return closed;
+  close(): Promise<void> {
+    this.#closed ??= this.#closeOnce();
+    return this.#closed;
   }
 
-  async function closeOnce(): Promise<void> {
-    const last = state;
-    state = { kind: "closed" };
-    closing.abort();
-    if (last.kind === "connected") await last.connection.close(absent(state));
+  async #closeOnce(): Promise<void> {
+    const last = this.#state;
+    this.#state = { kind: "closed" };
+    this.#closing.abort();
+    if (last.kind === "connected") await last.connection.close(this.#absent(this.#state));
     // Wait for a try that is under way: its beforeConnect may be starting a server.
-    await reconnecting;
+    await this.#reconnecting;
   }
 
-  function absent(without: Absence): XenstoreError {
+  #absent(without: Absence): XenstoreError {
     switch (without.kind) {
       case "away":
-        return unreachable(place, without.cause);
+        return unreachable(this.#place, without.cause);
       case "lost":
-        return new XenstoreError("LOST", `connection to ${place.path()} was lost`, without);
+        return new XenstoreError("LOST", `connection to ${this.#place.path()} was lost`, without);
       case "closed":
-        return new XenstoreError("CLOSED", `client of ${place.path()} was closed`);
+        return new XenstoreError("CLOSED", `client of ${this.#place.path()} was closed`);
     }
   }
 }

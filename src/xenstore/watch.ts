@@ -50,72 +50,91 @@ export function createWatchQueue(
   token: string,
   close: () => Promise<void>,
 ): WatchQueue {
-  let state: State = { kind: "listed", paths: new Set() };
-  let reader: Reader | undefined;
+  return new EventQueue(path, token, close);
+}
 
-  const become = (next: State): void => {
-    state = next;
-    if (reader === undefined) return;
-    const taken = take();
+class EventQueue implements WatchQueue {
+  readonly path: string;
+  readonly token: string;
+  readonly watch: XenstoreWatch;
+  #state: State = { kind: "listed", paths: new Set() };
+  #reader: Reader | undefined;
+
+  constructor(path: string, token: string, close: () => Promise<void>) {
+    this.path = path;
+    this.token = token;
+    const iterator: AsyncIterator<XenstoreWatchEvent, undefined> = {
+      next: () => this.#next(),
+      return: async () => {
+        // A pending read would take the next event, and the event would be lost.
+        this.#reader?.resolve({ done: true, value: undefined });
+        this.#reader = undefined;
+        return { done: true, value: undefined };
+      },
+    };
+    this.watch = {
+      [Symbol.asyncIterator]: () => iterator,
+      [Symbol.asyncDispose]: close,
+      close,
+    };
+  }
+
+  push(changed: string): void {
+    // The one event for everything covers all changes until it is taken.
+    if (this.#state.kind !== "listed") return;
+    const { paths } = this.#state;
+    paths.add(changed);
+    this.#become(paths.size > queuedEventsMax ? { kind: "collapsed" } : this.#state);
+  }
+
+  end(): void {
+    this.#become({ kind: "ended" });
+  }
+
+  fail(error: XenstoreError): void {
+    this.#become({ kind: "failed", error });
+  }
+
+  #become(next: State): void {
+    this.#state = next;
+    if (this.#reader === undefined) return;
+    const taken = this.#take();
     if (taken === undefined) return;
-    const { resolve, reject } = reader;
-    reader = undefined;
+    const { resolve, reject } = this.#reader;
+    this.#reader = undefined;
     if (taken instanceof XenstoreError) reject(taken);
     else resolve(taken);
-  };
+  }
 
   /** undefined = nothing yet. */
-  function take(): IteratorResult<XenstoreWatchEvent, undefined> | XenstoreError | undefined {
-    switch (state.kind) {
+  #take(): IteratorResult<XenstoreWatchEvent, undefined> | XenstoreError | undefined {
+    const { path, token } = this;
+    switch (this.#state.kind) {
       case "listed": {
-        const [first] = state.paths;
+        const [first] = this.#state.paths;
         if (first === undefined) return undefined;
-        state.paths.delete(first);
+        this.#state.paths.delete(first);
         return { done: false, value: { path: first, token } };
       }
       case "collapsed":
-        state = { kind: "listed", paths: new Set() };
+        this.#state = { kind: "listed", paths: new Set() };
         return { done: false, value: { path, token } };
       case "ended":
         return { done: true, value: undefined };
       case "failed":
-        return state.error;
+        return this.#state.error;
     }
   }
 
-  const iterator: AsyncIterator<XenstoreWatchEvent, undefined> = {
-    next: () =>
-      new Promise((resolve, reject) => {
-        if (reader !== undefined) {
-          reject(new XenstoreError("EBUSY", `watch of ${path} has a reader already`, { path }));
-          return;
-        }
-        reader = { resolve, reject };
-        become(state);
-      }),
-    return: async () => {
-      // A pending read would take the next event, and the event would be lost.
-      reader?.resolve({ done: true, value: undefined });
-      reader = undefined;
-      return { done: true, value: undefined };
-    },
-  };
-
-  return {
-    path,
-    token,
-    watch: {
-      [Symbol.asyncIterator]: () => iterator,
-      [Symbol.asyncDispose]: close,
-      close,
-    },
-    push: (changed) => {
-      // The one event for everything covers all changes until it is taken.
-      if (state.kind !== "listed") return;
-      state.paths.add(changed);
-      become(state.paths.size > queuedEventsMax ? { kind: "collapsed" } : state);
-    },
-    end: () => become({ kind: "ended" }),
-    fail: (error) => become({ kind: "failed", error }),
-  };
+  #next(): Promise<IteratorResult<XenstoreWatchEvent, undefined>> {
+    const { path } = this;
+    return new Promise((resolve, reject) => {
+      if (this.#reader !== undefined) {
+        reject(new XenstoreError("EBUSY", `watch of ${path} has a reader already`, { path }));
+        return;
+      }
+      this.#reader = { resolve, reject };
+      this.#become(this.#state);
+    });
+  }
 }

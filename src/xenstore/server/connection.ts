@@ -6,8 +6,8 @@
 import type { Socket } from "node:net";
 import { createDecoder } from "../decoder.ts";
 import { payloadBytesMax, type XenstoreMessage } from "../message.ts";
-import { createOutbox } from "./outbox.ts";
-import { openSocketIo } from "./socket-io.ts";
+import { createOutbox, type Outbox } from "./outbox.ts";
+import { openSocketIo, type SocketIo } from "./socket-io.ts";
 import { openConversation } from "./spin.ts";
 
 /** Above this much unsent, no further request of the client is handled. */
@@ -35,83 +35,100 @@ export interface ClientHandlers {
 }
 
 export function serveClient(accepted: Socket, handlers: ClientHandlers): ClientConnection {
-  const decoder = createDecoder(payloadBytesMax);
-  const outbox = createOutbox();
-  const conversation = openConversation();
-  let inbox: readonly XenstoreMessage[] = [];
+  return new SocketClient(accepted, handlers);
+}
+
+class SocketClient implements ClientConnection {
+  readonly sendReply: Outbox["addReply"];
+  readonly sendEvent: Outbox["addEvent"];
+  readonly #handlers: ClientHandlers;
+  readonly #decoder = createDecoder(payloadBytesMax);
+  readonly #outbox = createOutbox();
+  readonly #conversation = openConversation();
+  readonly #io: SocketIo;
+  readonly #socket: Socket;
+  #inbox: readonly XenstoreMessage[] = [];
   /** What to do once all is handled and sent: nothing, or close. */
-  let after: "stay" | "close" = "stay";
+  #after: "stay" | "close" = "stay";
+
+  constructor(accepted: Socket, handlers: ClientHandlers) {
+    this.#handlers = handlers;
+    this.sendReply = this.#outbox.addReply;
+    this.sendEvent = this.#outbox.addEvent;
+    this.#io = openSocketIo(accepted, (bytes, byteCount) => this.#receive(bytes, byteCount));
+    this.#socket = this.#io.socket;
+    // A client may shut down its sending side and still wait for replies.
+    this.#socket.on("end", () => {
+      this.#after = "close";
+      this.flush();
+    });
+    // Ignore the error: "close" follows, and the reason changes nothing.
+    this.#socket.on("error", () => undefined);
+    this.#socket.on("close", handlers.onClosed);
+  }
+
+  #receive(bytes: Uint8Array, byteCount: number): void {
+    const { messages, fault } = this.#decoder.push(bytes, byteCount);
+    this.#inbox = this.#inbox.length === 0 ? messages : [...this.#inbox, ...messages];
+    // As C xenstored does: after a length that is too large the boundaries of messages are unknown.
+    if (fault !== undefined) this.#after = "close";
+    if (messages.length > 0) this.#conversation.asked();
+    this.#work();
+    if (messages.length > 0) this.#conversation.answered();
+    if (this.#inbox.length > 0 || fault !== undefined) this.#socket.pause();
+  }
 
   /** Whether the client has to read before its next request is handled. */
-  const isBehind = (): boolean =>
-    outbox.queuedBytes > pauseBytes || outbox.queuedReplies >= handlers.repliesMax();
+  #isBehind(): boolean {
+    const { queuedBytes, queuedReplies } = this.#outbox;
+    return queuedBytes > pauseBytes || queuedReplies >= this.#handlers.repliesMax();
+  }
 
-  const handleInbox = (): void => {
+  #handleInbox(): void {
     let handled = 0;
-    for (const message of inbox) {
-      if (isBehind()) break;
-      handlers.onRequest(message);
+    for (const message of this.#inbox) {
+      if (this.#isBehind()) break;
+      this.#handlers.onRequest(message);
       handled += 1;
     }
-    inbox = handled === inbox.length ? [] : inbox.slice(handled);
-    handlers.onIdle();
-  };
+    this.#inbox = handled === this.#inbox.length ? [] : this.#inbox.slice(handled);
+    this.#handlers.onIdle();
+  }
 
-  const flush = (): void => {
-    if (outbox.queuedBytes > queueBytesMax) {
+  flush(): void {
+    const socket = this.#socket;
+    if (this.#outbox.queuedBytes > queueBytesMax) {
       socket.destroy();
       return;
     }
     if (socket.destroyed || socket.writableLength > 0) return;
-    for (let batch = outbox.take(); batch !== undefined; batch = outbox.take()) {
-      const writtenBytes = io.write(batch);
+    for (let batch = this.#outbox.take(); batch !== undefined; batch = this.#outbox.take()) {
+      const writtenBytes = this.#io.write(batch);
       if (writtenBytes === batch.byteLength) continue;
-      socket.write(Buffer.from(batch.subarray(writtenBytes)), proceed);
+      socket.write(Buffer.from(batch.subarray(writtenBytes)), this.#proceed);
       return;
     }
-    if (inbox.length === 0 && after === "close") socket.destroySoon();
-  };
-
-  /** Handles what can be handled; the rest waits for the client to read. */
-  const work = (): void => {
-    do {
-      handleInbox();
-      flush();
-    } while (inbox.length > 0 && socket.writableLength === 0 && !socket.destroyed);
-  };
-
-  /** Called when a batch has left: goes on with the requests that waited for it. */
-  function proceed(): void {
-    flush();
-    if (inbox.length === 0 || isBehind()) return;
-    work();
-    if (inbox.length === 0 && after === "stay") socket.resume();
+    if (this.#inbox.length === 0 && this.#after === "close") socket.destroySoon();
   }
 
-  const io = openSocketIo(accepted, (bytes, byteCount) => {
-    const { messages, fault } = decoder.push(bytes, byteCount);
-    inbox = inbox.length === 0 ? messages : [...inbox, ...messages];
-    // As C xenstored does: after a length that is too large the boundaries of messages are unknown.
-    if (fault !== undefined) after = "close";
-    if (messages.length > 0) conversation.asked();
-    work();
-    if (messages.length > 0) conversation.answered();
-    if (inbox.length > 0 || fault !== undefined) socket.pause();
-  });
-  const { socket } = io;
-  // A client may shut down its sending side and still wait for replies.
-  socket.on("end", () => {
-    after = "close";
-    flush();
-  });
-  // Ignore the error: "close" follows, and the reason changes nothing.
-  socket.on("error", () => undefined);
-  socket.on("close", handlers.onClosed);
+  /** Handles what can be handled; the rest waits for the client to read. */
+  #work(): void {
+    const socket = this.#socket;
+    do {
+      this.#handleInbox();
+      this.flush();
+    } while (this.#inbox.length > 0 && socket.writableLength === 0 && !socket.destroyed);
+  }
 
-  return {
-    sendReply: outbox.addReply,
-    sendEvent: outbox.addEvent,
-    flush,
-    end: () => socket.destroy(),
+  /** Called when a batch has left: goes on with the requests that waited for it. */
+  readonly #proceed = (): void => {
+    this.flush();
+    if (this.#inbox.length === 0 || this.#isBehind()) return;
+    this.#work();
+    if (this.#inbox.length === 0 && this.#after === "stay") this.#socket.resume();
   };
+
+  end(): void {
+    this.#socket.destroy();
+  }
 }

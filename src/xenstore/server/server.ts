@@ -4,12 +4,10 @@
 // its own instead of its ring.
 
 import { createServer, type Server, type Socket } from "node:net";
-import { type ClientConnection, serveClient } from "./connection.ts";
-import { limitOf } from "./quota.ts";
-import { handleRequest } from "./requests.ts";
+import { Clients } from "./clients.ts";
 import { listenOnSocket } from "./socket-file.ts";
 import { openStateFile } from "./state-file.ts";
-import { domainExists, openSession, quotasOf, resetSession, type Session } from "./store.ts";
+import { domainExists } from "./store.ts";
 
 export interface XenstoreServerOptions {
   /** At most 107 bytes. Made with mode 0600; its directory must exist. */
@@ -41,46 +39,7 @@ export async function startXenstoreServer(options: XenstoreServerOptions): Promi
   const { socketPath, onError = (error) => process.emitWarning(error) } = options;
   const state = await openStateFile(options.stateFile, onError);
   const { store } = state;
-  const clients = new Map<Session, ClientConnection>();
-
-  const endReleased = (): void => {
-    for (const [{ domid }, client] of clients) {
-      if (!domainExists(store, domid)) client.end();
-    }
-  };
-
-  const accept = (socket: Socket, domid: number): void => {
-    const session = openSession(domid);
-    const touched = new Set<ClientConnection>();
-    const client = serveClient(socket, {
-      repliesMax: () =>
-        domid === 0 ? Number.POSITIVE_INFINITY : limitOf(quotasOf(store, domid), "outstanding"),
-      onRequest: (message) => {
-        const { domains } = store;
-        for (const delivery of handleRequest(store, session, message)) {
-          if (delivery.kind === "reply") {
-            client.sendReply(delivery.message);
-            continue;
-          }
-          const { session: watcher, path, token, mergeable } = delivery.event;
-          const target = clients.get(watcher);
-          target?.sendEvent(path, token, mergeable);
-          if (target !== undefined) touched.add(target);
-        }
-        if (store.domains !== domains) endReleased();
-      },
-      onIdle: () => {
-        state.noteChanges();
-        for (const target of touched) target.flush();
-        touched.clear();
-      },
-      onClosed: () => {
-        resetSession(store, session);
-        clients.delete(session);
-      },
-    });
-    clients.set(session, client);
-  };
+  const clients = new Clients(state);
 
   const servers: Server[] = [];
   const listen = async (path: string, onConnection: (socket: Socket) => void): Promise<void> => {
@@ -89,7 +48,7 @@ export async function startXenstoreServer(options: XenstoreServerOptions): Promi
     server.on("error", onError);
     servers.push(server);
   };
-  await listen(socketPath, (socket) => accept(socket, 0));
+  await listen(socketPath, (socket) => clients.accept(socket, 0));
 
   const serveDomain = (domid: number, path: string): Promise<void> =>
     listen(path, (socket) => {
@@ -97,8 +56,8 @@ export async function startXenstoreServer(options: XenstoreServerOptions): Promi
         socket.destroy();
         return;
       }
-      for (const [session, client] of clients) if (session.domid === domid) client.end();
-      accept(socket, domid);
+      clients.endOf(domid);
+      clients.accept(socket, domid);
     });
 
   let closed: Promise<void> | undefined;
@@ -107,7 +66,7 @@ export async function startXenstoreServer(options: XenstoreServerOptions): Promi
       const stopped = servers.map(
         (server) => new Promise<void>((resolve) => server.close(() => resolve())),
       );
-      for (const client of clients.values()) client.end();
+      clients.endAll();
       await Promise.all(stopped);
       await state.close();
     })();
