@@ -16,6 +16,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { replaceFile, replaceFileLater } from "../../../src/program/index.ts";
+import { debianProgram } from "../../support/debian.ts";
 
 let directory: string;
 let path: string;
@@ -32,16 +33,21 @@ const ways = {
   replaceFileLater,
 };
 
+const strace = await debianProgram("strace");
+const traced = { skip: strace.found ? false : strace.reason };
+
 /** What strace(1) sees of a process that replaces the file, killed where `inject` says. */
-function replaceKilled(inject: string): string | undefined {
+function replaceTraced(inject?: string): string {
   const module = new URL("../../../src/program/portable/replace-file.ts", import.meta.url).href;
   const script = `import { replaceFile } from ${JSON.stringify(module)};
 replaceFile(${JSON.stringify(path)}, "new, and much longer than before", { durable: true });`;
   const node = [process.execPath, "--input-type=module", "--eval", script];
   const log = join(directory, "strace");
   const trace = ["-f", "-y", "-o", log, "-e", "trace=fsync,fdatasync,/rename"];
-  const { error } = spawnSync("strace", [...trace, ...(inject ? ["-e", inject] : []), ...node]);
-  if (error !== undefined) return undefined;
+  const where = inject === undefined ? [] : ["-e", `inject=${inject}`];
+  assert.ok(strace.found);
+  const { error } = spawnSync(strace.path, [...trace, ...where, ...node], { env: strace.env });
+  assert.equal(error, undefined);
   const text = readFileSync(log, "utf8");
   rmSync(log);
   return text;
@@ -77,11 +83,9 @@ for (const [name, replace] of Object.entries(ways)) {
 }
 
 describe("a process that is killed while it replaces a file", () => {
-  it("leaves the old content before the rename, and the next one succeeds", (t) => {
+  it("leaves the old content before the rename, and the next one succeeds", traced, () => {
     replaceFile(path, "old");
-    if (replaceKilled("inject=/rename:signal=KILL") === undefined) {
-      return t.skip("there is no strace");
-    }
+    replaceTraced("/rename:signal=KILL");
     // The kernel does not run a call during whose entry the process was killed.
     assert.equal(readFileSync(path, "utf8"), "old");
     assert.deepEqual(readdirSync(directory), ["file", "file.new"]);
@@ -89,11 +93,9 @@ describe("a process that is killed while it replaces a file", () => {
     assert.deepEqual([readFileSync(path, "utf8"), readdirSync(directory)], ["next", ["file"]]);
   });
 
-  it("leaves the old content before the sync", (t) => {
+  it("leaves the old content before the sync", traced, () => {
     replaceFile(path, "old");
-    if (replaceKilled("inject=fsync:signal=KILL:when=1") === undefined) {
-      return t.skip("there is no strace");
-    }
+    replaceTraced("fsync:signal=KILL:when=1");
     assert.equal(readFileSync(path, "utf8"), "old");
     replaceFile(path, "next");
     assert.deepEqual([readFileSync(path, "utf8"), readdirSync(directory)], ["next", ["file"]]);
@@ -101,10 +103,8 @@ describe("a process that is killed while it replaces a file", () => {
 });
 
 describe("a durable replacement", () => {
-  it("syncs the content, renames, syncs the directory", (t) => {
-    const calls = replaceKilled("");
-    if (calls === undefined) return t.skip("there is no strace");
-    const order = [...calls.matchAll(/(fsync|rename)[a-z0-9]*\((?:\d+<([^>]*)>)?/g)]
+  it("syncs the content, renames, syncs the directory", traced, () => {
+    const order = [...replaceTraced().matchAll(/(fsync|rename)[a-z0-9]*\((?:\d+<([^>]*)>)?/g)]
       .filter(([, call, file]) => call === "rename" || file?.startsWith(directory))
       .map(([, call, file]) => `${call} ${file ?? ""}`.trim());
     assert.deepEqual(order, [`fsync ${path}.new`, "rename", `fsync ${directory}`]);
