@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A node:test reporter for test.mjs: one JSON line when a test starts and one when it ends, so that
-// a killed file still tells what it was at. Suites, and parents that failed only by their children,
-// are not tests of their own.
+// a killed file still shows which test was running. Suites, and parents that failed only by their
+// children, are not tests of their own.
 
 // biome-ignore lint/style/noDefaultExport: node --test-reporter takes the default export.
 export default async function* countingReporter(events) {

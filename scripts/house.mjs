@@ -23,7 +23,7 @@ export const rooms = [
   { name: "vault" },
   { name: "observe" },
   { name: "fifo" },
-  { name: "logfile" },
+  { name: "logfile", rooms: ["write", "read", "index", "files"] },
   { name: "toolstack" },
   { name: "places" },
   { name: "contract" },

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Compares package-lock.json with npm's record of what it installed. It reads content, not times:
-// any `npm ci`, by whomever, counts, and a checkout that touches the lock file costs nothing.
+// any `npm ci` counts, and a checkout that touches the lock file causes no installation.
 
 /** True when `npm ci` would change node_modules. Both are parsed lock files. */
 export function installIsDue(wanted, installed) {

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // One holder a name and checkout, on this machine (network namespace). The lock is a listening
-// abstract UNIX socket: the kernel frees it with the last descriptor, so a killed holder leaves
-// nothing stale, and who waits is woken by its end. Works on Node 20.19, before `npm ci`.
+// abstract UNIX socket: the kernel frees it with the last descriptor, so a killed holder leaves no
+// stale lock, and its end wakes the waiters. Works on Node 20.19, before `npm ci`.
 
 import { createHash } from "node:crypto";
 import { realpathSync } from "node:fs";
 import { connect, createServer } from "node:net";
 
 /**
- * Runs `work` while it holds the lock `name` of this checkout; `onWait` is told once when somebody
- * else holds it. `work` gets the lock's descriptor: a child that inherits it keeps the lock when
+ * Runs `work` while it holds the lock `name` of this checkout; `onWait` is called once if another
+ * process holds it. `work` gets the lock's descriptor: a child that inherits it keeps the lock when
  * its parent is killed, until it ends itself.
  */
 export async function withLock(root, name, onWait, work) {
@@ -40,7 +40,7 @@ export async function withLock(root, name, onWait, work) {
 
 function tryListen(address, waiters) {
   return new Promise((resolve, reject) => {
-    // A connection is only ever a waiter's; it is held open and says nothing.
+    // Only waiters connect; the connection stays open and carries no data.
     const server = createServer((socket) => {
       waiters.add(socket.unref());
       socket.on("error", () => undefined).on("close", () => waiters.delete(socket));

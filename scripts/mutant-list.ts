@@ -30,20 +30,22 @@ const src = {
   daemonRequestsDecide: "src/daemon/requests/decide.ts",
   daemonSharedDaemon: "src/daemon/shared-daemon.ts",
   fifoDrain: "src/fifo/drain.ts",
+  fifoReadingEnd: "src/fifo/reading-end.ts",
   fifoFifo: "src/fifo/fifo.ts",
   fifoHasWriter: "src/fifo/has-writer.ts",
-  logfileCut: "src/logfile/cut.ts",
-  logfileDurability: "src/logfile/durability.ts",
-  logfileLogIndex: "src/logfile/log-index.ts",
-  logfileReader: "src/logfile/reader.ts",
-  logfileSideFile: "src/logfile/side-file.ts",
-  logfileTrim: "src/logfile/trim.ts",
+  logfileCut: "src/logfile/write/cut.ts",
+  logfileDurability: "src/logfile/write/durability.ts",
+  logfileLogIndex: "src/logfile/index/log-index.ts",
+  logfileReader: "src/logfile/read/reader.ts",
+  logfileSideFile: "src/logfile/index/side-file.ts",
+  logfileTrim: "src/logfile/write/trim.ts",
   observeRateLimit: "src/observe/rate-limit.ts",
   programIdentity: "src/program/identity.ts",
   pumpNote: "src/pump/note.ts",
   pumpPositions: "src/pump/positions.ts",
-  pumpPump: "src/pump/pump.ts",
-  pumpPumpedStream: "src/pump/pumped-stream.ts",
+  pumpMover: "src/pump/mover.ts",
+  pumpOpenStreams: "src/pump/open-streams.ts",
+  pumpSuccession: "src/pump/succession.ts",
   pumpRecovery: "src/pump/recovery.ts",
   pumpStagePool: "src/pump/stage-pool.ts",
   pumpStreamState: "src/pump/stream-state.ts",
@@ -113,10 +115,10 @@ export const mutants: readonly Mutant[] = [
     tests: [test.fifo],
   },
   {
-    file: src.fifoDrain,
+    file: src.fifoReadingEnd,
     what: "the old reading end is closed before the new one is opened",
     edits: [
-      ["const old = this.#readFd;", "closeSync(this.#readFd);"],
+      ["const old = this.#fd;", "closeSync(this.#fd);"],
       ["closeSync(old);", ""],
     ],
     tests: [test.callOrder],
@@ -221,46 +223,36 @@ export const mutants: readonly Mutant[] = [
     tests: [test.sideFile],
   },
   {
-    file: src.pumpPump,
+    file: src.pumpSuccession,
     what: "the next owner of a file waits 1 s",
-    edits: [["WaitMs = 2000", "WaitMs = 1000"]],
+    edits: [["graceMs = 2000", "graceMs = 1000"]],
     tests: [test.messages],
   },
   {
-    file: src.pumpPump,
+    file: src.pumpSuccession,
     what: "the next owner of a file waits 5 s",
-    edits: [["WaitMs = 2000", "WaitMs = 5000"]],
+    edits: [["graceMs = 2000", "graceMs = 5000"]],
     tests: [test.messages],
   },
   {
-    file: src.pumpPump,
+    file: src.pumpOpenStreams,
     what: "the last epoch of a FIFO ends before the next one begins",
     edits: [
       [
-        "if (owner !== undefined && owner !== before)",
-        "const report = before.release();\n    if (owner !== undefined && owner !== before)",
+        "this.#start(record);\n        this.#release(reader);",
+        "this.#release(reader);\n        this.#start(record);",
       ],
-      ["report: before.release()", "report"],
     ],
     tests: [test.callOrder],
   },
   {
-    file: src.pumpPumpedStream,
-    what: "the old reading end is closed before the new one is opened",
-    edits: [
-      ["const old = this.#readFd;", "closeSync(this.#readFd);"],
-      ["closeSync(old);", ""],
-    ],
-    tests: [test.callOrder],
-  },
-  {
-    file: src.pumpPumpedStream,
+    file: src.pumpMover,
     what: "what is taken at once does not grow",
     edits: [["Math.min(2 * bytesMax, stage.capacityBytes)", "bytesMax"]],
     tests: [test.callOrder],
   },
   {
-    file: src.pumpPumpedStream,
+    file: src.pumpMover,
     what: "as much as a stage holds is taken from the first time on",
     edits: [["takeBytesMin = 65_536", "takeBytesMin = 1 << 20"]],
     tests: [test.callOrder],
@@ -275,10 +267,10 @@ export const mutants: readonly Mutant[] = [
     file: src.pumpRecovery,
     what: "the line about a loss stands behind what came later",
     edits: [
-      ["for (const stage of found.filter(isLost)) settleLost(stage, options);", ""],
+      ["for (const stage of found.filter(isLost)) this.#recoverLost(stage);", ""],
       [
-        "return found\n    .filter((stage) => !isLost(stage))\n    .map((stage) => settle(stage, options))\n    .filter((leftover) => leftover !== undefined);",
-        "const left = found.filter((stage) => !isLost(stage)).map((stage) => settle(stage, options)).filter((leftover) => leftover !== undefined);\n  for (const stage of found.filter(isLost)) settleLost(stage, options);\n  return left;",
+        "for (const stage of found) if (!isLost(stage)) this.#recover(stage);",
+        "for (const stage of found) if (!isLost(stage)) this.#recover(stage);\n    for (const stage of found.filter(isLost)) this.#recoverLost(stage);",
       ],
     ],
     tests: [test.messages],
@@ -286,7 +278,7 @@ export const mutants: readonly Mutant[] = [
   {
     file: src.pumpPositions,
     what: "a lost stage is counted each time that it is found",
-    edits: [['if (lostStages.includes(stageInode)) return "known";', ""]],
+    edits: [['if (lostStages.includes(stageInode)) return "countedBefore";', ""]],
     tests: [test.crashPoints],
   },
   {
@@ -561,12 +553,17 @@ export const mutants: readonly Mutant[] = [
     tests: [test.rateLimit],
   },
   ...[...flawsUnderKills, ...flawsAtOnce].map(({ why, mutation }) => ({
-    file: `src${mutation.file}`,
+    file: fileOf(mutation.file),
     what: `a pump that is wrong ${why}`,
     edits: mutation.edits,
     tests: [test.crashPoints],
   })),
 ];
+
+/** The file that a flaw names by the end of its path. */
+function fileOf(end: string): string {
+  return end.startsWith("/pump/") ? `src${end}` : `src/logfile${end}`;
+}
 
 /** The source with the fault. Throws if it cannot be planted, or in more than one place. */
 export function plant({ edits }: Mutant, source: string): string {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Makes a checkout runnable: packages installed, dist/ built. Quiet and quick when nothing is due;
-// else it speaks on stderr only. `setup.mjs build` builds and installs nothing. Plain JavaScript
-// without dependencies: it runs before `npm ci`, on any Node that can say that it is too old.
+// Makes a checkout runnable: packages installed, dist/ built. Silent and quick if nothing is due;
+// else it prints to stderr only. `setup.mjs build` builds and installs nothing. Plain JavaScript
+// without dependencies: it runs before `npm ci`, on any Node, also one that is too old.
 
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -41,7 +41,7 @@ async function main(buildOnly) {
 }
 
 async function setUp(buildOnly, lock) {
-  // What was due before the wait may have been done by the other one.
+  // The other process may have done it during the wait.
   if (installDue(buildOnly)) {
     const code = await install(lock);
     if (code !== 0) {
@@ -89,14 +89,14 @@ function buildDue() {
 async function build(lock) {
   const compiler = join(root, "node_modules/typescript/bin/tsc");
   if (!existsSync(compiler)) {
-    // `npm ci --omit=dev` ends here through `prepare`: nothing is wrong with the packages.
+    // `npm ci --omit=dev` gets here through `prepare`; this is no error.
     say("not built: the TypeScript compiler is not installed (npm ci --include=dev).");
     return 0;
   }
   say(existsSync(stampPath) ? "sources have changed, building …" : "building …");
   const hash = sourceHash();
-  // A sibling of dist/: the source maps hold relative paths. Whoever runs from dist/ sees the old
-  // files or the new ones, never a mixture of both.
+  // A sibling of dist/, renamed at the end: a program that runs from dist/ sees the old files or
+  // the new ones, never a mixture.
   const fresh = join(root, ".dist-new");
   const old = join(root, ".dist-old");
   rmSync(fresh, { recursive: true, force: true });
@@ -125,7 +125,7 @@ function makeExecutable(folder) {
   }
 }
 
-/** Names and contents of all that the compiler reads of ours. */
+/** A hash over the names and contents of the compiler's input. */
 function sourceHash() {
   const sources = readdirSync(join(root, "src"), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
@@ -141,7 +141,7 @@ function sourceHash() {
   return `${hash.digest("hex")}\n`;
 }
 
-/** Runs a program with all it prints on stderr; gives its exit code, 128 + n for a signal. */
+/** Runs a program with its output on stderr; gives its exit code, 128 + n for a signal. */
 function run(file, args, lock) {
   const inherited = lock < 0 ? [] : [lock];
   const child = spawn(file, args, { cwd: root, stdio: ["ignore", 2, 2, ...inherited] });

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Runs one test file in a process group of its own and tells what became of each test in it. The
-// whole group is killed when the file takes too long, and what it leaves running is killed at its
-// end: node --test bounds a test, but neither an endless loop nor a handle that stays open.
+// Runs one test file in a process group of its own and reports the result of each test in it. The
+// whole group is killed when the file takes too long, and processes that it left running are killed
+// at its end: node --test bounds a test, but neither an endless loop nor a handle that stays open.
 
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const fileSecondsMax = Number(process.env.XENLOGD_TEST_FILE_SECONDS ?? 240);
-// Below the file's limit: a test that hangs is then named by the runner itself.
+// Below the file's limit, so that the runner itself names a test that hangs.
 const testMillisecondsMax = fileSecondsMax * 800;
 const reporter = fileURLToPath(new URL("./counting-reporter.mjs", import.meta.url));
 const running = new Set();

@@ -10,7 +10,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { runTestFile, stopTestFiles } from "./test-file.mjs";
 
-// Whole processes before pure functions: what takes longest must not start last.
+// Whole processes before pure functions: the longest test must not start last.
 const folders = ["integration", "system", "interop", "ci", "model", "unit"];
 const storiesFolder = "test/integration/stories/";
 // Two: the size of the machines that CI has; more would only make timing tests lie.
@@ -43,7 +43,7 @@ async function main(patterns) {
   }
   const [checks] = await Promise.all([
     patterns.length === 0 ? run("npm", ["run", "--silent", "check"]) : 0,
-    // Its failure is told by the tests that then skip: each knows what it lacks.
+    // Its failure is ignored: each test that lacks a program skips with the reason.
     run(node24, ["scripts/debian.ts"]),
   ]);
   if (checks !== 0) {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // `npm run test:torture [-- PATTERN…]`: the tests of the promises at length, most of an hour, and
-// the evidence in docs/evidence/torture.md: what was run, when, on what, and what came out. Exits with
-// 1 if a test fails. A PATTERN runs only the files whose path holds it, and writes no evidence.
+// the evidence in docs/evidence/torture.md: what ran, when, on which machine, and the results.
+// Exits with 1 if a test fails. A PATTERN runs only the files whose path holds it, and writes no
+// evidence.
 
 import { execFileSync, spawn } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -24,7 +25,7 @@ const longs: readonly Long[] = [
   {
     file: "test/integration/pump/torture.test.ts",
     environment: { XENLOGD_TORTURE_KILLS: "1000", XENLOGD_TORTURE_POSITIONS: "10000" },
-    shows: "exactly once, or what is lost said to the byte; positions",
+    shows: "exactly once, or the exact number of lost bytes; positions",
   },
   {
     file: "test/integration/pump/bound.test.ts",
@@ -42,6 +43,16 @@ const longs: readonly Long[] = [
     shows: "random lives against the model",
   },
   {
+    file: "test/integration/vault/killed-at-ready.test.ts",
+    environment: { XENLOGD_READY_ROUNDS: "200", XENLOGD_READY_STREAMS: "1,100,1000" },
+    shows: "main and pump killed at the instant of `ready`, nothing lost",
+  },
+  {
+    file: "test/integration/vault/killed-in-start.test.ts",
+    environment: { XENLOGD_START_KILLS: "200" },
+    shows: "main killed while it starts, no process and no file left",
+  },
+  {
     file: "test/integration/daemon/power-loss.test.ts",
     environment: {},
     shows: "a power failure under each fsync policy",
@@ -52,7 +63,7 @@ interface Outcome {
   readonly long: Long;
   readonly code: number;
   readonly minutes: number;
-  /** The runner's own words: tests and diagnostics. */
+  /** The runner's output: tests and diagnostics. */
   readonly words: readonly string[];
 }
 
@@ -67,7 +78,7 @@ async function main(patterns: readonly string[]): Promise<number> {
   const outcomes: Outcome[] = [];
   for (const long of chosen) {
     outcomes.push(await run(long));
-    // After each, for whoever has to stop it.
+    // After each file, in case the run is stopped.
     if (patterns.length === 0) writeFileSync(evidence, report(begun, outcomes));
   }
   return outcomes.length > 0 && outcomes.every(({ code }) => code === 0) ? 0 : 1;

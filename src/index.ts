@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The library's public door: a bounded log for anything that writes, asked for through xenstore.
+// The library's public door: ask for a bounded log through xenstore.
 
 export {
   ContractError,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The daemon's answer to a request, and the toolstack's look at it. A late answer never brings back
+// The daemon's answer to a request, and how the toolstack reads it. A late answer never brings back
 // nodes that were removed, nor does it reach the next request under the same id.
 
 import type { XenstoreClient, XenstoreOperations } from "../xenstore/index.ts";
@@ -14,7 +14,7 @@ export const errorBytesMax = 1024;
 
 /**
  * Writes the answer to the request whose FIFO is `pipe`; "gone" if that request is no longer there.
- * An answer that is there already is not written again: the write would fire watches.
+ * An unchanged answer is not written again: the write would fire watches.
  */
 export function announce(
   client: XenstoreClient,
@@ -40,8 +40,8 @@ export function announce(
 }
 
 /**
- * Says beside `ready` why the values that are there now are not the ones in use, or with `undefined`
- * takes that back; "gone" if the nodes are no longer those of a served request with that `pipe`.
+ * Writes beside `ready` why the present values are not in use; `undefined` removes that; "gone" if
+ * the nodes are no longer those of a served request with that `pipe`.
  */
 export function noteError(
   client: XenstoreClient,
@@ -51,7 +51,7 @@ export function noteError(
 ): Promise<"noted" | "gone"> {
   return client.transaction(async (transaction) => {
     if ((await transaction.readIfExists(nodePath(key, "pipe"))) !== pipe) return "gone";
-    // A toolstack that removed `state` asks anew, and gets a new answer.
+    // A toolstack that removed `state` made a new request, which gets its own answer.
     if ((await transaction.readIfExists(nodePath(key, "state"))) !== "ready") return "gone";
     const path = nodePath(key, "error");
     if ((await transaction.readIfExists(path)) !== error) {
@@ -61,7 +61,7 @@ export function noteError(
   });
 }
 
-/** A sentence as `error` has it. */
+/** A sentence, cut to the length of `error`. */
 export function errorValue(sentence: string): string {
   return cutToBytes(sentence, errorBytesMax);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one error of this folder: a text from outside that is not what it should be. The message is
-// one printable line that says what was wrong, with which value, and what would be right.
+// The one error of this folder: a text from outside breaks a rule. The message is one printable
+// line: what was wrong, with which value, and what would be right.
 
 /** `syntax`: not of the right form. `range`: of the right form, but too small or too large. */
 export type ContractErrorCode = "syntax" | "range";
@@ -15,11 +15,11 @@ export class ContractError extends Error {
   }
 }
 
-// Long enough for any value that was meant seriously, short enough for a line in a terminal.
+// Long enough for any plausible value, short enough for a line in a terminal.
 const quotedCharactersMax = 80;
 
-// C0, DEL, C1, line separators, direction marks and lone surrogates: what could move a cursor or
-// break the line that the sentence is printed on.
+// C0, DEL, C1, line separators, direction marks and lone surrogates: they could move a cursor or
+// break the line of the message.
 const unprintable = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
 
 /** The value in double quotes, printable and cut to a readable length. */

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Paths of FIFOs and logs, as far as they can be judged without a file system. Whoever opens one
-// still has to stay beneath the root and to follow no link.
+// Checks paths of FIFOs and logs without a file system. The code that opens one must still stay
+// beneath the root and follow no link.
 
 import { ContractError, quote } from "./errors.ts";
 
-/** Fits a xenstore value on every server (2048), with room for the suffix of a rotated file. */
+/** Fits a xenstore value on every server (2048), with room for suffixes of a log's name. */
 export const pathBytesMax = 1024;
 /** NAME_MAX of Linux is 255; rotation adds `.1000`, side files a dot and a suffix. */
 export const fileNameBytesMax = 220;
 
-/** An absolute path with nothing to resolve in it, such as `/run/xen/a`; throws ContractError. */
+/** An absolute path without anything to resolve, such as `/run/xen/a`; throws ContractError. */
 export function parsePath(text: string, what: string): string {
   const fault = faultOf(text);
   if (fault === undefined) return text;
@@ -17,8 +17,8 @@ export function parsePath(text: string, what: string): string {
 }
 
 /**
- * What of `path` is below the directory `root`, or `undefined` if it is not strictly below, or not
- * a path that `parsePath` lets pass. `/var/run` and `/run` are one directory.
+ * The part of `path` below the directory `root`; `undefined` if it is not strictly below, or if
+ * `parsePath` would refuse it. `/var/run` and `/run` are one directory.
  */
 export function relativeBelow(path: string, root: string): string | undefined {
   if (faultOf(path) !== undefined) return undefined;

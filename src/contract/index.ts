@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What toolstack and daemon agree on: nodes, numbers, names, answers. docs/contract.md in code.
+// The contract between toolstack and daemon, docs/contract.md in code: nodes, numbers, names,
+// answers.
 
 export {
   type Answer,

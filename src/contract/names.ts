@@ -8,9 +8,9 @@ import { ContractError, quote } from "./errors.ts";
 export const nameBytesMax = 128;
 export const logNameBytesMax = 64;
 
-/** The log name of `run` and `create` without --log. */
+/** The log's name in `run` and `create` without `--log`. */
 export const defaultLogName = "console";
-/** What the host is called where a domain's name is expected. */
+/** The name of the host in place of a domain's name. */
 export const hostName = "host";
 
 /** What happens to bytes when the disk does not take them. */
@@ -18,9 +18,8 @@ export type Overflow = "auto" | "block" | "drop";
 export const defaultOverflow: Overflow = "auto";
 
 /**
- * A domain's name that can be typed where a domid or `host` could be meant as well; throws
- * ContractError. Names that a real host gave its domains need not pass: such a domain is named by
- * its domid.
+ * A domain's name that cannot be confused with a domid or `host`; throws ContractError. A real host
+ * may have domains with other names: use their domids.
  */
 export function parseName(text: string, what: string): string {
   checkFileNamePart(text, what, nameBytesMax);

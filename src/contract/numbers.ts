@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Whole numbers as xenstore and the command line spell them: decimal digits, no sign, no exponent,
-// no white space. Each kind of number has its own brand, its bounds and one function that makes it.
+// no white space. Each kind of number has its own brand, its bounds and one function that parses
+// it.
 
 import { ContractError, quote } from "./errors.ts";
 
@@ -15,7 +16,7 @@ export type Copies = number & { readonly brand: "Copies" };
 
 // DOMID_FIRST_RESERVED is 0x7ff0 (xen/include/public/xen.h).
 export const domidMax = 32751;
-/** A C programmer's int. */
+/** INT_MAX of C. */
 export const logfileIdMax = 2147483647;
 /** One page: below it, rotating would cost more than writing. */
 export const limitBytesMin = 4096;
@@ -24,7 +25,7 @@ export const limitBytesMax: number = Number.MAX_SAFE_INTEGER;
 /** Rotating renames every copy, so this bounds the system calls of one rotation. */
 export const copiesMax = 1000;
 
-/** Defaults of `run` and `create`. */
+/** The defaults of `run` and `create`. */
 export const defaultLimitBytes: ByteLimit = (1024 * 1024) as ByteLimit;
 export const defaultCopies: Copies = 4 as Copies;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One log file's request: raw texts in, a request or one sentence out. Pure: whether the paths are
-// below their roots and what is there is the daemon's to see.
+// One log file's request: raw texts in, a request or one sentence out. Pure: the daemon checks
+// whether the paths are below their roots, and which files exist.
 
 import { ContractError, quote } from "./errors.ts";
 import { parsePath } from "./filepaths.ts";
@@ -23,11 +23,11 @@ export interface LogRequest {
   readonly overflow: Overflow;
   readonly rateBytesPerSecond: number | undefined;
   readonly burstBytes: number | undefined;
-  /** What people call this log, if the toolstack said so. */
+  /** The log's name for people, if the toolstack gave one. */
   readonly log?: string | undefined;
 }
 
-/** The nodes' texts as they were read; what was not there is absent. */
+/** The nodes' texts as they were read, without missing nodes. */
 export type LogNodes = { readonly [name in NodeName]?: string };
 
 export type ParsedRequest =
@@ -35,7 +35,7 @@ export type ParsedRequest =
   | {
       readonly kind: "refused";
       readonly reason: string;
-      /** The FIFO, if its path is valid: it is drained, or its writer would wait without end. */
+      /** The FIFO, if its path is valid: it is drained, so that its writer does not block. */
       readonly pipe: string | undefined;
     }
   | { readonly kind: "request"; readonly request: LogRequest };
@@ -43,8 +43,8 @@ export type ParsedRequest =
 const required = ["pipe", "file", "limit", "copies"] as const;
 
 /**
- * A request that still lacks a parameter is incomplete, whatever the others say: whoever writes
- * node by node may not have finished. An empty node is there, and wrong.
+ * A request that lacks a parameter is incomplete, even if other values are wrong: a toolstack that
+ * writes node by node may not have finished. An empty node is not missing but wrong.
  */
 export function parseRequest(nodes: LogNodes): ParsedRequest {
   const missing = required.filter((name) => nodes[name] === undefined);
@@ -77,7 +77,7 @@ function parseComplete(nodes: LogNodes, pipe: string): LogRequest {
 
 /** Throws ContractError if the bytes that a log may have on disk cannot be counted exactly. */
 export function checkBound(limitBytes: ByteLimit, copies: Copies): void {
-  // As BigInt, since this is about numbers that are too large for the other kind.
+  // BigInt: the product may be too large for a number.
   if (BigInt(limitBytes) * BigInt(copies + 1) <= BigInt(limitBytesMax)) return;
   throw new ContractError(
     "range",
@@ -88,7 +88,7 @@ export function checkBound(limitBytes: ByteLimit, copies: Copies): void {
 function parseFile(text: string): string {
   const file = parsePath(text, "file");
   const name = file.slice(file.lastIndexOf("/") + 1);
-  // What one log is called must not be another log's side file or rotated file.
+  // The name must not be the one of another log's side file or rotated file.
   if (name.startsWith(".")) throw badFile(text, "its name must not begin with a dot");
   if (/\.[0-9]+$/.test(name)) {
     throw badFile(text, "its name must not end in a number, as rotated files do");

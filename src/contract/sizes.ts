@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sizes and durations as people write them: `4096`, `64KiB`, `1MiB`, `2GiB`; `250ms`, `10m`, `2h`.
-// `K` and `MB` mean 1000 to some and 1024 to others, so they are refused with a hint.
+// `K` and `MB` are ambiguous (1000 or 1024), so they are refused with a hint.
 
 import { ContractError, quote } from "./errors.ts";
 import {
@@ -56,7 +56,7 @@ export function parseDurationMs(text: string, what: string): number {
 }
 
 function parseBytes(text: string, what: string, bounds: Bounds): number {
-  // Signs and fractions are attempts at a number: they get the sentence about its bounds.
+  // Signs and fractions look like numbers: the message names the bounds.
   if (/^[+-]?[0-9]*\.?[0-9]+$/.test(text)) return parseWholeNumber(text, what, bounds);
   const parts = /^([+-]?[0-9]*\.?[0-9]+) *([A-Za-z]+)$/.exec(text);
   if (parts === null) throw notASize(text, what);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The contract's nodes as they are in xenstore: list the log files, read one, judge its permissions.
-// Read value and permissions in one transaction, or a guest may swap the node in between.
+// The contract's nodes as they are in xenstore: list the log files, read one, judge its
+// permissions. Read value and permissions in one transaction, or a guest may replace the node in
+// between.
 
 import type { XenstoreOperations, XenstorePermission } from "../xenstore/index.ts";
 import { domidOfNode, logfileIdOfNode } from "./numbers.ts";
@@ -38,8 +39,8 @@ export async function listLogfilesOf(
 }
 
 /**
- * The nodes of one log file, or `undefined` when its directory is gone. To be called with a
- * transaction, so that the nodes belong together.
+ * The nodes of one log file, or `undefined` if its directory is missing. Call it with a
+ * transaction, so that the nodes belong to one request.
  */
 export async function readNodes(
   operations: XenstoreOperations,
@@ -56,7 +57,7 @@ export async function readNodes(
   return Object.fromEntries(found.filter(([, value]) => value !== undefined));
 }
 
-/** Owned by dom0, and no other domain may write. The first entry's letter is for all others. */
+/** Owned by dom0, and no other domain may write. The first entry's letter applies to all others. */
 export function isTrusted(permissions: readonly XenstorePermission[]): boolean {
   const [owner, ...others] = permissions;
   if (owner === undefined || owner.domid !== 0 || mayWrite(owner)) return false;
@@ -65,7 +66,7 @@ export function isTrusted(permissions: readonly XenstorePermission[]): boolean {
 
 /**
  * The first node of a log file that is not trusted, its directory included, or `undefined` if all
- * are, or none is there. To be called with the transaction that reads the nodes.
+ * are, or none is there. Call it with the transaction that reads the nodes.
  */
 export async function findUntrustedNode(
   operations: XenstoreOperations,

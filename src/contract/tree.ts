@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where things are in xenstore, and what an event about a path means. The only place that spells
-// these paths. Names that are no numbers, such as /libxl/pci, are siblings and none of our business.
+// The paths in xenstore, and the meaning of an event on a path. The only place that spells these
+// paths. Names that are not numbers, such as /libxl/pci, belong to other programs.
 
 import { type Domid, domidOfNode, type LogfileId, logfileIdOfNode } from "./numbers.ts";
 
-/** Whose log it is: a domain's, or one of the host itself (xenstored, the toolstack, …). */
+/** The owner of a log: a domain, or the host itself (xenstored, the toolstack, …). */
 export type LogOwner =
   | { readonly kind: "domain"; readonly domid: Domid }
   | { readonly kind: "host" };
@@ -32,8 +32,8 @@ export type NodeName = (typeof nodeNames)[number];
 /** The directory that the daemon watches. */
 export const libxlRoot = "/libxl";
 /**
- * The daemon's mark in a store, beside /tool/xenstored: a store without it, or with another, has
- * lost everything since the daemon saw it last.
+ * The daemon's mark in a store, beside /tool/xenstored: a store without it, or with another one,
+ * lost its content since the daemon saw it last.
  */
 export const storeIdPath = "/tool/xenlogd/store";
 /** The directory of the domains' own nodes. */
@@ -44,7 +44,7 @@ export function domainPath(domid: Domid): string {
   return `${domainsRoot}/${domid}`;
 }
 
-/** Where the domain's name is. */
+/** The node of the domain's name. */
 export function domainNamePath(domid: Domid): string {
   return `${domainPath(domid)}/name`;
 }
@@ -91,8 +91,8 @@ export type EventScope =
   | { readonly kind: "unrelated" };
 
 /**
- * What to look at again after a watch event below /libxl. The daemon's own writes of `state` come
- * back as events of their log file, because a toolstack may remove `state` to ask anew.
+ * What to read again after a watch event below /libxl. The daemon's own writes of `state` come back
+ * as events of their log file, because a toolstack may remove `state` to make a new request.
  */
 export function scopeOfEvent(path: string): EventScope {
   if (path === "/" || path === libxlRoot) return { kind: "everything" };

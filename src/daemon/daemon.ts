@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The main process, composed: bytes first (table and pumps), then xenstore, then who asks. It never
-// touches a log or a stage; that is the pumps' part.
+// Composes the main process: first the streams of the table and their pumps, then the control socket,
+// then xenstore. The main process never opens a log or a stage; the pumps do.
 
 import { rmSync } from "node:fs";
 import { type ControlServer, type ReloadOutcome, startControlServer } from "../control/index.ts";
@@ -8,15 +8,12 @@ import type { EmitEvent } from "../observe/index.ts";
 import type { Places } from "../places/index.ts";
 import type { Program } from "../program/index.ts";
 import { type ServiceManager, Vault } from "../vault/index.ts";
-import {
-  ConfigurationError,
-  type ConfigurationFile,
-  LiveConfiguration,
-} from "./configuration/index.ts";
+import { type ConfigurationFile, LiveConfiguration } from "./configuration/index.ts";
 import { controlSource } from "./control-source.ts";
 import { makeDirectories, removeDirectories } from "./directories.ts";
 import { type InstanceLock, takeInstanceLock } from "./instance-lock.ts";
 import { Pumps } from "./pumps/index.ts";
+import { reload } from "./reload.ts";
 import { Refusals, XenstoreFollower } from "./requests/index.ts";
 import { hasClients, type Lifetime, watchLifetime } from "./shared-daemon.ts";
 import { ensureStore, stopStore } from "./store-process.ts";
@@ -25,7 +22,7 @@ import { Streams, StreamTable } from "./streams/index.ts";
 export interface DaemonOptions {
   readonly places: Places;
   readonly version: string;
-  /** `shared` is for a daemon that `run` started: it ends when nobody needs it any more. */
+  /** `shared` is for a daemon that `run` started: it ends with the last of them. */
   readonly lifetime: Lifetime;
   readonly serviceManager: ServiceManager;
   readonly pumpProgram: Program;
@@ -36,7 +33,7 @@ export interface DaemonOptions {
 }
 
 export interface Daemon {
-  /** Resolves when something other than `stop` says that it is time. */
+  /** Resolves when the daemon should stop for a reason other than `stop`; rejects after a bug. */
   readonly ended: Promise<void>;
   /** Reads the configuration again, and lets the pumps look for files that were moved. */
   reload(): ReloadOutcome;
@@ -63,10 +60,10 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     throw error;
   }
   const running = parts;
-  const unwatch = watchLifetime(options.lifetime, places, running.streams, running.end);
+  const unwatch = watchLifetime(options.lifetime, places, running.streams, running.ending.end);
   return {
-    ended: running.ended,
-    reload: () => reload(options, running),
+    ended: running.ending.ended,
+    reload: () => reloadParts(options, running),
     stop: async () => {
       unwatch();
       options.serviceManager.stopping("writing what the pipes hold");
@@ -84,26 +81,35 @@ interface Parts {
   readonly vault: Vault;
   xenstore: XenstoreFollower | undefined;
   control: ControlServer | undefined;
+  readonly ending: Ending;
+}
+
+/** The end of the daemon for a reason other than `stop`. */
+interface Ending {
   readonly ended: Promise<void>;
   readonly end: () => void;
   readonly fail: (error: unknown) => void;
 }
 
-/** All that needs no process and no connection. */
-function makeParts(
-  options: DaemonOptions,
-  configuration: LiveConfiguration,
-  lock: InstanceLock,
-): Parts {
-  const { places, pumpProgram, serviceManager, emit } = options;
+function makeEnding(): Ending {
   let end: () => void = () => {};
   let fail: (error: unknown) => void = () => {};
   const ended = new Promise<void>((resolve, reject) => {
     end = resolve;
     fail = reject;
   });
-  // Whoever waits for it hears of a failure; until then it is not unhandled.
+  // A failure during the start is handled when the start is over.
   ended.catch(() => {});
+  return { ended, end, fail };
+}
+
+/** The parts that need no process and no connection. */
+function makeParts(
+  options: DaemonOptions,
+  configuration: LiveConfiguration,
+  lock: InstanceLock,
+): Parts {
+  const { places, pumpProgram, serviceManager, emit } = options;
   const table = new StreamTable(places.volatileDirectory);
   const { positionsDirectory } = table;
   const vault = new Vault({ directory: places.volatileDirectory, serviceManager, emit });
@@ -135,9 +141,7 @@ function makeParts(
     vault,
     xenstore: undefined,
     control: undefined,
-    ended,
-    end,
-    fail,
+    ending: makeEnding(),
   };
   return parts;
 }
@@ -149,10 +153,10 @@ async function startParts(options: DaemonOptions, parts: Parts): Promise<void> {
   streams.restore();
   parts.vault.restored();
   const beforeConnect = (): Promise<void> => prepareStore(options);
-  // The store is started here once, so that one that cannot start is said and not tried for ever.
+  // Started here once: a store that cannot start fails the start of the daemon. Later it is retried.
   await both(atMost(pumpPatienceMs, ready), beforeConnect());
   parts.control = await startControl(options, parts);
-  const onFailure = parts.fail;
+  const onFailure = parts.ending.fail;
   parts.xenstore = new XenstoreFollower({
     places,
     streams,
@@ -161,14 +165,15 @@ async function startParts(options: DaemonOptions, parts: Parts): Promise<void> {
     beforeConnect,
     onFailure,
   });
-  // A host's xenstored may start after us, and may itself be waiting for us.
-  if (places.mode === "embedded") await Promise.race([parts.xenstore.firstRead, parts.ended]);
+  // A host's xenstored may start after the daemon, and may itself wait for it to read its log.
+  if (places.mode === "embedded")
+    await Promise.race([parts.xenstore.firstRead, parts.ending.ended]);
   const directory = places.directory ?? places.runDirectory;
   emit({ kind: "DaemonStarted", version: options.version, directory });
   options.serviceManager.ready(`logging below ${places.logDirectory}`);
 }
 
-/** Only an embedded daemon brings a store with it. */
+/** Only an embedded daemon starts a store. */
 async function prepareStore({ places, storeProgram, emit }: DaemonOptions): Promise<void> {
   if (places.mode === "host") return;
   const { xenstoreSocket: socketPath, stateDirectory } = places;
@@ -183,8 +188,8 @@ function startControl(options: DaemonOptions, parts: Parts): Promise<ControlServ
     source: controlSource({
       streams: parts.streams,
       refusals: parts.refusals,
-      stop: parts.end,
-      reload: () => reload(options, parts),
+      stop: parts.ending.end,
+      reload: () => reloadParts(options, parts),
       status: () => ({
         pid: process.pid,
         version,
@@ -198,38 +203,20 @@ function startControl(options: DaemonOptions, parts: Parts): Promise<ControlServ
   });
 }
 
-function reload({ emit, configurationFile }: DaemonOptions, parts: Parts): ReloadOutcome {
-  const outcome = reloadConfiguration(parts.configuration);
-  const path = configurationFile?.path ?? null;
-  if (outcome.kind === "reloaded") {
-    emit({ kind: "ConfigurationReloaded", path });
-    parts.pumps.configure();
-  } else {
-    emit({ kind: "ConfigurationRefused", path, reason: outcome.reason });
-  }
-  // Whoever moved log files is right to say so, whatever is wrong with the configuration.
-  parts.pumps.reopen();
-  return outcome;
-}
-
-function reloadConfiguration(configuration: LiveConfiguration): ReloadOutcome {
-  try {
-    configuration.reload();
-    return { kind: "reloaded" };
-  } catch (error) {
-    if (!(error instanceof ConfigurationError)) throw error;
-    return { kind: "refused", reason: error.message };
-  }
+function reloadParts(options: DaemonOptions, parts: Parts): ReloadOutcome {
+  const { configuration, pumps } = parts;
+  const path = options.configurationFile?.path ?? null;
+  return reload({ configuration, pumps, emit: options.emit, path });
 }
 
 async function takeDown(options: DaemonOptions, parts: Parts): Promise<void> {
   const { places, emit, lifetime } = options;
   const strandedBytes = await parts.pumps.stop();
-  // A daemon that comes again finds its streams; one that ends for good leaves none.
+  // The next daemon finds the streams in the table; a shared daemon that no `run` needs leaves none.
   if (lifetime === "shared" && !hasClients(places)) forgetStreams(parts.streams);
   await parts.control?.[Symbol.asyncDispose]();
   await parts.xenstore?.[Symbol.asyncDispose]();
-  parts.vault.stop();
+  await parts.vault.stop();
   parts.refusals[Symbol.dispose]();
   if (places.mode === "embedded") await stopStore(places.stateDirectory);
   rmSync(places.controlSocket, { force: true });
@@ -244,7 +231,7 @@ function forgetStreams(streams: Streams): void {
   }
 }
 
-/** Waits for both, so that whoever takes down meets no half-started one; throws what failed first. */
+/** Waits for both, so that neither is still starting when they are taken down; throws what failed. */
 async function both(first: Promise<void>, second: Promise<void>): Promise<void> {
   await Promise.allSettled([first, second]);
   await first;

@@ -8,7 +8,7 @@ import { describeErrno, errnoNameOf } from "../kernel/index.ts";
 import type { Places } from "../places/index.ts";
 import { DaemonError } from "./errors/index.ts";
 
-/** FIFOs and the daemon's own files are for nobody else. */
+/** FIFOs and the daemon's own files are for its user only. */
 const privateMode = 0o700;
 const logMode = 0o750;
 
@@ -16,12 +16,12 @@ const logMode = 0o750;
 export function makeDirectories(places: Places): readonly string[] {
   const made: string[] = [];
   try {
-    // XEN_LOG_DIR itself belongs to the host's administrator: a typing error must not make one.
+    // XEN_LOG_DIR belongs to the administrator: a typing error must not make a new directory.
     if (places.mode === "host") checkDirectory("log directory", places.logDirectory);
     make(made, "log directory", places.ownLogDirectory, logMode);
     checkWritable("log directory", places.ownLogDirectory);
     const own = [places.fifoDirectory, places.volatileDirectory];
-    // A host's is made by whoever installs the service; nothing needs it yet.
+    // A host's state directory is made by the package; the daemon does not need it yet.
     if (places.mode === "embedded") own.push(places.stateDirectory);
     for (const path of own) {
       make(made, "directory", path, privateMode);
@@ -40,7 +40,7 @@ export function removeDirectories(made: readonly string[]): void {
     try {
       rmdirSync(path);
     } catch {
-      // Something is in it, so it is wanted.
+      // It is not empty, so it is in use.
     }
   }
 }

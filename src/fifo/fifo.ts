@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The reading end of a stream's FIFO. Only a FIFO that no other user may open is accepted, and the
-// path is looked at before anything is opened for reading: opening a device can have effects.
+// A stream's FIFO by its path. Only a FIFO that no other user may open is accepted, and its type is
+// checked before it is opened for reading: opening a device can have effects.
 
 import { closeSync, constants, fstatSync, type Stats, statSync } from "node:fs";
 import {
@@ -20,7 +20,7 @@ export class FifoError extends Error {
   }
 }
 
-/** Access for group and others: with it another user could read the log or write into it. */
+/** Access for group and others: with it other users could read the log or write into it. */
 const othersMode = 0o077;
 
 export class Fifo {

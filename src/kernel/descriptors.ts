@@ -26,8 +26,8 @@ export function openProcess(pid: number): number {
 }
 
 /**
- * A copy of another process's descriptor, close-on-exec; touches what is behind it no more than dup(2)
- * does. Needs Linux 5.6 and the right to trace that process (EPERM).
+ * A copy of another process's descriptor, close-on-exec; like dup(2) it does not touch the open
+ * file. Needs Linux 5.6 and the right to trace that process (EPERM).
  */
 export function copyDescriptorOf(pid: number, fd: number): number {
   const pidfd = check(openProcess(pid), "pidfd_open");
@@ -38,7 +38,7 @@ export function copyDescriptorOf(pid: number, fd: number): number {
   }
 }
 
-/** Programs that are started do not inherit the descriptor. */
+/** Child processes do not inherit the descriptor. */
 export function closeOnExec(fd: number): void {
   check(libcFcntl(fd, F_SETFD, FD_CLOEXEC), "fcntl F_SETFD");
 }

@@ -32,7 +32,7 @@ const sentenceOf: Partial<Record<ErrnoName, string>> = {
   ENOSPC: "no space left on the file system",
   ENOSYS: "the kernel does not have this system call",
   ENOTDIR: "it is not a directory",
-  ENXIO: "no such device, or nobody is at the other end",
+  ENXIO: "no such device, or no process is at the other end",
   EPERM: "the operation is not permitted",
   EROFS: "the file system is read-only",
   ESTALE: "the network file system has forgotten it",
@@ -40,7 +40,7 @@ const sentenceOf: Partial<Record<ErrnoName, string>> = {
   EXDEV: "it leads out of the directory",
 };
 
-/** A failed system call. `code` is the errno's name, `syscall` the call, `path` what it was about. */
+/** A failed system call. `code` is the errno's name, `syscall` the call, `path` its file. */
 export class KernelError extends Error {
   readonly code: ErrnoName;
   readonly errno: number;
@@ -59,7 +59,7 @@ export class KernelError extends Error {
     this.path = path;
   }
 
-  /** An error of `node:fs` as KernelError; `undefined` if it is not one of a system call. */
+  /** An error of `node:fs` as a KernelError; `undefined` if no system call caused it. */
   static of(error: unknown): KernelError | undefined {
     const code = errnoNameOf(error);
     if (code === undefined) return undefined;
@@ -73,7 +73,7 @@ export function describeErrno(code: string): string {
   return sentenceOf[code as ErrnoName] ?? code;
 }
 
-/** The errno's name of anything that was thrown by this folder or by `node:fs`, if it has one. */
+/** The errno's name of an error of this folder or of `node:fs`, if it has one. */
 export function errnoNameOf(error: unknown): ErrnoName | undefined {
   if (!(error instanceof Error) || !("code" in error) || typeof error.code !== "string") {
     return undefined;

@@ -16,13 +16,16 @@ const uuidBytesMax = 16;
 const statfsBytes = 120;
 const fsidOffset = 56;
 
+// include/uapi/linux/magic.h
+const BTRFS_SUPER_MAGIC = 0x9123683e;
+
 /**
  * A name for the file system that holds a directory, fit for a file name: its UUID where the kernel
- * reports one, else its f_fsid, which statfs(2) derives from the UUID (ext4, btrfs) or from the device
- * number (xfs, tmpfs). Reads the directory's file system: waits for a disk that hangs. Throws
- * KernelError.
+ * reports one, else its f_fsid, which statfs(2) derives from the UUID (ext4) or from the device number
+ * (xfs, tmpfs). `undefined` where f_fsid identifies nothing: it is 0 on network file systems and FUSE,
+ * and differs between the subvolumes of a btrfs. Waits for a disk that hangs. Throws KernelError.
  */
-export function identifyFileSystem(directory: string): string {
+export function identifyFileSystem(directory: string): string | undefined {
   const fd = openPath(directory, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
     return uuidOf(fd) ?? fsidOf(fd);
@@ -40,11 +43,11 @@ function uuidOf(fd: number): string | undefined {
   return uuid.every((byte) => byte === 0) ? undefined : `uuid-${uuid.toString("hex")}`;
 }
 
-function fsidOf(fd: number): string {
+function fsidOf(fd: number): string | undefined {
   const answer = Buffer.alloc(statfsBytes);
   if (libcFstatfs(fd, answer) < 0) throw new KernelError("fstatfs", lastErrno());
-  const type = Buffer.from(answer.subarray(0, 4));
-  if (endianness() === "LE") type.reverse();
+  const type = endianness() === "LE" ? answer.readUInt32LE(0) : answer.readUInt32BE(4);
   const fsid = answer.subarray(fsidOffset, fsidOffset + 8);
-  return `fsid-${type.toString("hex")}-${fsid.toString("hex")}`;
+  if (type === BTRFS_SUPER_MAGIC || fsid.every((byte) => byte === 0)) return undefined;
+  return `fsid-${type.toString(16)}-${fsid.toString("hex")}`;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the Linux kernel offers and Node lacks. Knows nothing of logs.
+// The Linux system calls that Node lacks. Knows nothing of logs.
 
 export { closeOnExec, copyDescriptor, copyDescriptorOf, openProcess } from "./descriptors.ts";
 export { describeErrno, type ErrnoName, errnoNameOf, KernelError } from "./errors.ts";

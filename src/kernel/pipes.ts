@@ -23,7 +23,7 @@ const SPLICE_F_NONBLOCK = 2;
 const EAGAIN = 11;
 const EINTR = 4;
 
-/** Bytes moved; 0 is end of file: the pipe is empty and has no writer. */
+/** Bytes moved; 0 is end of file: the pipe is empty and no process has it open for writing. */
 export type Moved = number | "wouldBlock";
 
 /** pipe2(2), both ends non-blocking. */
@@ -72,8 +72,8 @@ export function pipeSize(fd: number): number {
 
 /**
  * Asks for a capacity and returns the one the pipe has afterwards: the kernel rounds up to a power
- * of two pages, and refuses above fs.pipe-max-size, above the user's share of pipe pages, and
- * below what the pipe holds. A refusal leaves the pipe as it was.
+ * of two pages, and refuses above fs.pipe-max-size, above the user's share of pipe pages, and below
+ * the bytes in the pipe. A refusal does not change the pipe.
  */
 export function resizePipe(fd: number, bytes: number): number {
   const size = libcFcntl(fd, F_SETPIPE_SZ, bytes);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Descriptors in Node's event loop (uv_poll, level-triggered), for FIFOs that Node's own streams
-// would pin a thread for.
+// Descriptors in Node's event loop (uv_poll, level-triggered), for FIFOs: Node's own streams would
+// block one thread for each.
 
 import { closeSync } from "node:fs";
 import { KernelError } from "./errors.ts";
@@ -17,7 +17,7 @@ export interface Readiness {
   close(): void;
 }
 
-// The garbage collector closes a handle without a reference, silently.
+// The garbage collector closes a handle without references, silently.
 const polled = new Set<PollHandle>();
 
 /**
@@ -29,7 +29,7 @@ export function watchReadable(fd: number, onReadable: () => void): Readiness {
     try {
       onReadable();
     } catch (error) {
-      // Thrown through the native caller it would end the process without a word.
+      // An exception that passes the native caller would end the process without a message.
       setImmediate(() => {
         throw error;
       });
@@ -54,7 +54,8 @@ const epollEventBytes = 16;
 
 /**
  * Throws KernelError for a descriptor that cannot be polled: EPERM for a plain file, /dev/null and
- * the like. Ask before watchReadable about what may be anything: koffi ends the process there.
+ * the like. Call it before watchReadable if the descriptor may be of any kind: there koffi would
+ * end the process.
  */
 export function requirePollable(fd: number): void {
   const epoll = libcEpollCreate(EPOLL_CLOEXEC);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A file as memory: a store is in the file at once, without a system call, and outlives SIGKILL of the
-// process that made it.
+// A file as memory: a store is in the file at once, without a system call, and survives SIGKILL of
+// the process.
 
 import koffi from "koffi";
 import { KernelError } from "./errors.ts";
@@ -13,8 +13,8 @@ const MAP_SHARED = 0x01;
 const MAP_FAILED = 2n ** 64n - 1n;
 
 /**
- * mmap(2), shared, of the first `bytes` of a file, for as long as the process lives. The file has to
- * be that long already and must stay so: an access behind its end is SIGBUS.
+ * mmap(2), shared, of the first `bytes` of a file, for as long as the process lives. The file has
+ * to be that long already and must stay so: access beyond its end is SIGBUS.
  */
 export function mapShared(fd: number, bytes: number): DataView {
   const pointer = libcMmap(null, bytes, PROT_READ_WRITE, MAP_SHARED, fd, 0);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Two connected UNIX sockets that keep the boundaries of messages. What is sent stays in the queue of
+// Two connected UNIX sockets that keep the boundaries of messages. A sent message stays in the queue of
 // the receiving end for as long as any process has that end open, also when the sending end is closed.
 
 import { KernelError } from "./errors.ts";

@@ -1,16 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 // Logs on disk: bounded, rotated, never followed out of their directory, each byte with a position.
 
-export { type FileOnDisk, findCopies, findLive } from "./chain-on-disk.ts";
-export { LogDirectory } from "./directory.ts";
-export { Durability, type FsyncPolicy, type Syncable } from "./durability.ts";
-export { LogfileError, type LogfileErrorCode, type Refusal, refusalOf } from "./errors.ts";
-export { IndexKeeper } from "./index-keeper.ts";
-export { LogReader, type Position, type PositionRead } from "./reader.ts";
+export {
+  type FileOnDisk,
+  findCopies,
+  findLive,
+  LogDirectory,
+  LogfileError,
+  type LogfileErrorCode,
+  type Refusal,
+  refusalOf,
+} from "./files/index.ts";
+export { IndexWriter } from "./index/index.ts";
+export { LogReader, type Position, type PositionRead } from "./read/index.ts";
 export {
   type Appended,
-  type ChainObserver,
+  type Change,
+  type Changed,
+  Durability,
+  type FsyncPolicy,
   type Interference,
+  type Journal,
   type LogBound,
   RotatingFile,
-} from "./rotating-file.ts";
+  type Syncable,
+} from "./write/index.ts";

@@ -45,7 +45,7 @@ export interface EventLine {
   readonly fields: object;
 }
 
-/** What is written about an event. */
+/** The line of an event. */
 export function lineOf({ kind, ...fields }: DaemonEvent): EventLine {
   return { level: levelOf[kind], message: kind, fields };
 }

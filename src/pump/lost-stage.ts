@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Counts the bytes of a stage that is gone: its note and its stream's record tell how many of them
+// Counts the bytes of a stage that is gone: its note and its stream's record say how many of them
 // were in no file. The log gets a marker in their place.
 
 import { lossMarker } from "./markers.ts";

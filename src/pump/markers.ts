@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The lines of ours in a log. A guest can print the same text; what is ours is in the side file.
+// Markers: the lines that the pump itself writes into a log. A guest can print the same text, but it
+// cannot forge the range in the side file.
 
 /** Bytes that a lost stage held. */
 export function lossMarker(bytes: number, certainty: "exact" | "atMost", atMs: number): string {
   const amount = certainty === "exact" ? `${bytes}` : `up to ${bytes}`;
-  return `[xenlogd: ${amount} bytes lost, the daemon and the holder of its stages were killed, noticed ${timeOf(atMs)}]`;
+  return `[xenlogd: ${amount} bytes lost, the daemon and its vault were killed, noticed ${timeOf(atMs)}]`;
 }
 
 /** What the last owner of the file wrote after the next one had it. */

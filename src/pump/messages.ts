@@ -14,7 +14,7 @@ export interface PumpStart {
   readonly positionsDirectory: string;
   readonly stages: readonly StageLocation[];
   readonly fsync: FsyncPolicy;
-  /** The directory of the first log: it tells which file system this is. */
+  /** The directory of the first log: it identifies the file system. */
   readonly directory: string;
   /** The file system that the bytes in the stages belong to; null if any will do. */
   readonly contents: string | null;

@@ -5,6 +5,7 @@
 import { FifoError } from "../fifo/index.ts";
 import { errnoNameOf } from "../kernel/index.ts";
 import { type Durability, type LogBound, LogfileError } from "../logfile/index.ts";
+import { RetryTimer } from "../program/index.ts";
 import { supersededMarker } from "./markers.ts";
 import type { FromPump, StreamReport } from "./messages.ts";
 import { isSuperseded } from "./positions.ts";
@@ -33,13 +34,16 @@ interface WaitingStream {
 
 type NotOpened = Extract<FromPump, { readonly type: "notOpened" }>;
 
-const waitingRetryMs = 20;
+const backoff = { firstMs: 20, maxMs: 20 };
 
 export class OpenStreams {
   readonly #options: OpenStreamsOptions;
   readonly #open: Map<string, PumpedStream> = new Map();
   readonly #waiting: Map<string, WaitingStream> = new Map();
-  #timer: NodeJS.Timeout | undefined;
+  readonly #retry: RetryTimer = new RetryTimer({
+    backoff,
+    attempt: () => this.#openWaiting(),
+  });
 
   constructor(options: OpenStreamsOptions) {
     this.#options = options;
@@ -83,7 +87,7 @@ export class OpenStreams {
 
   /** Moves what the FIFOs hold now; returns the bytes that stay in stages. */
   stop(): number {
-    clearTimeout(this.#timer);
+    this.#retry.cancel();
     let strandedBytes = 0;
     for (const stream of this.#open.values()) strandedBytes += stream.drainAndRelease();
     return strandedBytes;
@@ -91,15 +95,14 @@ export class OpenStreams {
 
   /** Opens what can be opened now, in the order in which it was asked for. */
   #openWaiting(): void {
-    clearTimeout(this.#timer);
     for (const waiting of [...this.#waiting.values()]) {
       if (this.#tryOpen(waiting) === "waits") continue;
       const { epoch } = waiting.record;
       this.#waiting.delete(epoch);
       if (waiting.nodes === "gone") this.#open.get(epoch)?.nodesGone();
     }
-    if (this.#waiting.size === 0) return;
-    this.#timer = setTimeout(() => this.#openWaiting(), waitingRetryMs);
+    if (this.#waiting.size > 0) this.#retry.again();
+    else this.#retry.cancel();
   }
 
   #tryOpen({ record, sinceMs }: WaitingStream): "done" | "waits" {

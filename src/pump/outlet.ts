@@ -14,9 +14,9 @@ export interface Outlet {
    * a crash the total is set to this plus what was taken, so that no byte is counted twice.
    */
   readonly totalBefore: number;
-  /** Does what is due before the next byte; returns why that is not possible. */
+  /** Prepares the log for the next byte; returns why that is not possible. */
   prepare(): Refusal | undefined;
-  /** Takes `bytes` out of the stage, which holds as many. What is refused stays in the stage. */
+  /** Takes `bytes` out of the stage, which holds as many. Refused bytes stay in the stage. */
   accept(stage: Stage, bytes: number): Appended;
 }
 

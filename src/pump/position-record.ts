@@ -4,7 +4,7 @@
 
 import * as v from "valibot";
 
-/** A line of ours that is to stand in the log exactly once. */
+/** A marker that must stand in the log exactly once. */
 export interface PendingMarker {
   readonly text: string;
   /** Where it stands, or will, in the stream; null until its place is chosen. */
@@ -19,14 +19,14 @@ export interface PositionRecord {
   readonly inode: number;
   /** That file is never larger. */
   readonly limitBytes: number;
-  /** Set while the files change: the offset at which the live file ends, whichever it is. */
+  /** Set while the files change: the offset at which the live file ends, the old or the new one. */
   readonly end: number | null;
   readonly rotations: number;
-  /** Bytes in the files that no writer sent: markers, and what somebody else wrote. */
+  /** Bytes in the files that no writer sent: markers, and what others wrote. */
   readonly inserted: number;
   /** Bytes that were thrown away or lost, by reason. */
   readonly dropped: Readonly<Record<string, number>>;
-  /** Lines of ours that are due; only the first may have a place. */
+  /** Markers that are due; only the first may have a place. */
   readonly markers: readonly PendingMarker[];
   /** Another stream has the file: what comes is dropped. */
   readonly superseded: boolean;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Keeps the position record of a stream: one small file on tmpfs, written before and after each change
-// of the log's files. Between two changes the live file's size tells the stream's end.
+// of the log's files. Between two changes the live file's size is the stream's end.
 
 import { closeSync, constants, existsSync, readSync, writeSync } from "node:fs";
 import * as v from "valibot";
@@ -53,7 +53,7 @@ export interface StreamPosition {
 export class Positions {
   readonly #fd: number;
   #record: PositionRecord;
-  /** Bytes of somebody else's that were found where our file had been. */
+  /** Bytes that others wrote, found in a file that has taken the name of ours. */
   readonly foreignBytes: number;
 
   private constructor(fd: number, record: PositionRecord, foreignBytes: number) {
@@ -141,7 +141,7 @@ export class Positions {
     this.#update({ superseded: true, end });
   }
 
-  /** A line of ours is due, after those that are due already. */
+  /** A marker is due, after those that are due already. */
   mark(text: string): void {
     this.#update({ markers: withMarker(this.#record.markers, text) });
   }

@@ -61,10 +61,10 @@ function parse(message: unknown): ToPump | undefined {
   }
 }
 
-/** Which file system this is, by what it is; null if the directory cannot be opened. */
+/** Which file system this is, by what it is; null if that cannot be found out. */
 function identifyContents(directory: string): string | null {
   try {
-    return identifyFileSystem(directory);
+    return identifyFileSystem(directory) ?? null;
   } catch (error) {
     if (errnoNameOf(error) === undefined) throw error;
     return null;
@@ -96,6 +96,7 @@ class Pump {
       positionsDirectory: start.positionsDirectory,
       durability: this.#durability,
       nullFd: this.#nullFd,
+      contents,
       send: (message: FromPump): void => this.#channel.send(message),
     };
     this.#recovery = new Recovery(options);

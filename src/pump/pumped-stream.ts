@@ -129,7 +129,7 @@ export class PumpedStream {
   }
 
   /**
-   * Moves what is in the stage and in the FIFO now, and closes both; the FIFO keeps its name.
+   * Moves the bytes that are in the stage and in the FIFO now, and closes both; the FIFO keeps its name.
    * Returns the bytes that stay in a stage because the file system refuses them.
    */
   drainAndRelease(): number {
@@ -152,7 +152,7 @@ export class PumpedStream {
     return { epoch: this.#record.epoch, state: this.#state.kind, ...this.#sink.report() };
   }
 
-  /** Moves what is in the FIFO now, and no more: its writers may go on writing. */
+  /** Moves the bytes that are in the FIFO now, and no more: its writers may go on writing. */
   #drain(): StreamState {
     let state = this.#state;
     for (let due = bytesReadable(this.#end.fd); due > 0; ) {

@@ -3,7 +3,10 @@
 // What the file system still refuses is tried again until its stream is opened and takes it over.
 // Needs neither xenstore nor the main process's stream table.
 
-import { type Durability, type Refusal, refusalOf } from "../logfile/index.ts";
+import { dirname } from "node:path";
+import { identifyFileSystem } from "../kernel/index.ts";
+import { type Durability, LogfileError, type Refusal, refusalOf } from "../logfile/index.ts";
+import { RetryTimer } from "../program/index.ts";
 import type { FormerLog } from "./former-log.ts";
 import { type LogSink, openSink } from "./log-sink.ts";
 import { countLost, isLost } from "./lost-stage.ts";
@@ -20,6 +23,8 @@ export interface RecoveryOptions {
   readonly durability: Durability;
   readonly nullFd: number;
   readonly send: (message: FromPump) => void;
+  /** The file system that the stages belong to; null if that is not known. */
+  readonly contents: string | null;
 }
 
 /** Bytes that the file system refuses; they stay in their stage. */
@@ -28,12 +33,12 @@ export interface Leftover extends FilledStage {
   readonly reason: string;
 }
 
-const retryMs = 1000;
+const backoff = { firstMs: 1000, maxMs: 1000 };
 
 export class Recovery {
   readonly #options: RecoveryOptions;
   readonly #leftovers: Map<string, Leftover> = new Map();
-  #timer: NodeJS.Timeout | undefined;
+  readonly #retryTimer: RetryTimer = new RetryTimer({ backoff, attempt: () => this.#retry() });
 
   constructor(options: RecoveryOptions) {
     this.#options = options;
@@ -42,7 +47,7 @@ export class Recovery {
   /** Empties the stages before any FIFO is read: their bytes come first. */
   begin(): void {
     const found = this.#options.pool.findAll();
-    // Lost bytes came before whatever is taken next.
+    // Lost bytes came before those that are taken next.
     for (const stage of found.filter(isLost)) this.#recoverLost(stage);
     for (const stage of found) if (!isLost(stage)) this.#recover(stage);
     this.#arm();
@@ -72,7 +77,7 @@ export class Recovery {
   /** Tries for the last time; returns the bytes that stay in stages. */
   stop(): number {
     this.#retry();
-    clearTimeout(this.#timer);
+    this.#retryTimer.cancel();
     return this.leftovers.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
@@ -82,8 +87,8 @@ export class Recovery {
   }
 
   #arm(): void {
-    clearTimeout(this.#timer);
-    if (this.#leftovers.size > 0) this.#timer = setTimeout(() => this.#retry(), retryMs);
+    if (this.#leftovers.size > 0) this.#retryTimer.again();
+    else this.#retryTimer.cancel();
   }
 
   /** A stage that is there still. */
@@ -160,6 +165,16 @@ export class Recovery {
     pool.forget(stage);
   }
 
+  /** Another disk may be mounted where the log was. Its bytes wait then, as for a full disk. */
+  #requireFileSystem({ logRoot, relativeFile }: LogTarget): void {
+    const { contents } = this.#options;
+    const directory = dirname(`${logRoot}/${relativeFile}`);
+    const found = contents === null ? undefined : identifyFileSystem(directory);
+    if (found !== undefined && found !== contents) {
+      throw new LogfileError("otherFileSystem", directory);
+    }
+  }
+
   /** A log that cannot be opened gives its reason to `refused`. */
   #withSink<T>(
     target: LogTarget,
@@ -169,6 +184,7 @@ export class Recovery {
     const { positionsDirectory, durability } = this.#options;
     let sink: LogSink | FormerLog;
     try {
+      this.#requireFileSystem(target);
       sink = openSink({ target, positionsDirectory, durability, onInterference: () => {} });
     } catch (error) {
       return refused(refusalOf(error));

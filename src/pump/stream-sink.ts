@@ -15,7 +15,7 @@ export interface StreamSink {
   outlet(intent: Intent, nullFd: number): Outlet;
   /** The stream's end in its log. */
   readonly offset: number;
-  /** Does what is due in the log before the next byte; returns why that is not possible. */
+  /** Writes due markers and applies a new bound; returns why that is not possible. */
   prepare(): Refusal | undefined;
   /** A marker: after the bytes that are in the log now, before those that come. */
   mark(text: string): Refusal | undefined;

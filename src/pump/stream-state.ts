@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The life of a stream in the pump, decided without I/O. The states are described in ARCHITECTURE.md.
 
+import { type Backoff, pauseMs } from "../program/index.ts";
 import type { Intent } from "./note.ts";
 
 /** Whether the stream's nodes are in xenstore. */
@@ -51,9 +52,8 @@ export interface Transition {
   readonly effects: readonly StreamEffect[];
 }
 
-const retryDelayMsMin = 100;
-/** A disk that is well again is used again within a second. */
-const retryDelayMsMax = 1000;
+/** A disk that works again is used again within a second. */
+const backoff: Backoff = { firstMs: 100, maxMs: 1000 };
 
 // One object each: the pool reuses a stage's note for the same intent without writing it again.
 const write: Intent = { kind: "write" };
@@ -124,7 +124,7 @@ function whileDiscarding(state: StreamState, event: StreamEvent): Transition {
       // A FIFO that is polled meanwhile would wake us up all the time.
       return {
         state,
-        effects: [{ kind: "stopPolling" }, { kind: "retryAfter", delayMs: retryDelayMsMin }],
+        effects: [{ kind: "stopPolling" }, { kind: "retryAfter", delayMs: backoff.firstMs }],
       };
     case "accepted":
       return { state, effects: [{ kind: "startPolling" }, { kind: "moveNow" }] };
@@ -186,9 +186,8 @@ function beginStall(nodes: Nodes, reason: string): Transition {
 }
 
 function stall(nodes: Nodes, attempt: number): Transition {
-  const delayMs = Math.min(retryDelayMsMin * 2 ** Math.min(attempt, 10), retryDelayMsMax);
   return {
     state: { kind: "stalled", nodes, attempt },
-    effects: [{ kind: "retryAfter", delayMs }],
+    effects: [{ kind: "retryAfter", delayMs: pauseMs(backoff, attempt) }],
   };
 }

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// One signal for two reasons to stop waiting: the caller's own, and the time.
+// One signal for two reasons to stop waiting: the caller's abort and the time-out.
 
+import { reasonOf } from "../program/portable/index.ts";
 import { ToolstackError } from "./errors.ts";
 
 export interface Deadline {
   readonly signal: AbortSignal;
-  /** The error for the caller, made of `error`: its abort and our time-out come first. */
+  /** The error for the caller: an abort or a time-out takes precedence over `error`. */
   explain(error: unknown, subject: string): ToolstackError;
-  /** To be called in the end, or the timer keeps the process alive. */
+  /** Must be called at the end: the timer keeps the process alive. */
   stop(): void;
 }
 
@@ -33,8 +34,7 @@ export function startDeadline(timeoutMs: number, abort: AbortSignal | undefined)
   };
 }
 
-/** Everything else that can go wrong here is a request to xenstore. */
+/** All other errors here come from requests to xenstore. */
 export function asXenstoreFailure(error: unknown, subject: string): ToolstackError {
-  const reason = error instanceof Error ? error.message : String(error);
-  return new ToolstackError("xenstore", `${subject} failed: ${reason}`, { cause: error });
+  return new ToolstackError("xenstore", `${subject} failed: ${reasonOf(error)}`, { cause: error });
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Domains by name, and made-up domains for a store of our own, where no hypervisor makes them.
+// Domains by name, and invented domains for an embedded store, where no hypervisor makes them.
 
 import {
   type Domid,
@@ -34,7 +34,7 @@ export function domainName(
 }
 
 /**
- * Makes up a domain of that name under the lowest free domid from 1 and introduces it. For embedded
+ * Invents a domain of that name under the lowest free domid from 1 and introduces it. For embedded
  * stores only. Throws ToolstackError `nameTaken`, `full` or `xenstore`.
  */
 export async function introduceDomain(xenstore: XenstoreClient, name: string): Promise<Domid> {
@@ -54,7 +54,7 @@ export async function introduceDomain(xenstore: XenstoreClient, name: string): P
   }
 }
 
-/** Removes all about a domain that `introduceDomain` made, its logs' nodes included. */
+/** Removes all nodes of a domain that `introduceDomain` made, its logs' nodes too. */
 export async function releaseDomain(xenstore: XenstoreClient, domid: Domid): Promise<void> {
   if (domid === 0) throw new ToolstackError("option", "domain 0 cannot be released");
   try {
@@ -62,7 +62,7 @@ export async function releaseDomain(xenstore: XenstoreClient, domid: Domid): Pro
       await transaction.rm(libxlPath(domid));
       await transaction.rm(domainPath(domid));
     });
-    // Last: a client that the release wakes finds no node left.
+    // Last, so that a watcher of the release finds no nodes left.
     if (await xenstore.isDomainIntroduced(domid)) await xenstore.release(domid);
   } catch (error) {
     throw asXenstoreFailure(error, `releasing domain ${domid}`);
@@ -74,7 +74,7 @@ async function claimDomid(operations: XenstoreOperations, name: string): Promise
   if (present !== undefined) {
     throw new ToolstackError("nameTaken", `domain ${present} has the name ${name} already`);
   }
-  // What a dead domain left in /libxl would become the new one's.
+  // The new domain would inherit the nodes that a dead one left in /libxl.
   const taken = new Set([
     ...(await listDomids(operations, domainsRoot)),
     ...(await listDomids(operations, libxlRoot)),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one error of this folder. The message is a sentence for an operator; `cause` is what failed
-// below, or what stood in the way of taking everything back.
+// The one error of this folder. The message is a sentence for an operator; `cause` is the error
+// below it, or the error that stopped the clean-up.
 
 /**
  * - `option`: a value that the contract does not allow; nothing was done
@@ -8,7 +8,7 @@
  * - `refused`: the daemon answered `failed`; the message is its sentence
  * - `timeout`: no answer in time
  * - `aborted`: the caller's signal
- * - `removed`: another process removed the nodes while we waited
+ * - `removed`: another program removed the nodes during the wait
  * - `closed`: the handle was closed before
  * - `nameTaken`: a domain of that name is there already
  * - `full`: no free id or domid is left

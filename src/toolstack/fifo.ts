@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A log's FIFO: mode 0600 under any umask, under a name that is never used again. It needs no
-// xenstore, so that what starts before xenstored can write into its log at once.
+// xenstore, so that a program that starts before xenstored can write at once.
 
 import { randomBytes } from "node:crypto";
 import { chmodSync, closeSync, constants, fstatSync, lstatSync, mkdirSync, rmSync } from "node:fs";
@@ -15,14 +15,14 @@ export interface LogFifo {
   readonly path: string;
   /** A new descriptor of its own open file description; the caller closes it. */
   open(access?: FifoAccess): number;
-  /** Unlinks it, if the path still is the FIFO that was made. For those who never announced it. */
+  /** Unlinks the FIFO if the path still names it. For a FIFO that no request in xenstore names. */
   discard(): void;
 }
 
 export interface CreateFifoOptions {
   /** Absolute, below XEN_RUN_DIR; made with mode 0700 if it is missing. */
   readonly directory: string;
-  /** What the name begins with, for people who list the directory. */
+  /** The beginning of the name, for people who list the directory. */
   readonly label?: string;
 }
 
@@ -34,7 +34,7 @@ const randomBytesInName = 8;
 
 /** Makes the FIFO; throws ToolstackError `fifo`. */
 export function createFifo(options: CreateFifoOptions): LogFifo {
-  // A domain's name may hold anything; only its letters are of use here.
+  // A domain's name may have any character; only letters, digits, _ and - are kept.
   const label = (options.label ?? "log")
     .replace(/[^A-Za-z0-9_-]+/g, "_")
     .slice(0, labelCharactersMax);
@@ -43,7 +43,7 @@ export function createFifo(options: CreateFifoOptions): LogFifo {
   const inode = attempt("make", path, () => {
     mkdirSync(options.directory, { recursive: true, mode: 0o700 });
     makeFifo(path, fifoMode);
-    return settleMode(path);
+    return fixMode(path);
   });
   return {
     path,
@@ -62,7 +62,7 @@ export function openFifo(path: string, access: FifoAccess = "rdwr"): number {
     try {
       if (!fstatSync(both).isFIFO()) throw new ToolstackError("fifo", `${path} is not a FIFO`);
       if (access === "rdwr") return both;
-      // open(O_WRONLY) waits until there is a reader: for this moment we are that reader.
+      // open(O_WRONLY) waits for a reader: until it returns, `both` is that reader.
       const writeOnly = openPath(path, constants.O_WRONLY | constants.O_NOFOLLOW);
       closeSync(both);
       return writeOnly;
@@ -73,15 +73,15 @@ export function openFifo(path: string, access: FifoAccess = "rdwr"): number {
   });
 }
 
-function settleMode(path: string): bigint {
-  // The umask can only take bits away, so the FIFO was never open to others.
+function fixMode(path: string): bigint {
+  // The umask only removes bits, so other users never had access to the FIFO.
   if ((lstatSync(path).mode & modeMask) !== fifoMode) chmodSync(path, fifoMode);
   return lstatSync(path, { bigint: true }).ino;
 }
 
 function unlinkIfSame(path: string, inode: bigint): void {
   const found = lstatSync(path, { bigint: true, throwIfNoEntry: false });
-  // A free inode number may be another file's soon, so the number alone proves nothing.
+  // Inode numbers are reused, so the number alone does not prove that it is the same file.
   if (found?.isFIFO() && found.ino === inode) rmSync(path, { force: true });
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A log that was asked for. Closing it removes its nodes; the daemon then drains the FIFO until its
-// last writer is gone. A request that the daemon has not answered yet is waited for first, since
-// no process would read the written bytes.
+// The handle of a requested log. close() removes its nodes; the daemon then drains the FIFO until
+// its last writer is gone. If the daemon has not answered yet, close() first waits for the answer:
+// without it the daemon would never read the bytes.
 
 import { closeSync, constants } from "node:fs";
 import { type LogfileKey, logfilePath } from "../contract/index.ts";
@@ -15,9 +15,9 @@ import { timeoutMsDefault } from "./options.ts";
 import { waitUntilReady } from "./waiting.ts";
 
 export interface CloseHandleOptions {
-  /** How long an unanswered request is waited for, default 10 000. */
+  /** How long to wait for the answer to a request, default 10 000. */
   readonly timeoutMs?: number | undefined;
-  /** Ends that wait; the nodes are removed nevertheless. */
+  /** Ends that wait; the nodes are removed in any case. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -35,7 +35,7 @@ export interface LogfileHandle extends AsyncDisposable {
    */
   open(): number;
   /**
-   * Removes the nodes; a second time, and nodes that are gone, are fine. Throws ToolstackError; if
+   * Removes the nodes; a second call, or missing nodes, are no error. Throws ToolstackError; if
    * that is `refused` or `timeout`, the nodes were removed and bytes in the FIFO were lost.
    */
   close(options?: CloseHandleOptions): Promise<void>;
@@ -78,14 +78,14 @@ async function closeParts(parts: HandleParts, options: CloseHandleOptions): Prom
   const answer = await removeRequest(xenstore, key, fifo.path).catch((error: unknown) => {
     throw asXenstoreFailure(error, subject);
   });
-  // Nodes that others removed may have been answered `ready` before: then it is the daemon's.
+  // Another program may have removed nodes that were `ready`: then the daemon deletes the FIFO.
   if (answer === "gone" || (answer !== "none" && answer.state === "ready")) return;
   const bytesLost = bytesWaiting(fifo);
   fifo.discard();
   if (unmet !== undefined && bytesLost > 0) throw withLoss(unmet, bytesLost);
 }
 
-/** Why the daemon will not have what was written, or `undefined` if it is reading. */
+/** Why the daemon does not read the FIFO, or `undefined` if it does. */
 async function meetDaemon(
   parts: HandleParts,
   options: CloseHandleOptions,
@@ -116,7 +116,7 @@ function bytesWaiting(fifo: LogFifo): number {
       closeSync(fd);
     }
   } catch {
-    // Gone or not ours to read: nothing that we could count.
+    // Missing or not readable: nothing can be counted.
     return 0;
   }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // createLogfile and closeLogfile: FIFO first, then all nodes in one transaction, then the daemon's
-// answer; or neither FIFO nor nodes. After `ready` the FIFO is the daemon's to delete.
+// answer; or neither FIFO nor nodes. After `ready` the daemon deletes the FIFO.
 
 import { type LogfileKey, type LogOwner, logfilePath } from "../contract/index.ts";
 import { isXenstoreError, type XenstoreClient } from "../xenstore/index.ts";
@@ -18,8 +18,8 @@ import {
 import { waitUntilReady } from "./waiting.ts";
 
 /**
- * Asks the daemon for a log. Throws ToolstackError; then nothing is left behind, but for a FIFO
- * that the caller brought.
+ * Asks the daemon for a log. Throws ToolstackError; then nothing is left behind, except a FIFO that
+ * the caller passed.
  */
 export async function createLogfile(options: CreateLogfileOptions): Promise<LogfileHandle> {
   const owner = checkOptions(options);
@@ -43,7 +43,7 @@ export async function createLogfile(options: CreateLogfileOptions): Promise<Logf
   }
 }
 
-/** Removes the nodes of a log that any toolstack made; it is no error if there are none. */
+/** Removes the nodes of any log; missing nodes are no error. */
 export async function closeLogfile(options: {
   readonly xenstore: XenstoreClient;
   readonly key: LogfileKey;
@@ -55,7 +55,7 @@ export async function closeLogfile(options: {
   }
 }
 
-/** What may be in xenstore by now. */
+/** What may be in xenstore already. */
 interface Attempt {
   key: LogfileKey | undefined;
 }
@@ -102,7 +102,7 @@ async function takeBack(
     if (attempt.key !== undefined) await removeRequest(options.xenstore, attempt.key, fifo.path);
     return failure;
   } catch (error) {
-    // A store that is gone took the nodes with it, or will not listen: say so, and go on.
+    // The store is lost or does not reply: report that nodes may be left, and go on.
     const lost = isXenstoreError(error) ? error.message : String(error);
     return new ToolstackError(
       failure.code,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A log file's nodes in xenstore, written and removed in one transaction each. Parents that hold
-// nothing any more go with the last log, all but /libxl itself.
+// A log file's nodes in xenstore, written and removed in one transaction each. Empty parents are
+// removed with the last log, except /libxl itself.
 
 import {
   type Answer,
@@ -21,8 +21,8 @@ import type { XenstoreClient, XenstoreOperations } from "../xenstore/index.ts";
 import { ToolstackError } from "./errors.ts";
 
 /**
- * Writes a request under the owner's lowest free id from 1. `onAttempt` learns the key before the
- * commit, whose outcome is unknown if the connection is lost meanwhile.
+ * Writes a request under the owner's lowest free id from 1. `onAttempt` gets the key before the
+ * commit: if the connection is lost then, the outcome is unknown.
  */
 export function writeRequest(
   xenstore: XenstoreClient,
@@ -50,9 +50,8 @@ export function writeRequest(
 }
 
 /**
- * Removes a log file's nodes and returns what the daemon had answered; one that is not there is
- * "gone" and fine. With `pipe`, only if the request is that of this FIFO: its id may have been
- * given to another since.
+ * Removes a log file's nodes and returns the daemon's answer; a missing log is "gone", which is no
+ * error. With `pipe`, only if the request names this FIFO: the id may have been reused.
  */
 export function removeRequest(
   xenstore: XenstoreClient,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a caller may ask for, checked by the daemon's own parser before anything is made, so that
-// both sides refuse with the same sentence.
+// The options of createLogfile, checked by the daemon's own parser before anything is made, so that
+// both sides refuse with the same message.
 
 import { join } from "node:path";
 import {
@@ -23,7 +23,7 @@ export interface LogfileParameters {
   readonly global?: true | undefined;
   /** The owner's name, for the FIFO's name only. */
   readonly name?: string | undefined;
-  /** What people call this log, such as `console`; the daemon's default comes from `file`. */
+  /** The log's name for people, such as `console`; the daemon's default comes from `file`. */
   readonly log?: string | undefined;
   /** Absolute path below XEN_LOG_DIR. */
   readonly file: string;
@@ -36,9 +36,9 @@ export interface LogfileParameters {
   readonly burstBytes?: number | undefined;
   /** False returns as soon as the request is written: the daemon catches up. Default true. */
   readonly wait?: boolean | undefined;
-  /** For the daemon's answer, default 10 000. Each xenstore request has its own limit besides. */
+  /** For the daemon's answer, default 10 000. Each xenstore request has a time-out of its own. */
   readonly timeoutMs?: number | undefined;
-  /** What `open()` hands out, default `rdwr`. */
+  /** Access mode of the descriptors of `open()`, default `rdwr`. */
   readonly access?: FifoAccess | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -51,7 +51,9 @@ export type CreateLogfileOptions = LogfileParameters &
         readonly fifo?: undefined;
       }
     | {
-        /** From `createFifo`, when the writer started before xenstored; stays if we fail. */
+        /**
+         * From `createFifo`, when the writer started before xenstored; not removed at a failure.
+         */
         readonly fifo: LogFifo;
         readonly fifoDirectory?: undefined;
       }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Waits for the daemon's answer, woken by a watch. A lost xenstored is waited for like a missing
-// daemon: the watch fires again when it is back.
+// Waits for the daemon's answer, woken by a watch. If xenstored is lost the wait goes on: the watch
+// fires again when it is back.
 
 import { type LogfileKey, logfilePath, readAnswer } from "../contract/index.ts";
 import { isXenstoreError, type XenstoreClient, type XenstoreWatch } from "../xenstore/index.ts";
@@ -13,9 +13,10 @@ export async function waitUntilReady(
   pipe: string,
   signal: AbortSignal,
 ): Promise<void> {
-  // The directory, not `state`: a watch on a node that never was hears nothing of its parent's end.
+  // The directory, not `state`: a watch of a node that never existed may miss the removal of its
+  // parent.
   const watch = await xenstore.watch(logfilePath(key));
-  // Ending the watch ends the loop below.
+  // Closing the watch ends the loop below.
   const stop = (): void => void watch.close().catch(() => undefined);
   signal.addEventListener("abort", stop, { once: true });
   try {

@@ -4,12 +4,13 @@
 // Without one all of it does nothing.
 
 import { closeSync, fstatSync } from "node:fs";
-import { closeOnExec, copyDescriptor, errnoNameOf, NotifySocket } from "../kernel/index.ts";
+import { closeOnExec, copyDescriptor, NotifySocket } from "../kernel/index.ts";
 import type { EmitEvent } from "../observe/index.ts";
+import { RetryTimer, reasonOf } from "../program/index.ts";
 
 type Environment = Record<string, string | undefined>;
 
-/** A descriptor that an earlier daemon has stored. Nobody else has this number. */
+/** A descriptor that an earlier daemon has stored. Its number is used for nothing else. */
 export interface StoredDescriptor {
   readonly fd: number;
   readonly name: string;
@@ -17,7 +18,7 @@ export interface StoredDescriptor {
 
 interface Message {
   readonly text: string;
-  /** A copy of our own: whoever asked may close theirs meanwhile. */
+  /** A copy: the caller may close its own meanwhile. */
   readonly fd: number | undefined;
 }
 
@@ -36,7 +37,7 @@ const firstInherited = 3;
 const inheritedMax = 65_536;
 
 /** A manager that is busy, reloading for example, takes datagrams again after that. */
-const retryDelayMs = 10;
+const backoff = { firstMs: 10, maxMs: 10 };
 /** Messages that wait for it; each may keep a descriptor open. */
 const waitingMax = 4096;
 
@@ -44,7 +45,11 @@ export class ServiceManager {
   readonly #socket: NotifySocket | undefined;
   readonly #emit: EmitEvent;
   readonly #waiting: Message[] = [];
-  #retry: NodeJS.Timeout | undefined;
+  readonly #retry: RetryTimer = new RetryTimer({
+    backoff,
+    attempt: () => this.#flush(),
+    unref: true,
+  });
   #inherited: readonly StoredDescriptor[];
   /** Names that it has descriptors of, as far as we know. */
   readonly #names: Set<string>;
@@ -109,7 +114,7 @@ export class ServiceManager {
     return taken;
   }
 
-  /** Of that name nothing is wanted by anybody: closed here, and there. */
+  /** Closes descriptors with names that begin so, here and in the store: no stream needs them. */
   discard(prefix: string): void {
     for (const { fd, name } of this.take(prefix)) {
       closeSync(fd);
@@ -125,15 +130,16 @@ export class ServiceManager {
     } catch (error) {
       this.#emit({ kind: "ServiceManagerLost", reason: reasonOf(error) });
     }
-    if (this.#retry === undefined) this.#flush(this.#socket);
+    if (!this.#retry.isWaiting) this.#flush();
   }
 
   /** In their order; those that a busy manager does not take wait. */
-  #flush(socket: NotifySocket): void {
-    this.#retry = undefined;
+  #flush(): void {
+    const socket = this.#socket;
+    if (socket === undefined) return;
     for (let message = this.#waiting[0]; message !== undefined; message = this.#waiting[0]) {
       if (this.#send(socket, message) === "busy") {
-        this.#retry = setTimeout(() => this.#flush(socket), retryDelayMs).unref();
+        this.#retry.again();
         return;
       }
       if (message.fd !== undefined) closeSync(message.fd);
@@ -175,8 +181,4 @@ function isOpen({ fd }: StoredDescriptor): boolean {
   } catch {
     return false;
   }
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : (errnoNameOf(error) ?? String(error));
 }

@@ -35,7 +35,7 @@ export interface SharedStage {
 
 export interface StartedVaultProcess {
   readonly process: VaultProcess;
-  /** What is sent into it stays open for as long as the process lives. */
+  /** Descriptors that are sent into it stay open for as long as the process lives. */
   readonly sendFd: number;
   /** Open while the daemon lives; without it the process looks for its token. */
   readonly lifelineFd: number;
@@ -55,7 +55,7 @@ export function startVaultProcess(
     return made;
   };
   try {
-    // A pipe of ours would be non-blocking, and the shell's read would return at once.
+    // makePipe() makes it non-blocking, and the shell's read would return at once.
     const [lifeline, kept] = [pair(), pair()];
     const args = ["-c", script, processName, directory, token, String(pollSeconds)];
     const inherited = [lifeline.receiveFd, kept.receiveFd, ...stages.map(({ fd }) => fd)];

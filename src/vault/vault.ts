@@ -6,7 +6,7 @@
 // are opened by path, the stages are copied. A new process is in the state file before an old one ends.
 
 import type { EmitEvent } from "../observe/index.ts";
-import { RetryTimer, reasonOf } from "../program/index.ts";
+import { isAlive, RetryTimer, reasonOf, waitUntil } from "../program/index.ts";
 import { CurrentProcess } from "./current-process.ts";
 import { type KeptFifo, KeptFifos } from "./kept-fifos.ts";
 import type { ServiceManager } from "./service-manager.ts";
@@ -31,6 +31,9 @@ export interface VaultOptions {
 /** An end that is not wanted any more is open for so long: a new process costs about 10 ms. */
 const deadEndMsMax = 2000;
 const backoff = { firstMs: 100, maxMs: 10_000 };
+/** SIGKILL takes a moment; a stop that is over leaves no process. */
+const endMsMax = 1000;
+const endBackoff = { firstMs: 1, maxMs: 16 };
 /** A process that ended sooner is not replaced at once: the next one may end as well. */
 const stableMs = 1000;
 
@@ -165,7 +168,8 @@ export class Vault {
    * Lets go. A detached process stays where a writer, unread bytes or stages wait for the next daemon,
    * and keeps nothing else; otherwise neither it nor the state file stays.
    */
-  stop(): void {
+  async stop(): Promise<void> {
+    const before = this.#processes;
     // Streams were not opened yet: all is left to the next daemon.
     const isRestored = this.#state === "keeping";
     this.#state = "stopped";
@@ -176,6 +180,10 @@ export class Vault {
     this.#current?.close();
     this.#current = undefined;
     this.#fifos.close();
+    const kept = readVaultState(this.#options.directory).processes.map(({ token }) => token);
+    const ended = before.filter(({ token }) => !kept.includes(token));
+    const areGone = (): boolean => !ended.some((vault) => isAlive(vault.process));
+    await waitUntil(areGone, { backoff: endBackoff, waitMsMax: endMsMax });
   }
 
   #leaveOrEnd(): void {
@@ -202,7 +210,7 @@ export class Vault {
     return [...(this.#current === undefined ? [] : [this.#current.process]), ...this.#earlier];
   }
 
-  /** A process with what is wanted now: it is in the state file before the one before ends. */
+  /** Starts a process with all that is kept now. The state file names it before the old one ends. */
   #replace(): void {
     const before = this.#current;
     const { directory, emit } = this.#options;

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// What users of the client see. All promises reject with XenstoreError only, but for
-// `transaction`, which passes on what its body throws, and aborts, which pass on the signal's
-// reason.
+// The client's public types. Promises reject with XenstoreError, with two exceptions: `transaction`
+// passes on what its body throws, and an abort passes on the signal's reason.
 
 import type { XenstorePermission } from "./permission.ts";
 import type { XenstoreWatch } from "./watch.ts";
 
 /**
- * Requests on nodes. Paths are absolute, or relative to the server's idea of our domain
- * (`/local/domain/0/` on a socket). Values of up to 2048 bytes are taken by every server; C
- * xenstored takes what fits into 4096 bytes together with the path.
+ * Requests on nodes. Paths are absolute, or relative to the path of the client's domain
+ * (`/local/domain/0/` on a socket). Every server accepts values of up to 2048 bytes; C xenstored
+ * accepts up to 4096 bytes of path and value together.
  */
 export interface XenstoreOperations {
   /** The value as UTF-8. ENOENT when the node is missing. */
@@ -18,7 +17,7 @@ export interface XenstoreOperations {
   readIfExists(path: string): Promise<string | undefined>;
   /** Makes the node and its missing parents. E2BIG when path and value exceed one message. */
   write(path: string, value: string | Uint8Array): Promise<void>;
-  /** Leaves an existing node as it is. */
+  /** Makes an empty node; does not change an existing one. */
   mkdir(path: string): Promise<void>;
   /** Removes the node and all below it. A missing node, or parent, is not an error. */
   rm(path: string): Promise<void>;
@@ -45,11 +44,11 @@ export interface XenstoreClient extends XenstoreOperations, AsyncDisposable {
   /** The socket or device that was connected to. */
   readonly socketPath: string;
   /**
-   * transaction(body) runs `body` and commits what it did, all or nothing. On a conflict the
-   * body runs again after a short random delay, up to `attemptsMax` times, then EAGAIN. When
-   * the body throws, the transaction is dropped and the error passed on. A lost connection is
-   * never retried, since the store may have been emptied: LOST from an operation means that
-   * nothing was committed, LOST or TIMEOUT from the commit that it may have been.
+   * transaction(body) runs `body` and commits what it did, all or nothing. On a conflict the body
+   * runs again after a short random delay, up to `attemptsMax` times, then EAGAIN. When the body
+   * throws, the transaction is dropped and the error passed on. A lost connection is never retried,
+   * since the store may be empty afterwards: LOST from an operation means that nothing was
+   * committed, LOST or TIMEOUT from the commit that it may have been.
    */
   transaction<T>(
     body: (transaction: XenstoreTransaction) => Promise<T>,
@@ -57,12 +56,12 @@ export interface XenstoreClient extends XenstoreOperations, AsyncDisposable {
   ): Promise<T>;
   /** watch(path) also takes special paths such as `@releaseDomain`. */
   watch(path: string): Promise<XenstoreWatch>;
-  /** Tells the server of a domain: its xenstore page `gfn` and event channel. */
+  /** Introduces a domain to the server: its xenstore page `gfn` and event channel. */
   introduce(domid: number, gfn: bigint | number, eventChannel: number): Promise<void>;
   release(domid: number): Promise<void>;
   isDomainIntroduced(domid: number): Promise<boolean>;
   getDomainPath(domid: number): Promise<string>;
-  /** control(command) is xenstore-control's; the reply's final NUL is left out. */
+  /** Sends a command of xenstore-control; removes the final NUL of the reply. */
   control(command: string, ...args: string[]): Promise<string>;
   /** close() waits for the replies under way, then ends; watches end, requests get CLOSED. */
   close(): Promise<void>;
@@ -84,7 +83,7 @@ export interface XenstoreConnectOptions {
    * again; any other error is final.
    */
   readonly timeoutMs?: number;
-  /** Default true: a lost connection is tried again without end; requests meanwhile fail with
+  /** Default true: the client reconnects without a time limit; requests meanwhile fail with
    * UNREACHABLE at once. When false they fail with LOST, and watches end with that error. */
   readonly reconnect?: boolean;
   /** How long one reply may take, default 30 000; 0, or more than 2^31 - 1, = no limit. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The client: operations, transactions and watches over a link that comes back by itself.
-// Watches are set again on each new connection, ahead of any request of the user.
+// The client: operations, transactions and watches over a link that reconnects. Watches are set
+// again on each new connection, before any request of the user.
 
 import type { XenstoreClient, XenstoreConnectOptions } from "./client-interface.ts";
 import type { Connection, Send } from "./connection.ts";
@@ -56,7 +56,8 @@ export async function connectOver(
     watchCount += 1;
     const token = `w${watchCount}`;
     const queue = createWatchQueue(parseWatchPath(path), token, () => unwatch(queue));
-    // Known before the request is sent: over /dev/xen/xenbus the first event may come first.
+    // Entered before the request is sent: over /dev/xen/xenbus the first event may precede the
+    // reply.
     watches.set(token, queue);
     try {
       const payload = encodeStrings(path, token);
@@ -72,7 +73,7 @@ export async function connectOver(
   async function unwatch(queue: WatchQueue): Promise<void> {
     if (!watches.delete(queue.token)) return;
     queue.end();
-    // Without a connection there is nothing to take back, and a refusal changes nothing here.
+    // Ignore errors: without a connection the server has no watch, and a refusal changes nothing.
     await takeBack(queue.path, queue.token).catch(() => undefined);
   }
 
@@ -111,8 +112,9 @@ export async function connectOver(
   };
 }
 
-/** A refusal, however late, ends the watch; anything else means that the connection is gone again,
- * or slow: then it is set yet. */
+/** Sets a watch again. A refusal ends the watch, also after the time-out. Other errors do not:
+ * either the connection was lost, and the next one sets the watch, or the server is slow and sets
+ * it later. */
 async function setAgain(
   connection: Connection,
   watch: WatchQueue,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Requests and their replies over one transport, for as long as that lives. Replies are matched
-// by req_id alone. A request that timed out keeps its req_id until its reply comes, so that a
-// late reply is never taken for another's.
+// Requests and their replies over one transport, for as long as that lives. Replies are matched by
+// req_id alone. A request that timed out keeps its req_id until its reply comes, so that its late
+// reply never matches another request.
 
 import { parseWireError, wireErrorReason, XenstoreError } from "./errors.ts";
 import {
@@ -20,9 +20,11 @@ export interface ConnectionRequest {
   readonly payload: Uint8Array;
   /** For error messages. */
   readonly path?: string | undefined;
-  /** Sent even when it timed out before its turn: the state of the server depends on it. */
+  /** Sent even after its time-out: otherwise the server would keep a watch or a transaction. */
   readonly sentLate?: true;
-  /** Gets the reply that came after the time-out, so that its effect can be undone. */
+  /**
+   * Gets a reply that comes after the time-out, so that the caller can undo what the server did.
+   */
   readonly onLate?: (reply: Uint8Array | XenstoreError) => void;
 }
 
@@ -49,17 +51,17 @@ type State =
 
 interface Exchange {
   readonly request: ConnectionRequest;
-  /** `onLate` once the caller has got the time-out. */
-  settle: ((reply: Uint8Array | XenstoreError) => void) | undefined;
+  /** `onLate` after the time-out, when the caller's promise is already rejected. */
+  onReply: ((reply: Uint8Array | XenstoreError) => void) | undefined;
 }
 
-/** What Node's timers hold; of more they make 1 ms. */
+/** Node's timers hold 31 bits; a longer delay would fire after 1 ms. */
 const timerMsMax = 2 ** 31 - 1;
 
 /**
- * openConnection(open, handlers, requestTimeoutMs) opens one transport; 0, or more
- * than a timer holds, = no timeout. Rejects with the transport's error. Requests beyond the transport's `inFlightMax` wait here; no more
- * wait than callers hold promises.
+ * openConnection(open, handlers, requestTimeoutMs) opens one transport. A time-out of 0, or of more
+ * than a timer holds, is none. Rejects with the transport's error. Requests beyond the transport's
+ * `inFlightMax` wait here, one for each promise of a caller.
  */
 export async function openConnection(
   open: OpenTransport,
@@ -69,7 +71,7 @@ export async function openConnection(
   const waiting = new Map<number, Exchange>();
   const inFlight = new Map<number, Exchange>();
   const idleListeners: (() => void)[] = [];
-  let unsettledCount = 0;
+  let unansweredCount = 0;
   let lastReqId = 0;
 
   const transport = await open({ onMessage: receive, onLost: lose });
@@ -85,22 +87,22 @@ export async function openConnection(
         requestTimeoutMs === 0 || requestTimeoutMs > timerMsMax
           ? undefined
           : setTimeout(giveUp, requestTimeoutMs, reqId);
-      unsettledCount += 1;
-      const settle = (reply: Uint8Array | XenstoreError): void => {
+      unansweredCount += 1;
+      const onReply = (reply: Uint8Array | XenstoreError): void => {
         clearTimeout(timer);
         if (reply instanceof XenstoreError) reject(reply);
         else resolve(reply);
-        unsettledCount -= 1;
-        if (unsettledCount === 0) for (const listener of idleListeners.splice(0)) listener();
+        unansweredCount -= 1;
+        if (unansweredCount === 0) for (const listener of idleListeners.splice(0)) listener();
       };
-      waiting.set(reqId, { request: asked, settle });
+      waiting.set(reqId, { request: asked, onReply });
       sendWaiting();
     });
   }
 
   async function close(error: XenstoreError): Promise<void> {
     if (state.kind === "open") state = { kind: "closing", transport, error };
-    if (unsettledCount > 0) await new Promise<void>((resolve) => idleListeners.push(resolve));
+    if (unansweredCount > 0) await new Promise<void>((resolve) => idleListeners.push(resolve));
     if (state.kind !== "over") transport.end();
     state = { kind: "over", error };
   }
@@ -127,20 +129,20 @@ export async function openConnection(
       return;
     }
     inFlight.delete(message.reqId);
-    exchange.settle?.(
+    exchange.onReply?.(
       name === "ERROR" ? refused(exchange.request, message.payload) : message.payload,
     );
     sendWaiting();
   }
 
   function receiveEvent(payload: Uint8Array): void {
-    // Split by hand: an empty token is a string too, while a depth that follows is not ours.
+    // Not decodeStrings: an empty token is a string too, and a depth after the token is ignored.
     const [path, token] = decodeText(payload).split("\0");
     if (path === undefined || token === undefined) breakOff("an event without a token");
     else handlers.onEvent(path, token);
   }
 
-  /** The server and the client no longer agree on the stream: only a new connection helps. */
+  /** Client and server are out of step: only a new connection helps. */
   function breakOff(what: string): void {
     transport.end();
     lose(new XenstoreError("PROTOCOL", `cannot go on after ${what}`));
@@ -153,8 +155,8 @@ export async function openConnection(
     const unanswered = [...inFlight.values(), ...waiting.values()];
     inFlight.clear();
     waiting.clear();
-    for (const { request: asked, settle } of unanswered) {
-      settle?.(failed(asked, code, "connection lost", cause));
+    for (const { request: asked, onReply } of unanswered) {
+      onReply?.(failed(asked, code, "connection lost", cause));
     }
     handlers.onLost(cause);
   }
@@ -164,8 +166,8 @@ export async function openConnection(
     if (exchange === undefined) return;
     const { request: asked } = exchange;
     if (asked.sentLate === undefined) waiting.delete(reqId);
-    exchange.settle?.(failed(asked, "TIMEOUT", `no reply in ${requestTimeoutMs} ms`));
-    exchange.settle = asked.onLate;
+    exchange.onReply?.(failed(asked, "TIMEOUT", `no reply in ${requestTimeoutMs} ms`));
+    exchange.onReply = asked.onLate;
   }
 
   /** Skips 0, which events carry, and ids still in use when 2^32 requests have gone by. */
@@ -176,8 +178,8 @@ export async function openConnection(
   }
 }
 
-/** Why a request cannot be sent at all. oxenstored 4.17 does not answer an empty payload until
- * more bytes come (observed), and a long one costs the connection. */
+/** Why a request cannot be sent. oxenstored 4.17 answers an empty payload only when more bytes come
+ * (observed), and servers close the connection at a payload that is too long. */
 function refuse(state: State, asked: ConnectionRequest): XenstoreError | undefined {
   if (state.kind !== "open") {
     return failed(asked, state.error.code, state.error.message, state.error.cause);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Bytes in, messages out, under any chunking. Holds at most one header and one payload; a claim
-// above the bound is a fault, after which the stream has no known boundaries and nothing more
-// is decoded.
+// Bytes in, messages out, under any chunking. Holds at most one header and one payload; a length
+// above the bound is a fault: after it the boundaries of messages are unknown, so nothing more is
+// decoded.
 
 import { headerBytes, type XenstoreMessage } from "./message.ts";
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The transport over /dev/xen/xenbus (Linux, drivers/xen/xenbus/xenbus_dev_frontend.c). One message
-// a write and one request under way: what follows a message in a write is thrown away, and some
-// kernels clobber the req_id of replies. Reading is polled; only a write may wait, and it does so
-// on one thread of libuv's pool, for as long as the server needs for a WATCH.
+// a write and one request under way: the driver drops what follows a message in the same write, and
+// some kernels overwrite the req_id of replies. Reading is polled; only a write may wait, and it
+// does so on one thread of libuv's pool, for as long as the server needs for a WATCH.
 
 import { close, constants, openSync, readSync, write } from "node:fs";
 import type { watchReadable } from "../kernel/index.ts";
@@ -18,7 +18,7 @@ import {
 } from "./message.ts";
 import type { OpenTransport, Transport, TransportHandlers } from "./transport.ts";
 
-/** The system calls whose outcome is the driver's own; tests give those of a model. */
+/** The system calls that reach the driver; tests replace them by a model. */
 export interface DeviceCalls {
   /** A descriptor that is polled and read, O_NONBLOCK. */
   open(path: string): number;
@@ -28,15 +28,15 @@ export interface DeviceCalls {
 /** The driver's buffer holds header and payload together. */
 const frameBytesMax = 4096;
 
-/** Many messages a read; the driver gives what it has. */
+/** One read may return many messages: the driver returns what it has. */
 const readBytesMax = 64 * 1024;
 
 const eventType = messageType("WATCH_EVENT");
 
-/** deviceTransport(path) opens the device; rejects with EPERM for what cannot be polled. */
+/** deviceTransport(path) opens the device; rejects with EPERM if the path cannot be polled. */
 export function deviceTransport(path: string, calls: DeviceCalls = systemCalls): OpenTransport {
   return async (handlers) => {
-    // Only here: users of the socket load no foreign functions.
+    // Imported here, so that users of the socket do not load koffi.
     const kernel = await import("../kernel/index.ts");
     const fd = calls.open(path);
     try {
@@ -72,7 +72,7 @@ function attach(device: Device, handlers: TransportHandlers): Transport {
   const buffer = Buffer.allocUnsafe(readBytesMax);
   /** The request whose reply is awaited. */
   let asked: XenstoreMessage | undefined;
-  /** The next one, where the reply was read before the write had returned. */
+  /** The next request, if the reply was read before write(2) returned. */
   let next: XenstoreMessage | undefined;
   let writing = false;
   let ended = false;
@@ -104,7 +104,7 @@ function attach(device: Device, handlers: TransportHandlers): Transport {
     });
   }
 
-  /** A WATCH that fails is an errno of write(2), and nothing will be read. */
+  /** The driver reports a failed WATCH as an errno of write(2) and sends no reply. */
   function refuse(message: XenstoreMessage, error: NodeJS.ErrnoException): void {
     const code = refusalOf(error);
     if (code === undefined || asked !== message) {
@@ -142,7 +142,7 @@ function attach(device: Device, handlers: TransportHandlers): Transport {
     return undefined;
   }
 
-  /** With one request under way it is its reply; the req_id that the kernel left in it does not count. */
+  /** Only one request is under way, so this is its reply, even if the kernel changed the req_id. */
   function asReply(message: XenstoreMessage): XenstoreMessage {
     if (asked === undefined) return message;
     const { reqId, txId } = asked;
@@ -160,12 +160,12 @@ function attach(device: Device, handlers: TransportHandlers): Transport {
     if (ended) return;
     ended = true;
     readiness.close();
-    // A write under way closes when it returns: the number could be another file's by then.
+    // A write under way closes the descriptor when it returns: its number could be reused before.
     if (!writing) close(fd, ignore);
   }
 }
 
-/** The error reply that an errno stands for. Old kernels say ESRCH of an unknown transaction. */
+/** The wire error of an errno. Old kernels return ESRCH for an unknown transaction. */
 function refusalOf(error: NodeJS.ErrnoException): WireErrorCode | undefined {
   if (error.code === "ESRCH") return "ENOENT";
   return wireErrorCodes.find((code) => code === error.code);

@@ -57,7 +57,10 @@ export class XenstoreError extends Error {
   }
 }
 
-/** isXenstoreError(error, code) is true if `error` is a XenstoreError of that code. */
+/**
+ * isXenstoreError(error, code) is true if `error` is a XenstoreError, and of that code if one is
+ * given.
+ */
 export function isXenstoreError(error: unknown, code?: XenstoreErrorCode): error is XenstoreError {
   return error instanceof XenstoreError && (code === undefined || error.code === code);
 }
@@ -68,7 +71,7 @@ export function parseWireError(name: string): WireErrorCode {
   return wireErrorCodes.find((code) => code === name) ?? "EINVAL";
 }
 
-/** wireErrorReason(code) says in words what a server means by `code`. */
+/** wireErrorReason(code) is the meaning of `code` in words. */
 export function wireErrorReason(code: WireErrorCode): string {
   return reasons[code] ?? "refused by the server";
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Keeps one connection to the server: makes the first, and a new one whenever it is lost.
-// Nothing is repeated over a new connection but what `onConnected` asks for.
+// Keeps one connection to the server: makes the first, and a new one each time it is lost. Only
+// `onConnected` sends requests again over a new connection.
 
 import { type Backoff, pause, reasonOf, spreadPauseMs } from "../program/portable/index.ts";
 import type { XenstoreConnectOptions } from "./client-interface.ts";
@@ -34,11 +34,11 @@ const requestTimeoutDefaultMs = 30_000;
 
 /** Fast at first, since a full listen backlog clears within a request's time. */
 const firstBackoff: Backoff = { firstMs: 5, maxMs: 250 };
-/** A server that is gone for minutes costs one try a second, and so does one that hangs up on
- * whoever comes: a connection that lived for less than `maxMs` is another try that failed. */
+/** At most one try a second while a server is away. A connection that lived for less than `maxMs`
+ * counts as a failed try, so a server that closes each connection at once does not speed it up. */
 const reconnectBackoff: Backoff = { firstMs: 40, maxMs: 1000 };
 
-/** Not there yet, no server listens yet, or no room in the listen backlog. */
+/** No socket yet, no server behind it yet, or no room in its listen backlog. */
 const passingErrors: readonly unknown[] = ["ENOENT", "ECONNREFUSED", "EAGAIN"];
 
 /** openLink(place, options, handlers) resolves with the first connection made.
@@ -115,7 +115,7 @@ export async function openLink(
     }
   }
 
-  /** One more try; the reported cause of the loss stays. */
+  /** One more try. Its error is dropped: UNREACHABLE reports the cause of the loss. */
   async function connectAfter(retry: number): Promise<Connection | undefined> {
     try {
       await pause(spreadPauseMs(reconnectBackoff, retry, Math.random()), closing.signal);
@@ -140,7 +140,7 @@ export async function openLink(
     state = { kind: "closed" };
     closing.abort();
     if (last.kind === "connected") await last.connection.close(absent(state));
-    // A try that is under way may be starting a server in beforeConnect.
+    // Wait for a try that is under way: its beforeConnect may be starting a server.
     await reconnecting;
   }
 

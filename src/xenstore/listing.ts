@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The names below a node, also where they do not fit into one reply. Bounded by `replyBytesMax`
-// bytes of names.
+// The names of a node's children, also if they do not fit into one reply. Bounded by
+// `replyBytesMax` bytes of names.
 
 import type { Send } from "./connection.ts";
 import { isXenstoreError, XenstoreError } from "./errors.ts";
@@ -27,7 +27,7 @@ export async function listNames(send: Send, path: XenstorePath): Promise<string[
   throw new XenstoreError("EAGAIN", `cannot list ${path}: it keeps changing`, { path });
 }
 
-/** All parts joined, or undefined when the generation changed on the way. */
+/** All parts joined, or undefined if the directory changed meanwhile. */
 async function listParts(send: Send, path: XenstorePath): Promise<Uint8Array | undefined> {
   const pieces: Uint8Array[] = [];
   let offset = 0;

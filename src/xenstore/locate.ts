@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where the host's xenstored is, in libxenstore's order (tools/libs/store/xs.c, xs_open): the
-// socket, and when that cannot be connected to, the kernel's device.
+// Finds the host's xenstored in libxenstore's order (tools/libs/store/xs.c, xs_open): the socket,
+// or if connecting fails, the kernel's device.
 
 import { existsSync, statSync } from "node:fs";
+import { reasonOf } from "../program/portable/index.ts";
 import { deviceTransport } from "./device.ts";
 import { socketTransport } from "./socket.ts";
 import type { OpenTransport } from "./transport.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Where distributions put it: upstream's default, and the one compiled into Debian's. */
+/** The sockets that distributions use: upstream's default, and Debian's. */
 const usualSockets = ["/run/xenstored/socket", "/var/run/xenstored/socket"] as const;
 
-/** Today's, and where xenfs has it. */
+/** The device of current kernels, and its name in xenfs. */
 const usualDevices = ["/dev/xen/xenbus", "/proc/xen/xenbus"] as const;
 
 /**
@@ -39,18 +40,18 @@ function namedPlaces(environment: Environment): readonly string[] {
   return directory === undefined || directory === "" ? [] : [`${directory}/socket`];
 }
 
-/** A way to the server: the first of several paths that took a connection, and then only that. */
+/** The paths to a server. The first that accepts a connection is the only one from then on. */
 export interface XenstorePlace {
   readonly open: OpenTransport;
-  /** The path that is or was connected to, before that the first. */
+  /** The path of the connection; before the first connection, the first path. */
   path(): string;
-  /** For messages: that path, or all that were looked at. */
+  /** For messages: that path, or all paths that were tried. */
   describe(): string;
 }
 
 /**
- * placeOf(paths) tries them in order. A full listen backlog is a server: no further path is
- * tried. When all have failed the error names all of them, with the code of the first.
+ * placeOf(paths) tries them in order. A full listen backlog means that there is a server: no
+ * further path is tried. If all fail, the error has all reasons and the code of the first.
  */
 export function placeOf(
   paths: readonly string[],
@@ -75,13 +76,14 @@ export function placeOf(
 }
 
 function allOf(errors: readonly unknown[]): Error {
-  const reasons = errors.map((error) => (error instanceof Error ? error.message : String(error)));
+  const reasons = errors.map(reasonOf);
   const { code } = errors[0] as NodeJS.ErrnoException;
   return Object.assign(new AggregateError(errors, reasons.join("; ")), { code });
 }
 
-/** As libxenstore, it takes what is there and is no socket for the device; xenfs shows it as a
- * plain file. */
+/**
+ * As in libxenstore, an existing path that is no socket is the device; in xenfs it is a plain file.
+ */
 function transportTo(path: string): OpenTransport {
   return async (handlers) => {
     const found = statSync(path);

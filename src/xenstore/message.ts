@@ -50,13 +50,13 @@ export interface XenstoreMessage {
 
 export const headerBytes = 16;
 
-/** Longest payload a server takes, XENSTORE_PAYLOAD_MAX: a longer one costs the connection. */
+/** XENSTORE_PAYLOAD_MAX. At a longer payload a server closes the connection. */
 export const payloadBytesMax = 4096;
 
 /**
- * Longest payload the client takes. Replies are bounded by 4096 bytes too, but oxenstored 4.17
- * sends one long DIRECTORY reply (80 000 bytes were observed); the bound keeps a broken server
- * from making us allocate without end.
+ * Longest payload that the client accepts. Replies should have at most 4096 bytes, but oxenstored
+ * 4.17 sends a long DIRECTORY reply whole (80 000 bytes observed). The bound limits how much memory
+ * a broken server can make the client allocate.
  */
 export const replyBytesMax: number = 4 * 1024 * 1024;
 
@@ -72,8 +72,9 @@ export function messageName(type: number): MessageName | undefined {
   return messageNames[type];
 }
 
-/** encodeMessage(message) is the frame of `message`. Its payload may be of any length: who
- * sends it checks the bound of its direction. */
+/**
+ * encodeMessage(message) is the frame of `message`. The sender checks the length of the payload.
+ */
 export function encodeMessage(message: XenstoreMessage): Buffer {
   const frame = Buffer.allocUnsafe(headerBytes + message.payload.byteLength);
   writeHeader(frame, 0, message, message.payload.byteLength);

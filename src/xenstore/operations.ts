@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The requests on nodes, the same inside and outside a transaction. Arguments are checked here;
-// what passes is a well-formed request of 1..4096 bytes, or the sender refuses it.
+// The requests on nodes, the same inside and outside a transaction. Checks the arguments; the
+// connection checks the length of the request, 1 to 4096 bytes.
 
 import type { XenstoreOperations } from "./client-interface.ts";
 import type { Send } from "./connection.ts";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Text becomes a path here and nowhere else. The rules are those which both of Xen's servers
-// enforce (4.17, observed), stricter than docs/misc/xenstore.txt: `+` and `.` are refused.
+// The only place where text becomes a path. The rules are those that both of Xen's servers enforce
+// (4.17, observed), stricter than docs/misc/xenstore.txt: `+` and `.` are refused.
 
 import { XenstoreError } from "./errors.ts";
 
@@ -19,15 +19,15 @@ const relativePathBytesMax = 2048;
 const pathCharacters = /^[A-Za-z0-9\-/_@]+$/;
 
 /**
- * parsePath(text) checks the path of a node. A relative one (no leading `/`) is taken by
- * servers as below the caller's own `/local/domain/<domid>`. Throws EINVAL.
+ * parsePath(text) checks the path of a node. A relative one (no leading `/`) is for servers below
+ * the caller's own `/local/domain/<domid>`. Throws EINVAL.
  */
 export function parsePath(text: string): XenstorePath {
   if (text.startsWith("@")) throw invalid(text, "@ starts the name of an event, not of a node");
   return checked(text);
 }
 
-/** parseWatchPath(text) checks what may be watched: a node's path or a special one such as
+/** parseWatchPath(text) checks the path of a watch: a node's path or a special one such as
  * `@releaseDomain`. Throws EINVAL. */
 export function parseWatchPath(text: string): XenstorePath {
   return checked(text);
@@ -43,7 +43,7 @@ function checked(text: string): XenstorePath {
   return text as XenstorePath;
 }
 
-/** Quoted and shortened, since the text may be anything at all. */
+/** Quoted and shortened: the text comes from outside. */
 function invalid(text: string, reason: string): XenstoreError {
   const shown = JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}…` : text);
   return new XenstoreError("EINVAL", `cannot use path ${shown}: ${reason}`, { path: text });

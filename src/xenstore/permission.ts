@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// A node's permissions as text: `n0`, `r5`, … (docs/misc/xenstore.txt, SET_PERMS). The first of
-// a list names the owner, its letter is what everybody else may do.
+// A node's permissions as text: `n0`, `r5`, … (docs/misc/xenstore.txt, SET_PERMS). The first entry
+// of a list names the owner; its letter applies to all domains without an entry.
 
 import { XenstoreError } from "./errors.ts";
 
-/** `n` none, `r` read, `w` write, `b` both; `domid` 0..4294967295, of which no domain has one above
- * 65535: a server keeps whatever 32 bits it was given. */
+/** `n` none, `r` read, `w` write, `b` both; `domid` 0..4294967295: no domain has one above 65535,
+ * but a server keeps any 32-bit number. */
 export type XenstorePermission = {
   readonly domid: number;
   readonly access: "n" | "r" | "w" | "b";

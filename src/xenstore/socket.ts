@@ -67,7 +67,7 @@ function attach(socket: Socket, socketPath: string, handlers: TransportHandlers)
     },
     end: () => {
       ended = true;
-      // Not destroySoon: what a hanging server has not taken would keep the process.
+      // Not destroySoon: bytes that a hanging server does not read would keep the process alive.
       socket.destroy();
     },
   };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs a body inside a transaction and again on a conflict. Bound to one connection: ids mean
-// nothing on another one.
+// Runs a body inside a transaction and again on a conflict. Bound to one connection: its id is not
+// valid on another one.
 
 import { type Backoff, pause, spreadPauseMs } from "../program/portable/index.ts";
 import type { XenstoreTransaction, XenstoreTransactionOptions } from "./client-interface.ts";
@@ -9,10 +9,12 @@ import { isXenstoreError, XenstoreError } from "./errors.ts";
 import { decodeStrings, encodeStrings } from "./message.ts";
 import { createOperations } from "./operations.ts";
 
-/** Xen's own tools retry without end; a bound turns a body that can never win into an error. */
+/**
+ * Xen's own tools retry without end; with a bound a body that always conflicts ends with an error.
+ */
 const attemptsDefault = 1000;
 
-/** The window outgrows the time that a hundred contenders need for one attempt each. */
+/** The pause grows until a hundred clients have time for one attempt each. */
 const conflictBackoff: Backoff = { firstMs: 1, maxMs: 128 };
 
 /** runTransaction(connection, body, options): see XenstoreClient.transaction. */
@@ -43,7 +45,7 @@ async function runOnce<T>(
   let ended = false;
   const operations = createOperations(async (name, payload, path) => {
     if (ended) {
-      // Not ENOENT: to rm() and exists() that would be an answer.
+      // Not ENOENT: rm() and exists() would take it for an answer.
       throw new XenstoreError("EINVAL", `xenstore ${name}: its transaction has ended`, { path });
     }
     return connection.request({ name, txId, payload, path });
@@ -57,7 +59,8 @@ async function runOnce<T>(
   try {
     value = await body(operations);
   } catch (error) {
-    // The body's error is the one that matters; on a lost connection there is nothing to drop.
+    // Ignore errors: the caller needs the body's error, and a lost connection ended the
+    // transaction.
     await end("F").catch(() => undefined);
     throw error;
   }
@@ -80,12 +83,14 @@ async function startTransaction(connection: Connection): Promise<number> {
   return parseTxId(await connection.request(request));
 }
 
-/** A transaction whose begin came too late is not used, and C xenstored would keep it. */
+/**
+ * Ends a transaction whose start timed out: C xenstored would keep it as long as the connection.
+ */
 async function dropLate(connection: Connection, reply: Uint8Array | XenstoreError): Promise<void> {
   if (!(reply instanceof XenstoreError)) await connection.request(endOf(parseTxId(reply), "F"));
 }
 
-/** One that is never sent would leave the transaction open. */
+/** Sent even late: otherwise the transaction would stay open. */
 function endOf(txId: number, verdict: "T" | "F"): ConnectionRequest {
   return { name: "TRANSACTION_END", txId, payload: encodeStrings(verdict), sentLate: true };
 }

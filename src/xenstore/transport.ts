@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the client needs of a way to a server. The bytes, their framing and their chunks are the
-// transport's own; it always takes what the server sends, so that no server queues for us.
+// What the client needs of a transport (socket or device), which encodes and decodes by itself. It
+// always reads what the server sends, so that the server does not have to queue.
 
 import type { XenstoreMessage } from "./message.ts";
 
 export interface Transport {
-  /** How many requests the server may be given before the first reply. */
+  /** How many requests may be sent before the first reply. */
   readonly inFlightMax: number;
-  /** Longest payload `send` may be given. */
+  /** Longest payload that `send` accepts. */
   readonly payloadBytesMax: number;
   send(message: XenstoreMessage): void;
-  /** Ends the way at once: who wants what was sent to arrive awaits the replies. `onLost` is not
-   * called any more. */
+  /** Ends the transport at once, and `onLost` is not called. Await the replies first, or requests
+   * may not arrive. */
   end(): void;
 }
 
@@ -21,5 +21,5 @@ export interface TransportHandlers {
   onLost(cause: Error): void;
 }
 
-/** Opens a way to the server; rejects with a NodeJS.ErrnoException or XenstoreError. */
+/** Connects to the server; rejects with a NodeJS.ErrnoException or XenstoreError. */
 export type OpenTransport = (handlers: TransportHandlers) => Promise<Transport>;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// One watch as its user sees it: a queue that the connection fills and a reader empties. It
-// never blocks the connection. Equal events in the queue are merged; above `queuedEventsMax` the
-// queue becomes one event for the watched path itself, which means: read everything again.
+// One watch: a queue that the connection fills and a reader empties. It never blocks the
+// connection. Equal events in the queue are merged; above `queuedEventsMax` the queue becomes one
+// event for the watched path itself, which means: read everything again.
 
 import { XenstoreError } from "./errors.ts";
 
@@ -20,7 +20,7 @@ export interface XenstoreWatch extends AsyncIterable<XenstoreWatchEvent>, AsyncD
   close(): Promise<void>;
 }
 
-/** Keeps a slow reader's memory small; a reader that far behind reads everything anyway. */
+/** Bounds the memory of a slow reader: one that is so far behind reads everything again anyway. */
 const queuedEventsMax = 1024;
 
 /** The connection's side of a watch. */
@@ -94,7 +94,7 @@ export function createWatchQueue(
         become(state);
       }),
     return: async () => {
-      // Otherwise it would take the next event, which no caller would get.
+      // A pending read would take the next event, and the event would be lost.
       reader?.resolve({ done: true, value: undefined });
       reader = undefined;
       return { done: true, value: undefined };
@@ -110,7 +110,7 @@ export function createWatchQueue(
       close,
     },
     push: (changed) => {
-      // An event for everything covers all changes until it is taken.
+      // The one event for everything covers all changes until it is taken.
       if (state.kind !== "listed") return;
       state.paths.add(changed);
       become(state.paths.size > queuedEventsMax ? { kind: "collapsed" } : state);

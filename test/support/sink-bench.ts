@@ -16,9 +16,9 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makePipe, resizePipe } from "../../src/kernel/index.ts";
+import type { LogIndex } from "../../src/logfile/index/log-index.ts";
+import { readIndex } from "../../src/logfile/index/side-file.ts";
 import { Durability, LogReader, type Syncable } from "../../src/logfile/index.ts";
-import type { LogIndex } from "../../src/logfile/log-index.ts";
-import { readIndex } from "../../src/logfile/side-file.ts";
 import { LogSink } from "../../src/pump/log-sink.ts";
 
 const pipe = makePipe();
@@ -87,7 +87,7 @@ export class SinkBench implements Disposable {
     const bytes = Buffer.from(text);
     const at = this.#sink.offset;
     writeSync(pipe.writeFd, bytes);
-    const appended = this.#sink.append(pipe.readFd, bytes.length);
+    const appended = this.#sink.accept({ fd: pipe.readFd }, bytes.length);
     assert.equal(appended.refusal, undefined);
     assert.equal(appended.movedBytes, bytes.length);
     // What others have put before it takes offsets of its own.
@@ -149,7 +149,7 @@ export class SinkBench implements Disposable {
 
   #open(): LogSink {
     const { epoch, limitBytes, copies } = this.#options;
-    return new LogSink({
+    return LogSink.open({
       target: { epoch, logRoot: this.root, relativeFile: "own/x.log", limitBytes, copies },
       positionsDirectory: join(this.directory, "positions"),
       durability: this.durability,

@@ -26,7 +26,7 @@ export interface PumpProcessOptions {
   readonly fsync: () => FsyncPolicy;
   readonly emit: EmitEvent;
   readonly onMessage: (message: FromPump) => void;
-  /** The pump is ready, now or again: tell it its streams. */
+  /** The pump is ready, now or again, and has no streams yet. */
   readonly onStarted: () => void;
 }
 
@@ -86,12 +86,12 @@ export class PumpProcess {
     });
   }
 
-  /** Nothing is lost when it is not running: `onStarted` tells it all again. */
+  /** Does nothing while it is not running: after `onStarted` the streams are sent again. */
   send(message: ToPump): void {
     if (this.#state.kind === "running") this.#state.child.send(message);
   }
 
-  /** Uses what is configured now; one that is starting gets it when it has started. */
+  /** Sends the present configuration; a pump that is starting gets it when it has started. */
   configure(): void {
     this.send({ type: "configure", fsync: this.#options.fsync() });
   }

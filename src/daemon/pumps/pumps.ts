@@ -19,7 +19,7 @@ export interface PumpsOptions {
   readonly fsync: () => FsyncPolicy;
   readonly emit: EmitEvent;
   readonly onMessage: (message: FromPump) => void;
-  /** The pump of that file system is ready, now or again: it has to be told its streams. */
+  /** The pump of that file system is ready, now or again, and has no streams yet. */
   readonly onStarted: (fileSystem: string) => void;
   /** The pump of that file system cannot start. */
   readonly onFailed: (fileSystem: string, reason: string) => void;
@@ -52,12 +52,12 @@ export class Pumps {
     return pump;
   }
 
-  /** They use what is configured now. */
+  /** Sends them the present configuration. */
   configure(): void {
     for (const pump of this.#byFileSystem.values()) pump.configure();
   }
 
-  /** Somebody may have moved log files: they look for them under their names again. */
+  /** Log files may have been moved: the pumps look for them under their names again. */
   reopen(): void {
     for (const pump of this.#byFileSystem.values()) pump.send({ type: "reopen" });
   }

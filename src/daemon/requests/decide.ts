@@ -61,7 +61,7 @@ export type QuickAction =
       readonly pipe: string;
       readonly error: string | undefined;
     }
-  /** The FIFO of a refused request is read and counted, or its writer would wait for ever. */
+  /** The FIFO of a refused request is read and counted, or its writer would wait without end. */
   | { readonly kind: "drainRefused"; readonly pipe: string; readonly nodes: LogNodes }
   | { readonly kind: "announce"; readonly pipe: string; readonly answer: Answer }
   | { readonly kind: "reportUntrusted"; readonly path: string };

@@ -2,7 +2,8 @@
 // The streams as files on tmpfs, one each, so that a restarted daemon moves bytes before it asks
 // xenstore anything. A record is there from before its FIFO is opened until after it is closed.
 
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { replaceFile } from "../../program/index.ts";
 import { parseStreamRecord, type StreamRecord } from "../../pump/index.ts";
 
 const suffix = ".json";
@@ -28,7 +29,7 @@ export class StreamTable {
       .sort((a, b) => a.sequence - b.sequence);
   }
 
-  /** What is damaged is left alone: it may be worth a look, and must not keep a daemon from starting. */
+  /** A damaged record is left alone: it is evidence, and must not keep a daemon from starting. */
   #read(name: string): StreamRecord | undefined {
     try {
       return parseStreamRecord(readFileSync(`${this.#directory}/${name}`, "utf8"));
@@ -38,9 +39,7 @@ export class StreamTable {
   }
 
   add(record: StreamRecord): void {
-    const path = this.#pathOf(record.epoch);
-    writeFileSync(`${path}.new`, JSON.stringify(record), { mode: 0o600 });
-    renameSync(`${path}.new`, path);
+    replaceFile(this.#pathOf(record.epoch), JSON.stringify(record));
   }
 
   remove(epoch: string): void {

@@ -6,6 +6,7 @@ export { type ReplaceOptions, replaceFile, replaceFileLater } from "./replace-fi
 export {
   type Backoff,
   pause,
+  pauseMs,
   type RetryOptions,
   RetryTimer,
   type RetryTimerOptions,

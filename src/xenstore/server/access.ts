@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who may do what with a node (docs/misc/xenstore.txt, "Permissions").
+// The access check for a node (docs/misc/xenstore.txt, "Permissions").
 
 import type { NodePermission } from "./tree.ts";
 
 export type Access = "read" | "write" | "own";
 
-/** The domain that asks, and the one it acts for (SET_TARGET), if any. */
+/** The client's domain, and the one that it acts for (SET_TARGET), if any. */
 export interface Subject {
   readonly domid: number;
   readonly targetDomid: number | undefined;
 }
 
-/** isPrivileged(subject): dom0, and with it every client of the socket, bypasses all checks. */
+/** isPrivileged(subject): dom0 bypasses all checks, and every client of the socket is dom0. */
 export function isPrivileged(subject: Subject): boolean {
   return subject.domid === 0;
 }
 
-/** mayAccess(subject, permissions, access) applies a node's list: the owner and who acts for it
- * may do everything, others what their entry says, or else the first entry's letter. */
+/** mayAccess(subject, permissions, access) applies a node's list: the owner and a domain that acts
+ * for it may do everything, another domain what its entry allows, or without an entry what the
+ * first entry's letter allows. */
 export function mayAccess(
   subject: Subject,
   permissions: readonly NodePermission[],

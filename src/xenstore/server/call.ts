@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// One request while it is handled: who asks, inside which transaction, and what it causes. The
-// rules that all requests share are here: how arguments are split, which nodes a client may
-// see, whom a change is told.
+// One request while it is handled: its client, its transaction and the events that it causes. Holds
+// the rules that all requests share: how arguments are split, which nodes a client may see, which
+// watches a change fires.
 
 import type { WireErrorCode } from "../errors.ts";
 import { decodeStrings, decodeText } from "../message.ts";
@@ -34,7 +34,7 @@ export interface Event {
   readonly mergeable: boolean;
 }
 
-/** The payload of a reply, or why there is none. */
+/** The payload of a reply, or an error. */
 export type Outcome = Uint8Array | WireErrorCode;
 
 export const ok: Uint8Array = Buffer.from("OK\0");
@@ -65,13 +65,15 @@ export function nodePath(call: Call, text: string): string | undefined {
   return resolvePath(text, call.session.domid, Math.min(pathBytesMax, quota(call, "path-max")));
 }
 
-/** watchPath(call, text) is what a watch may name. */
+/**
+ * watchPath(call, text) is the absolute or special path of a watch, undefined where `text` is none.
+ */
 export function watchPath(call: Call, text: string): string | undefined {
   const bytesMax = Math.min(pathBytesMax, quota(call, "path-max"));
   return resolveWatchPath(text, call.session.domid, bytesMax);
 }
 
-/** quota(call, name) is what the client may use. */
+/** quota(call, name) is the client's limit. */
 export function quota(call: Call, name: QuotaName): number {
   if (isPrivileged(call.subject)) return Number.POSITIVE_INFINITY;
   return limitOf(quotasOf(call.store, call.session.domid), name);
@@ -83,15 +85,17 @@ export function currentRoot(call: Call): TreeNode {
   return transaction === undefined ? store.root : transaction.view.root;
 }
 
-/** findNode(call, path, access) is the node, if there is one and the client may do that with
- * it. Only a client that may do the same above it learns whether a node exists. */
+/**
+ * findNode(call, path, access) is the node if it exists and the client has that access. For a
+ * missing node the client gets ENOENT if it has the access to the nearest node above, else EACCES.
+ */
 export function findNode(call: Call, path: string, access: Access): TreeNode | WireErrorCode {
   const { transaction } = call;
   if (transaction !== undefined) {
     const { touched, changes } = transaction;
     const most = quota(call, "transaction-nodes");
     const isNew = !touched.has(path);
-    // C xenstored would take more changes of the same nodes; they are all kept here, for the commit.
+    // C xenstored accepts more changes of the same nodes; here each change is kept for the commit.
     if ((isNew && touched.size >= most) || (access !== "read" && changes.length >= most)) {
       transaction.hasFailed = true;
       return "ENOSPC";
@@ -103,12 +107,12 @@ export function findNode(call: Call, path: string, access: Access): TreeNode | W
   if (node !== undefined)
     return mayAccess(call.subject, node.permissions, access) ? node : "EACCES";
   for (let above = path; node === undefined; node = getNode(root, above)) above = parentPath(above);
-  // A client that may change a node may learn that one below it is missing (errno_from_parents).
+  // Write access above is enough to learn that a node is missing (errno_from_parents).
   const needed = access === "own" ? "write" : access;
   return mayAccess(call.subject, node.permissions, needed) ? "ENOENT" : "EACCES";
 }
 
-/** makeChange(call, made) changes the transaction's tree, or the store's and sends watch events. */
+/** makeChange(call, made) changes the transaction's tree, or the store's tree at once. */
 export function makeChange(call: Call, made: Change): void {
   const { store, transaction } = call;
   if (transaction === undefined) {
@@ -119,20 +123,20 @@ export function makeChange(call: Call, made: Change): void {
   change(transaction, store.root, made, store.generation);
 }
 
-/** changeStore(call, made) changes the store's tree at once, and sends watch events. */
+/** changeStore(call, made) changes the store's tree and fires the watches. */
 export function changeStore(call: Call, made: Change): void {
   const { store } = call;
   store.generation += 1;
   const before = store.root;
   store.root = applyChange(before, made, store.generation);
-  // C xenstored sends the events of a removed subtree from below, before the nodes above are gone.
+  // C xenstored fires the watches in a removed subtree while the nodes above still exist.
   const above = made.kind === "remove" ? before : store.root;
-  if (store.watches.byPath.size > 0) tellWatches(call, before, changedPaths(before, made), above);
+  if (store.watches.byPath.size > 0) fireWatches(call, before, changedPaths(before, made), above);
 }
 
-/** tellWatches(call, before, changed, above) queues the events; `before` is the tree before the
- * change, `above` the one that has the nodes above what changed. */
-export function tellWatches(
+/** fireWatches(call, before, changed, above) queues the events; `before` is the tree before the
+ * change, `above` the tree that has the nodes above the changed ones. */
+export function fireWatches(
   call: Call,
   before: TreeNode,
   changed: readonly ChangedPath[],
@@ -140,32 +144,32 @@ export function tellWatches(
 ): void {
   const { store } = call;
   if (store.watches.byPath.size === 0) return;
-  for (const place of changed) {
-    for (const watch of matchWatches(store.watches, place)) {
+  for (const changedPath of changed) {
+    for (const watch of matchWatches(store.watches, changedPath)) {
       const watcher = subjectOf(store, watch.owner);
-      const isTold =
+      const isAllowed =
         isPrivileged(watcher) ||
         mayReadAny(watcher, [
-          getNode(before, place.path),
-          getNode(store.root, place.path),
-          getNode(above, parentPath(place.path)),
+          getNode(before, changedPath.path),
+          getNode(store.root, changedPath.path),
+          getNode(above, parentPath(changedPath.path)),
         ]);
-      if (!isTold) continue;
-      const path = eventPath(watch, place.path);
+      if (!isAllowed) continue;
+      const path = eventPath(watch, changedPath.path);
       call.eventsBefore.push({ session: watch.owner, path, token: watch.token, mergeable: true });
     }
   }
 }
 
-/** Who may read a node or the one above, or could before the change, is told (watch_permitted of
- * xenstored_watch.c). */
+/** A watcher needs read access to the node or to the one above, after or before the change
+ * (watch_permitted of xenstored_watch.c). */
 function mayReadAny(watcher: Subject, nodes: readonly (TreeNode | undefined)[]): boolean {
   return nodes.some((node) => node !== undefined && mayAccess(watcher, node.permissions, "read"));
 }
 
-/** tellSpecial(call, path, domid) queues the events of `@introduceDomain` or `@releaseDomain`,
- * with the domain's number for who asked for it. C xenstored does not merge them. */
-export function tellSpecial(call: Call, special: string, domid: number): void {
+/** fireSpecial(call, path, domid) queues the events of `@introduceDomain` or `@releaseDomain`; a
+ * watch with a depth gets the domain's number. C xenstored does not merge them. */
+export function fireSpecial(call: Call, special: string, domid: number): void {
   const { store } = call;
   const permissions = store.specialPermissions.get(special);
   const named = `${special}/${domid}`;
@@ -187,8 +191,8 @@ export function subjectOf(store: Store, session: Session): Subject {
   return { domid, targetDomid: store.domains.get(domid)?.targetDomid };
 }
 
-/** leadingNumber(text) reads as C's atoi does, of 32 bits without a sign: xenstored takes `x` for 0
- * and `-1` for 4294967295 (4.17, observed). */
+/** leadingNumber(text) reads a number as C's atoi does, as 32 bits without a sign: xenstored takes
+ * `x` for 0 and `-1` for 4294967295 (4.17, observed). */
 export function leadingNumber(text: string): number {
   return Number(/^\s*[+-]?\d{1,15}/.exec(text)?.[0] ?? 0) >>> 0;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A change to the tree as a value, so that a transaction can make it on its own tree at once
-// and on the store's tree at its commit. Whether it is allowed was decided before.
+// A change to the tree as a value, so that a transaction can make it on its own tree at once and on
+// the store's tree at its commit. Permissions and quotas were checked before.
 
 import {
   getNode,
@@ -17,9 +17,9 @@ export type Change =
   | {
       readonly kind: "write";
       readonly path: string;
-      /** undefined makes the node and leaves an existing one as it is. */
+      /** undefined makes an empty node and does not change an existing one. */
       readonly value: Uint8Array | undefined;
-      /** Owner of the nodes made on the way; undefined: the owner of the node above. */
+      /** Owner of the nodes that are made; undefined: the owner of the node above. */
       readonly creator: number | undefined;
     }
   | { readonly kind: "remove"; readonly path: string }
@@ -47,7 +47,7 @@ export function applyChange(root: TreeNode, change: Change, generation: number):
   return putNode(root, path, { value, permissions, generation, children });
 }
 
-/** What a change makes watches look at: `exact` concerns only watches of that very path. */
+/** A path whose watches a change fires; `exact`: only watches of this path, not of those above. */
 export interface ChangedPath {
   readonly path: string;
   readonly exact: boolean;
@@ -55,8 +55,8 @@ export interface ChangedPath {
 
 /**
  * changedPaths(root, change) lists them in C xenstored's order; `root` is the tree before the
- * change. Parents made on the way are not listed. Below a removed node the watched nodes
- * themselves are told, each by its own path, before the watches above hear of the removed one.
+ * change. Parents made on the way are not listed. A removal first fires the watches of the nodes
+ * below, each with its own path, then those of the removed node and above.
  */
 export function changedPaths(root: TreeNode, change: Change): readonly ChangedPath[] {
   const { path } = change;
@@ -66,7 +66,7 @@ export function changedPaths(root: TreeNode, change: Change): readonly ChangedPa
   return [...below, { path, exact: false }];
 }
 
-/** The tree with a new node at `path`, and above it wherever one was missing. */
+/** The tree with a new node at `path`, and with the missing nodes above it. */
 function makeNode(
   root: TreeNode,
   path: string,

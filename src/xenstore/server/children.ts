@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A persistent map from name to node, sorted by name. A change copies one chunk of at most
-// `chunkEntriesMax` entries and the list of chunks; everything else is shared with the old map,
-// so that ten thousand children cost a change no more than a few hundred pointers.
+// `chunkEntriesMax` entries and the list of chunks; everything else is shared with the old map, so
+// a change among ten thousand children copies a few hundred pointers.
 //
 //   chunks: [ [a b c] [f g] [k m n p] ]   none empty; sorted within and across
 
@@ -71,8 +71,7 @@ export function entriesOf<Value>({ chunks }: Children<Value>): readonly Entry<Va
   return first !== undefined && chunks.length === 1 ? first : chunks.flat();
 }
 
-/** slice() and a change in place: V8 copies so several times faster than by with() and
- * toSpliced(). */
+/** slice() and then a change in place: in V8 several times faster than with() and toSpliced(). */
 function replaceChunk<Chunk>(
   chunks: readonly Chunk[],
   index: number,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// One client's socket. A client that does not read is not read from either, so its replies
-// stay within `pauseBytes`; events it did not ask for right now may pile up behind them to
-// `queueBytesMax`, where it is disconnected. Others never wait for it.
+// One client's socket. The server stops reading from a client that does not read, so its replies
+// stay within `pauseBytes`; events may queue up to `queueBytesMax`, then the client is
+// disconnected. Other clients never wait for it.
 
 import type { Socket } from "node:net";
 import { createDecoder } from "../decoder.ts";
@@ -25,11 +25,11 @@ export interface ClientConnection {
 }
 
 export interface ClientHandlers {
-  /** How many replies may wait for the client to read before it is not read from any more. */
+  /** How many replies may wait before the server stops reading from the client. */
   repliesMax(): number;
-  /** Handles a request; onIdle flushes what it sends, to all clients. */
+  /** Handles a request; onIdle flushes what it sends to any client. */
   onRequest(message: XenstoreMessage): void;
-  /** Called when the requests that could be handled were handled. */
+  /** Called after a batch of requests. */
   onIdle(): void;
   onClosed(): void;
 }
@@ -42,7 +42,7 @@ export function serveClient(accepted: Socket, handlers: ClientHandlers): ClientC
   /** What to do once all is handled and sent: nothing, or close. */
   let after: "stay" | "close" = "stay";
 
-  /** Whether the client has to read before anything more is done for it. */
+  /** Whether the client has to read before its next request is handled. */
   const isBehind = (): boolean =>
     outbox.queuedBytes > pauseBytes || outbox.queuedReplies >= handlers.repliesMax();
 
@@ -80,7 +80,7 @@ export function serveClient(accepted: Socket, handlers: ClientHandlers): ClientC
     } while (inbox.length > 0 && socket.writableLength === 0 && !socket.destroyed);
   };
 
-  /** Called when a batch has left: goes on with what had to wait for it. */
+  /** Called when a batch has left: goes on with the requests that waited for it. */
   function proceed(): void {
     flush();
     if (inbox.length === 0 || isBehind()) return;
@@ -91,7 +91,7 @@ export function serveClient(accepted: Socket, handlers: ClientHandlers): ClientC
   const io = openSocketIo(accepted, (bytes, byteCount) => {
     const { messages, fault } = decoder.push(bytes, byteCount);
     inbox = inbox.length === 0 ? messages : [...inbox, ...messages];
-    // As C xenstored does: after a claim of too many bytes nothing has a known meaning.
+    // As C xenstored does: after a length that is too large the boundaries of messages are unknown.
     if (fault !== undefined) after = "close";
     if (messages.length > 0) conversation.asked();
     work();
@@ -99,12 +99,12 @@ export function serveClient(accepted: Socket, handlers: ClientHandlers): ClientC
     if (inbox.length > 0 || fault !== undefined) socket.pause();
   });
   const { socket } = io;
-  // A client may shut its side down and still wait for its replies.
+  // A client may shut down its sending side and still wait for replies.
   socket.on("end", () => {
     after = "close";
     flush();
   });
-  // The reason why a client went away changes nothing here; "close" follows.
+  // Ignore the error: "close" follows, and the reason changes nothing.
   socket.on("error", () => undefined);
   socket.on("close", handlers.onClosed);
 

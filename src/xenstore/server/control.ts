@@ -11,8 +11,8 @@ const commands: Readonly<Record<string, string>> = {
   print: "<string>",
 };
 
-/** `check` has nothing to find, since a tree that is never changed in place cannot be torn;
- * `print` is for the log of a server that has one. */
+/** `check` does nothing: a tree that is never changed in place stays consistent. `print` does
+ * nothing: this server has no log. */
 export function control(call: Call): Outcome {
   if (!isPrivileged(call.subject)) return "EACCES";
   const [command, ...args] = strings(call) ?? [];

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// The requests about domains. There is no hypervisor here: a domain is what was introduced, and
-// it lives until it is released, and the nodes that it owns go with it.
+// The requests about domains. There is no hypervisor here: a domain exists from INTRODUCE to
+// RELEASE, which also removes the nodes that it owns.
 
 import { encodeStrings } from "../message.ts";
 import { isPrivileged } from "./access.ts";
 import {
   type Call,
   changeStore,
+  fireSpecial,
   leadingNumber,
   type Outcome,
   ok,
   oneString,
   strings,
-  tellSpecial,
 } from "./call.ts";
 import { domainPath } from "./names.ts";
 import { domainExists } from "./store.ts";
@@ -20,7 +20,7 @@ import { ownedBy, withoutEntries } from "./tree.ts";
 
 /** Larger domids are names for other things (DOMID_FIRST_RESERVED, xen/include/public/xen.h). */
 const domidMax = 0x7fef;
-/** One of those names: who asks (DOMID_SELF), and that is always there. */
+/** DOMID_SELF, the client's own domain, which always exists. */
 const domidOfSelf = 0x7ff0;
 
 export function introduce(call: Call): Outcome {
@@ -30,10 +30,10 @@ export function introduce(call: Call): Outcome {
   if (domidText === undefined || gfn === undefined || eventChannel === undefined) return "EINVAL";
   const domid = leadingNumber(domidText);
   if (domid > domidMax) return "EINVAL";
-  // It is there from the start and stays as it is.
+  // dom0 is introduced from the start.
   if (domid === 0) return ok;
   const known = store.domains.get(domid);
-  // Again for a known domain only renews its event channel, and fires no watch.
+  // For a known domain it only renews the event channel and fires no watch.
   const domain = {
     gfn,
     eventChannel,
@@ -41,7 +41,7 @@ export function introduce(call: Call): Outcome {
     quotas: known?.quotas ?? store.quotas,
   };
   store.domains = new Map(store.domains).set(domid, domain);
-  if (known === undefined) tellSpecial(call, "@introduceDomain", domid);
+  if (known === undefined) fireSpecial(call, "@introduceDomain", domid);
   return ok;
 }
 
@@ -52,13 +52,13 @@ export function release(call: Call): Outcome {
   store.domains = new Map([...store.domains].filter(([known]) => known !== domid));
   for (const path of ownedBy(store.root, domid)) changeStore(call, { kind: "remove", path });
   store.root = withoutEntries(store.root, domid);
-  tellSpecial(call, "@releaseDomain", domid);
-  // Of all that a request causes, C xenstored sends this alone after the reply (4.17, observed).
+  fireSpecial(call, "@releaseDomain", domid);
+  // C xenstored sends only these events of a request after the reply (4.17, observed).
   call.eventsAfter.push(...call.eventsBefore.splice(0));
   return ok;
 }
 
-/** A resumed domain may shut down again; nothing else is remembered of it here. */
+/** Changes nothing: this server keeps no record of a domain's shutdown. */
 export function resume(call: Call): Outcome {
   const domid = introducedDomid(call);
   return typeof domid === "string" ? domid : ok;
@@ -72,7 +72,7 @@ export function setTarget(call: Call): Outcome {
   const [domid, targetDomid] = [leadingNumber(domidText), leadingNumber(targetText)];
   if (!domainExists(store, domid) || !domainExists(store, targetDomid)) return "ENOENT";
   const domain = store.domains.get(domid);
-  // dom0 may do everything anyway.
+  // dom0 needs no target: it may do everything.
   if (domain === undefined) return ok;
   store.domains = new Map(store.domains).set(domid, { ...domain, targetDomid });
   return ok;
@@ -86,7 +86,7 @@ export function isIntroduced(call: Call): Outcome {
   return encodeStrings(domid === domidOfSelf || domainExists(call.store, domid) ? "T" : "F");
 }
 
-/** Does not ask whether there is such a domain. */
+/** Answers also for a domain that does not exist. */
 export function getDomainPath(call: Call): Outcome {
   const text = oneString(call);
   return text === undefined ? "EINVAL" : encodeStrings(domainPath(leadingNumber(text)));

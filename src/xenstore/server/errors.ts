@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Why a server cannot start, or cannot keep its promise while it runs.
+// The errors of a server: it cannot start, or it cannot save its state.
 
 /**
  * - `IN_USE`: another server answers on the socket, or something that is no socket has its name;
  * - `LISTEN_FAILED`: the socket cannot be made or listened on;
- * - `STATE_UNREADABLE`: the state file is there but cannot be used; it is left as it is;
+ * - `STATE_UNREADABLE`: the state file is there but cannot be used; it is not changed;
  * - `STATE_UNWRITABLE`: the state file cannot be written; the next change tries again.
  */
 export type XenstoreServerErrorCode =

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// GET_FEATURE, SET_FEATURE, GET_QUOTA and SET_QUOTA, as docs/misc/xenstore.txt of Xen 4.22 has them.
+// GET_FEATURE, SET_FEATURE, GET_QUOTA and SET_QUOTA, as in docs/misc/xenstore.txt of Xen 4.22.
 
 import { encodeStrings } from "../message.ts";
 import { isPrivileged } from "./access.ts";
@@ -10,7 +10,7 @@ import { domainExists, quotasOf } from "./store.ts";
 /** Bit 4 of xenstore-ring.txt: a watch may have a depth. The others are about rings. */
 const features = 4;
 
-/** A domain may ask what it may use itself; all domains have the same. */
+/** A domain may ask for its own features; all domains have the same. */
 export function getFeature(call: Call): Outcome {
   const [domid, ...rest] = argumentsOf(call) ?? ["", ""];
   if (domid === undefined) return encodeStrings(String(features));
@@ -19,7 +19,7 @@ export function getFeature(call: Call): Outcome {
   return isKnown(call, domid) ? encodeStrings(String(features)) : "ENOENT";
 }
 
-/** Only for a domain that exists and was not introduced; here a domain is one that was. */
+/** Features may be set only before a domain is introduced; here every domain is introduced. */
 export function setFeature(call: Call): Outcome {
   if (!isPrivileged(call.subject)) return "EACCES";
   const [domid, value, ...rest] = argumentsOf(call) ?? [];
@@ -52,7 +52,7 @@ export function setQuota(call: Call): Outcome {
   const { store } = call;
   if (domid === undefined) store.quotas = withQuota(store.quotas, name, value);
   const known = domid === undefined ? undefined : store.domains.get(leadingNumber(domid));
-  // dom0 has none.
+  // dom0 has no quotas.
   if (domid === undefined || known === undefined) return ok;
   const domain = { ...known, quotas: withQuota(known.quotas, name, value) };
   store.domains = new Map(store.domains).set(leadingNumber(domid), domain);
@@ -63,7 +63,7 @@ function withQuota(quotas: Quotas, name: QuotaName, value: string): Quotas {
   return { ...quotas, [name]: Number(value) };
 }
 
-/** As libxenstore sends them: nothing at all where there is no argument. */
+/** The strings of the payload; libxenstore sends an empty payload without arguments. */
 function argumentsOf(call: Call): string[] | undefined {
   return call.payload.byteLength === 0 ? [] : strings(call);
 }

@@ -5,7 +5,7 @@ import { encodeStrings, payloadBytesMax } from "../message.ts";
 import { type Children, entriesOf } from "./children.ts";
 import type { TreeNode } from "./tree.ts";
 
-/** A listing of ten thousand names is asked for in twenty parts: join the names once. */
+/** A listing of ten thousand names takes twenty requests: join the names once. */
 const joined = new WeakMap<Children<TreeNode>, Buffer>();
 
 /** childNames(node) is all names, each with its NUL. */

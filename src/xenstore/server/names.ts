@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a client calls a node, as the absolute path by which the tree knows it.
+// Turns a client's path into the absolute path that the tree uses.
 
 import { isXenstoreError } from "../errors.ts";
 import { parsePath, parseWatchPath } from "../path.ts";
-import { createKnown } from "./known.ts";
+import { createMemo } from "./memo.ts";
 
 /** resolvePath(text, domid, bytesMax) is the absolute path of a node, undefined where `text` is
  * none. What has no leading `/` is below the domain's own path. As in C xenstored only what follows
@@ -15,21 +15,21 @@ export function resolvePath(text: string, domid: number, bytesMax: number): stri
   return absolute.length - uncounted > bytesMax ? undefined : absolute;
 }
 
-/** For any text of dom0, and what others say in full: to check a path costs more than a look. */
-const knownPaths = createKnown<string>();
+/** For all paths of dom0 and absolute ones of other domains: a check costs more than a look-up. */
+const pathMemo = createMemo<string>();
 
 function absolutePath(text: string, domid: number): string | undefined {
   const isFull = text.startsWith("/");
   const isShared = isFull || domid === 0;
-  const known = isShared ? knownPaths.get(text) : undefined;
+  const known = isShared ? pathMemo.get(text) : undefined;
   if (known !== undefined) return known;
   const path = check(text, parsePath);
   if (path === undefined) return undefined;
   const absolute = isFull ? path : `${domainPath(domid)}/${path}`;
-  return isShared ? knownPaths.add(text, absolute) : absolute;
+  return isShared ? pathMemo.add(text, absolute) : absolute;
 }
 
-/** resolveWatchPath(text, domid, bytesMax) also takes special paths, `@…`, as they are. */
+/** resolveWatchPath(text, domid, bytesMax) also accepts special paths, `@…`, unchanged. */
 export function resolveWatchPath(
   text: string,
   domid: number,
@@ -43,7 +43,7 @@ export function isSpecialPath(path: string): boolean {
   return path.startsWith("@");
 }
 
-/** domainPath(domid) is where a domain's own nodes are. */
+/** domainPath(domid) is the directory of a domain's own nodes. */
 export function domainPath(domid: number): string {
   return `/local/domain/${domid}`;
 }

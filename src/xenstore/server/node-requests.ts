@@ -79,7 +79,7 @@ export function remove(call: Call): Outcome {
   if (path === undefined) return "EINVAL";
   const node = findNode(call, path, "write");
   if (node === "ENOENT") {
-    // Gone already is fine, as long as there is a place where it could have been.
+    // A missing node is no error if the node above it exists.
     return typeof findNode(call, parentPath(path), "read") === "string" ? "ENOENT" : ok;
   }
   if (typeof node === "string") return node;
@@ -152,7 +152,7 @@ function setSpecialPermissions(
   return ok;
 }
 
-/** Entries but the owner's may name domains that do not exist; they are kept without effect. */
+/** Entries after the owner's may name domains that do not exist; they are kept without effect. */
 function parsePermissions(
   call: Call,
   entries: readonly string[],
@@ -169,7 +169,7 @@ function parsePermissions(
   }
 }
 
-/** What dom0 makes belongs to whom the node above belongs to. */
+/** A node that dom0 makes gets the owner of the node above. */
 function creatorOf(call: Call): number | undefined {
   return isPrivileged(call.subject) ? undefined : call.session.domid;
 }

@@ -1,30 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
-// What one client is still to be sent, in order. An event equal to one that is still here is
-// left out, as in C xenstored; unlike there, finding that out costs the same however long the
-// queue is. What waits becomes bytes only when it leaves.
+// The queue of replies and events for one client. As in C xenstored an event is left out while an
+// equal one is queued; here the check does not depend on the length of the queue. Items become
+// bytes when they are taken.
 
 import { headerBytes, messageType, writeHeader, type XenstoreMessage } from "../message.ts";
 
 export interface Outbox {
-  /** What waits, with what it takes in memory besides its bytes. */
+  /** Bytes that wait, with `itemBytes` of memory for each item. */
   readonly queuedBytes: number;
   readonly queuedReplies: number;
   addReply(message: XenstoreMessage): void;
   addEvent(path: string, token: string, mergeable: boolean): void;
-  /** take() removes the next frames, up to `batchBytesMax`; undefined when there are none. They
-   * are good until take() is called again, for whichever client. */
+  /** take() removes the next frames, up to `batchBytesMax`; undefined when there are none. They are
+   * valid until the next take(), of any client. */
   take(): Buffer | undefined;
 }
 
-/** Enough to make the cost of a system call small, and for any one frame; merging ends for what
- * was taken. */
+/** Large enough for any frame, and for few system calls. Events are not merged with taken ones. */
 const batchBytesMax = 64 * 1024;
 
-/** About what one item takes beside its bytes, its place in the set of events included: a client
- * that does not read would have many small ones. */
+/** Memory of one item besides its bytes, about, with its entry in the set of events: a client that
+ * does not read has many small items. */
 const itemBytes = 200;
 
-/** A batch is written before the next one is taken: all clients share the place. */
+/** All clients share the buffer: a batch is written before the next one is taken. */
 const batchBuffer = Buffer.allocUnsafe(batchBytesMax);
 
 type Item = {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What one domain may use of the server, by C xenstored's names, with its defaults and its
-// arithmetic (xenstored_core.c and xenstored_domain.c of 4.17, observed). dom0 may use any amount.
-// There is no `memory` here: what it counts are C's own allocations.
+// The limits of one domain, with C xenstored's names, defaults and arithmetic (xenstored_core.c and
+// xenstored_domain.c of 4.17, observed). dom0 has none. There is no `memory` quota: it counts
+// allocations of the C program.
 
 import { entriesOf } from "./children.ts";
 import { childNamesBytes } from "./listing.ts";
@@ -34,7 +34,7 @@ export function parseQuotaName(text: string): QuotaName | undefined {
   return Object.hasOwn(quotaDefaults, text) ? (text as QuotaName) : undefined;
 }
 
-/** limitOf(quotas, name) is what may be used; a quota of 0 is none (xenstore.txt of 4.22). */
+/** limitOf(quotas, name) is the limit; a quota of 0 means no limit (xenstore.txt of 4.22). */
 export function limitOf(quotas: Quotas, name: QuotaName): number {
   return quotas[name] === 0 ? Number.POSITIVE_INFINITY : quotas[name];
 }
@@ -54,7 +54,7 @@ interface SizedParts {
   readonly permissions: readonly NodePermission[];
 }
 
-/** Trees share most of their nodes, so counting again after a change looks at few. */
+/** Trees share most of their nodes, so a count after a change visits few of them. */
 const counted = new WeakMap<TreeNode, ReadonlyMap<number, number>>();
 
 /** countNodes(node) is the number of nodes by owner, `node` included. */

@@ -21,7 +21,7 @@ export type Delivery =
   | { readonly kind: "event"; readonly event: Event }
   | { readonly kind: "reply"; readonly message: XenstoreMessage };
 
-/** A type that is not here is answered with ENOSYS. */
+/** Other requests get ENOSYS. */
 const handlers: Partial<Record<MessageName, (call: Call) => Outcome>> = {
   CONTROL: control,
   DIRECTORY: nodes.directory,
@@ -50,8 +50,8 @@ const handlers: Partial<Record<MessageName, (call: Call) => Outcome>> = {
 };
 
 /**
- * handleRequest(store, session, message) performs the request and returns what is to be
- * sent, in order: events it caused, the reply, the first event of a new watch.
+ * handleRequest(store, session, message) handles `message` and returns what to send, in this order:
+ * the events that it caused, the reply, the first event of a new watch.
  */
 export function handleRequest(
   store: Store,

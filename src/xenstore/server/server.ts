@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// An xenstored in this process: one store, one socket. Every client of it is dom0, as with Xen's
-// own servers: a client that may open the socket may do everything. A domain may have a socket too, in
-// the place of its ring.
+// An xenstored in this process: one store, one socket. Every client of the socket is dom0, as with
+// Xen's own servers: access to the socket is access to everything. A domain may have a socket of
+// its own instead of its ring.
 
 import { createServer, type Server, type Socket } from "node:net";
 import { type ClientConnection, serveClient } from "./connection.ts";
@@ -14,10 +14,12 @@ import { domainExists, openSession, quotasOf, resetSession, type Session } from 
 export interface XenstoreServerOptions {
   /** At most 107 bytes. Made with mode 0600; its directory must exist. */
   readonly socketPath: string;
-  /** Where the nodes and domains are kept across a restart; see state-file.ts for what a crash
-   * costs. Without it everything is gone with the process, as with C xenstored. */
+  /**
+   * Keeps the nodes and domains across a restart; state-file.ts says what a crash loses. Without it
+   * all is lost with the process, as with C xenstored.
+   */
   readonly stateFile?: string;
-  /** Told of what goes wrong while the server runs; default: a process warning. */
+  /** Gets errors while the server runs; default: a process warning. */
   readonly onError?: (error: Error) => void;
 }
 

@@ -5,12 +5,12 @@
 import { encodeStrings } from "../message.ts";
 import {
   type Call,
+  fireWatches,
   type Outcome,
   ok,
   oneString,
   quota,
   strings,
-  tellWatches,
   watchPath,
 } from "./call.ts";
 import { domainPath, isSpecialPath } from "./names.ts";
@@ -27,7 +27,7 @@ export function watch(call: Call): Outcome {
   const depth = depthText === undefined ? undefined : parseDepth(depthText, path);
   if (depth === "EINVAL") return depth;
   if (findWatch(store.watches, session, path, token) !== undefined) return "EEXIST";
-  // As in C xenstored, which asks before it counts the new one.
+  // As in C xenstored, the check does not count the new one, so there may be one more.
   if (session.watches.size > quota(call, "watches")) return "E2BIG";
   const relative = !text.startsWith("/") && !isSpecialPath(text);
   const prefixLength = relative ? domainPath(session.domid).length + 1 : 0;
@@ -67,7 +67,7 @@ export function resetWatches(call: Call): Outcome {
 export function startTransaction(call: Call): Outcome {
   const { session } = call;
   if (call.transaction !== undefined) return "EBUSY";
-  // As in C xenstored, which asks before it counts the new one.
+  // As in C xenstored, the check does not count the new one, so there may be one more.
   if (session.transactions.size > quota(call, "transactions")) return "ENOSPC";
   do session.lastTransactionId = (session.lastTransactionId % 0xffffffff) + 1;
   while (session.transactions.has(session.lastTransactionId));
@@ -88,6 +88,6 @@ export function endTransaction(call: Call): Outcome {
   if (done === undefined) return "EAGAIN";
   const before = store.root;
   store.root = done.root;
-  tellWatches(call, before, done.changedPaths);
+  fireWatches(call, before, done.changedPaths);
   return ok;
 }

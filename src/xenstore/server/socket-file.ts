@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Makes the listening socket, for the owner only, and takes over the file that a server which
-// was killed left behind. Never removes a socket on which a server answers, nor another kind of file.
+// Makes the listening socket, for the owner only. Replaces the socket that a killed server left
+// behind, but never one that a server answers on, and never a file that is no socket.
 
 import { chmodSync, lstatSync, unlinkSync } from "node:fs";
 import type { Server } from "node:net";
@@ -39,9 +39,9 @@ function listen(server: Server, socketPath: string): Promise<void> {
       server.off("error", reject);
       resolve();
     });
-    // No other user may connect between bind and chmod. Node binds before listen() returns, so
-    // the mask is narrow for that long; what another thread creates meanwhile, a folder too,
-    // stays usable to its owner. A worker may not set it: there only chmod protects the socket.
+    // No other user may connect between bind and chmod. Node binds before listen() returns, so the
+    // umask is 077 only until then; files and folders that another thread makes meanwhile stay
+    // usable to their owner. A worker cannot set the umask: there only chmod protects the socket.
     const umask = isMainThread ? process.umask(0o077) : undefined;
     try {
       server.listen({ path: socketPath, backlog });
@@ -55,7 +55,7 @@ function listen(server: Server, socketPath: string): Promise<void> {
 async function removeStale(socketPath: string): Promise<void> {
   const inUse = (reason: string): XenstoreServerError =>
     new XenstoreServerError("IN_USE", `cannot listen on ${socketPath}: ${reason}`);
-  // A plain file refuses connections as well.
+  // A plain file refuses connections too.
   const found = lstatSync(socketPath, { throwIfNoEntry: false });
   if (found === undefined) return;
   if (!found.isSocket()) throw inUse("it is there and is no socket");

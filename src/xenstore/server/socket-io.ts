@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// A client's socket without Node's streams on the way, which cost more than a request does: reads
-// land in one buffer that all clients share, writes are write(2) as long as the client reads.
-// Uses two things of net.Socket that have no documentation, `_handle` and the option `handle`;
-// where they are missing the streams do the same, slower.
+// A client's socket without Node's streams, which cost more than a request does: reads fill one
+// buffer that all clients share, writes are write(2) while the client reads. Uses two undocumented
+// parts of net.Socket, `_handle` and the option `handle`; without them streams do the same, slower.
 
 import { writeSync } from "node:fs";
 import { Socket, type SocketConstructorOpts } from "node:net";
 
-/** Bytes read at once; their reader takes them before any connection reads again. */
+/** Bytes of one read; `onData` takes them before the next read of any client. */
 const readBuffer = Buffer.allocUnsafe(64 * 1024);
 
 interface Handle {
@@ -35,7 +34,7 @@ export function openSocketIo(
     return { socket: accepted, write: () => 0 };
   }
   internals._handle = null;
-  // The server counts it as gone; the handle lives on in the socket that follows.
+  // For the server this socket is gone; its handle lives on in the socket below.
   accepted.destroy();
   const onread = {
     buffer: readBuffer,

@@ -1,37 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
-// Keeps the event loop awake in the middle of a conversation. Falling asleep and being woken costs
-// more than a request does, most of all in a virtual machine, where it takes the hypervisor. A
-// client that asks again as soon as it has its answer is therefore waited for by looking, at most
-// `spinMsMax` after each reply; the loop goes round all the while, so timers and other sockets
-// are served as ever.
+// Keeps the event loop awake while a client sends each request at once after the last reply.
+// Sleeping and waking costs more than a request, most of all in a virtual machine, where the
+// hypervisor does it. So the loop polls for at most `spinMsMax` after each reply; it serves timers
+// and other sockets as usual.
 //
-// What it costs is one core's time while clients ask without a pause: on an idle machine about what
-// the sleeping and waking did (measured). Where all cores are busy a sleeper is woken cheaply, and
-// looking would take a core from others: there is none of it then, nor where there is but one core.
-// It costs nothing for a client whose requests are further apart than that. It ends by itself
-// `spinMsMax` after the last reply, and keeps a process no longer than that.
+// It uses one core while clients send without a pause: on an idle machine about as much as sleeping
+// and waking (measured). It does not poll if all cores are busy, where waking is cheap and polling
+// would take a core from other processes, nor on a machine with one core. A client whose requests
+// are further apart costs nothing. Polling ends `spinMsMax` after the last reply and keeps the
+// process alive no longer.
 
 import { availableParallelism, loadavg } from "node:os";
 
-/** Several times what a client of a UNIX socket needs from a reply to its next request. */
+/** Several times the time between a reply and the next request on a UNIX socket. */
 const spinMsMax = 0.2;
 
 const cores = availableParallelism();
-/** A conversation by itself keeps two cores busy, its client's and ours. */
+/** One client that sends without a pause keeps two cores busy: its own and the server's. */
 const loadMax = cores + 1;
 const loadIntervalMs = 1000;
 
 let loadReadMs = Number.NEGATIVE_INFINITY;
 let isWorthIt = false;
 
-/** Until when the loop is to stay awake, for all clients of the process. */
+/** The loop stays awake until then, for all clients of the process. */
 let awakeUntilMs = 0;
 let isSpinning = false;
 
 export interface Conversation {
   /** Call when requests have come. */
   asked(): void;
-  /** Call when they were answered: the loop stays awake if they came soon after the last answer. */
+  /**
+   * Call after the replies: the loop stays awake if the requests came soon after the last reply.
+   */
   answered(): void;
 }
 
@@ -65,7 +66,7 @@ function stayAwake(untilMs: number): void {
   setImmediate(turn);
 }
 
-/** With an immediate to run, the loop looks for what has come, and does not wait for it. */
+/** While an immediate is due, the loop polls for events and does not wait. */
 function turn(): void {
   isSpinning = performance.now() < awakeUntilMs;
   if (isSpinning) setImmediate(turn);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Keeps the store across a restart, in a file that is always whole: written beside and renamed.
-// A change is on its way to the file after `delayMs`, or after ten times what the last write
-// took, whichever is longer; a killed process loses what was younger. There is no fsync: a crash
-// of the whole machine may lose the file, which belongs on a tmpfs like the socket.
+// Keeps the store across a restart, in a file that is replaced and so always whole. A write starts
+// `delayMs` after a change, or after ten times the duration of the last write if that is longer; a
+// killed process loses younger changes. There is no fsync: a crash of the machine may lose the
+// file, which belongs on a tmpfs like the socket.
 
 import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -13,9 +13,9 @@ import { createStore, type Store } from "./store.ts";
 
 export interface StateFile {
   readonly store: Store;
-  /** Call after requests were handled: sees to it that what they changed is written. */
+  /** Call after requests were handled: starts a write if they changed something. */
   noteChanges(): void;
-  /** Writes what is not yet written. */
+  /** Writes the changes that are not in the file yet. */
   close(): Promise<void>;
 }
 
@@ -71,7 +71,7 @@ export async function openStateFile(
   };
 }
 
-/** All that is kept; each part is replaced when it changes. */
+/** The parts that are kept; each is replaced when it changes. */
 type Kept = Pick<Store, "root" | "domains" | "specialPermissions" | "quotas">;
 
 function keptOf({ root, domains, specialPermissions, quotas }: Store): Kept {
@@ -97,7 +97,7 @@ async function load(path: string): Promise<Store> {
   }
 }
 
-/** Rests until the time is over, or at once when the server closes. */
+/** Waits; returns at once when the server closes. */
 async function rest(restMs: number, signal: AbortSignal): Promise<void> {
   await sleep(restMs, undefined, { signal }).catch(() => undefined);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Everything the server knows, in memory: the tree, the domains, the watches and who is
-// connected. One request is one step; nothing here waits, and nothing here does I/O.
+// The server's state in memory: the tree, the domains, the watches, the connections. A request is
+// handled in one step, without waiting and without I/O.
 
 import { type Quotas, quotaDefaults } from "./quota.ts";
 import type { Transaction } from "./transaction.ts";
@@ -11,16 +11,16 @@ export interface Store {
   root: TreeNode;
   /** The last generation given to a node. */
   generation: number;
-  /** Replaced, not changed in place, as the tree is: so it is seen that something changed. */
+  /** Replaced, not changed in place, like the tree: comparing references shows a change. */
   domains: ReadonlyMap<number, Domain>;
   readonly watches: WatchIndex<Session>;
-  /** Who else may watch `@introduceDomain` and `@releaseDomain`. */
+  /** Which other domains may watch `@introduceDomain` and `@releaseDomain`. */
   specialPermissions: ReadonlyMap<string, readonly NodePermission[]>;
-  /** Those of domains to come. */
+  /** The quotas of future domains. */
   quotas: Quotas;
 }
 
-/** An introduced domain. There is no hypervisor: it exists because a client said so. */
+/** An introduced domain. Without a hypervisor it exists because a client introduced it. */
 export interface Domain {
   readonly gfn: string;
   readonly eventChannel: string;
@@ -65,12 +65,12 @@ export function resetSession(store: Store, session: Session): void {
   session.transactions.clear();
 }
 
-/** quotasOf(store, domid) are a domain's own, for dom0 those of domains to come. */
+/** quotasOf(store, domid) are the domain's own, for dom0 those of future domains. */
 export function quotasOf(store: Store, domid: number): Quotas {
   return store.domains.get(domid)?.quotas ?? store.quotas;
 }
 
-/** domainExists(store, domid): dom0 always does. */
+/** domainExists(store, domid) is true for dom0 and for introduced domains. */
 export function domainExists(store: Store, domid: number): boolean {
   return domid === 0 || store.domains.has(domid);
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// A transaction: a tree of its own, the nodes it has looked at and the changes it made. It
-// conflicts, as in C xenstored, when any node it touched has changed outside since then, be it to
-// the same value; a node that did not exist is touched too. What changed outside before it was
-// touched is seen, as there; but only as long as there is no conflict, so that what a body reads
-// is never a mixture of two times.
+// A transaction: its own tree, the nodes that it touched and the changes that it made. As in C
+// xenstored it conflicts if a node that it touched was written outside since then, even with the
+// same value; a missing node can be touched too. It sees outside changes of nodes that it has not
+// touched yet, as there, but only while there is no conflict, so that its reads never mix two
+// times.
 
 import { applyChange, type Change, type ChangedPath, changedPaths } from "./change.ts";
 import { getNode, parentPath, pathsBelow, type TreeNode } from "./tree.ts";
@@ -68,7 +68,10 @@ export function change(
 
 export interface Commit {
   readonly root: TreeNode;
-  /** In the order in which the nodes were first touched; none for what was made and removed. */
+  /**
+   * In the order in which the nodes were first touched; without nodes that were made and removed
+   * inside.
+   */
   readonly changedPaths: readonly ChangedPath[];
 }
 

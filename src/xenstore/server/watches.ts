@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who watches what, found by path: an event costs as much as its path is deep, however many
-// watches there are. A watch is known by owner, path and token.
+// The watches by path: the cost of an event depends on the depth of its path, not on the number of
+// watches. Owner, path and token identify a watch.
 
 import type { ChangedPath } from "./change.ts";
 import { parentPath } from "./tree.ts";
@@ -81,7 +81,7 @@ export function matchWatches<Owner>(
   return matches.sort((one, other) => one.serial - other.serial);
 }
 
-/** eventPath(watch, path) is `path` as the watch's owner knows it. */
+/** eventPath(watch, path) is `path` in the form of the watch: relative if the watch is. */
 export function eventPath<Owner>(watch: Watch<Owner>, path: string): string {
   return path.slice(watch.prefixLength);
 }

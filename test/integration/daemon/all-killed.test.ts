@@ -35,7 +35,7 @@ describe("main, pump and vault killed at once", () => {
     else assert.ok((said.bytes ?? 0) >= staged, `up to ${said.bytes}`);
     assert.equal(stream?.droppedBytes["crash"] ?? 0, isExact ? staged : 0);
     const amount = isExact ? `${staged}` : `up to ${said.bytes}`;
-    const marker = `[xenlogd: ${amount} bytes lost, the daemon and the holder of its stages`;
+    const marker = `[xenlogd: ${amount} bytes lost, the daemon and its vault`;
     assert.ok(wholeLog(flood.file).includes(marker), "in the log, too");
     const lost = daemon.events.filter(({ msg }) => msg === "StagesLost");
     assert.deepEqual(

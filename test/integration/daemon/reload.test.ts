@@ -78,7 +78,7 @@ function listeningPump(path: string): string {
     import { appendFileSync } from "node:fs";
     process.on("message", ({ type, fsync }) => {
       appendFileSync(${JSON.stringify(path)}, JSON.stringify({ type, fsync }) + "\\n");
-      if (type === "start") process.send({ type: "started" });
+      if (type === "start") process.send({ type: "started", contents: null });
       if (type === "stop") process.send({ type: "stopped", strandedBytes: 0 }, () => process.exit());
     });
     process.on("disconnect", () => process.exit());

@@ -86,6 +86,23 @@ describe("a daemon that starts", { concurrency: 2 }, () => {
   });
 });
 
+describe("a store that was started and not recorded", () => {
+  it("is ended by the next daemon's orderly stop", async () => {
+    await using bench = await Bench.start();
+    const { daemon } = bench;
+    const record = join(daemon.directory, "state/xenstored.process");
+    const { pid } = JSON.parse(readFileSync(record, "utf8")) as { readonly pid: number };
+    await daemon.kill(daemon.mainPid);
+    // As if main had been killed between spawn and write.
+    rmSync(record);
+    await daemon.start();
+    assert.equal(bench.count("StoreStarted"), 1, "the same store goes on");
+    assert.ok(isRunning(pid));
+    await daemon.stop();
+    assert.ok(!isRunning(pid));
+  });
+});
+
 describe("the lock of the pid file", () => {
   it("is not taken for ours when the file has lost its name", async () => {
     await using directory = testDirectory();

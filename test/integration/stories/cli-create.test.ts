@@ -208,7 +208,7 @@ describe("a daemon that was started by hand", () => {
 });
 
 describe("xenlog xenstored", () => {
-  it("refuses a socket on which somebody answers, with 7", async () => {
+  it("refuses a socket on which another xenstored answers, with 7", async () => {
     await using own = testDirectory();
     const socket = join(own.path, "s");
     const first = spawnXenlog(["xenstored", "--socket", socket, "-v"]);
@@ -216,7 +216,7 @@ describe("xenlog xenstored", () => {
     const second = await xenlog(["xenstored", "--socket", socket]);
     assert.deepEqual(
       [second.code, second.stderr],
-      [7, `xenlog: somebody answers at ${socket} already\n`],
+      [7, `xenlog: another xenstored answers at ${socket} already\n`],
     );
     first.child.kill("SIGINT");
     assert.equal((await first.exited).code, 0);

@@ -490,6 +490,7 @@ export class PumpBench implements Disposable {
       const options = { pool, positionsDirectory, durability, nullFd: this.#nullFd };
       const recovery = new Recovery({
         ...options,
+        contents: null,
         send: ({ type }) => assert.notEqual(type, "orphaned", "a stage's bytes have no owner"),
       });
       recovery.begin();

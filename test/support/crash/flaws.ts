@@ -17,7 +17,7 @@ export const flawsUnderKills: readonly Flaw[] = [
   {
     why: "since it shifts the whole chain again after a kill",
     mutation: {
-      file: "/logfile/chain.ts",
+      file: "/write/rotation-plan.ts",
       edits: [
         [
           "(hole <= copies && exists(hole))",
@@ -47,12 +47,13 @@ export const flawsUnderKills: readonly Flaw[] = [
   {
     why: "since it leaves a stage full whose bytes are in the log",
     mutation: {
-      file: "/logfile/rotating-file.ts",
+      file: "/write/rotating-file.ts",
       edits: [
         [/splice(?=\(pipeFd, live\.fd)/, "copied"],
         [
           "const eio =",
-          `function copied(from: number, to: number, bytes: number) {
+          `import { closeSync } from "node:fs";
+        function copied(from: number, to: number, bytes: number) {
           const aside = makePipe();
           const teed = tee(from, aside.writeFd, bytes);
           if (teed === "wouldBlock") return teed;
@@ -71,10 +72,10 @@ export const flawsUnderKills: readonly Flaw[] = [
     why: "since it notes a rotation only when that is over",
     scenario: "rotation with 0 copies of 4096 bytes",
     mutation: {
-      file: "/logfile/rotating-file.ts",
+      file: "/write/log-files.ts",
       edits: [
         [
-          'this.#observer.changing(live, 0);\n    this.#state = { kind: "rotating"',
+          'this.#options.journal.begin({ kind: "replace", live: live.known(), foreignBytes: 0 });\n    this.#state = { kind: "rotating"',
           'this.#state = { kind: "rotating"',
         ],
       ],
@@ -84,11 +85,11 @@ export const flawsUnderKills: readonly Flaw[] = [
     why: "since it writes a line of ours before it notes where",
     scenario: "lines of ours",
     mutation: {
-      file: "/pump/log-sink.ts",
+      file: "/pump/due-marker.ts",
       edits: [
         [
-          "this.positions.placeMarker({ offset",
-          "file.writeAt(live.sizeBytes, bytes);\n        this.positions.placeMarker({ offset",
+          "positions.placeMarker({ offset",
+          "file.writeAt(live.sizeBytes, bytes);\n    positions.placeMarker({ offset",
         ],
         ["return bytes;\n", "return Buffer.alloc(0);\n"],
       ],
@@ -98,13 +99,15 @@ export const flawsUnderKills: readonly Flaw[] = [
     why: "since it notes where the log ends only when that was shortened",
     scenario: "a lower bound, and a higher one",
     mutation: {
-      file: "/logfile/rotating-file.ts",
+      file: "/write/log-files.ts",
       edits: [
-        ["if (live !== undefined && live.sizeBytes > limitBytes) observer.changing(live, 0);", ""],
+        ["if (found !== undefined && found.sizeBytes > limitBytes) {", "if (false) {"],
         [
-          "this.#trim(Number.POSITIVE_INFINITY);",
-          `this.#trim(Number.POSITIVE_INFINITY);
-    if (live !== undefined && live.sizeBytes > limitBytes) observer.changing(live, 0);`,
+          "trim(options, bound, Number.POSITIVE_INFINITY);",
+          `trim(options, bound, Number.POSITIVE_INFINITY);
+    if (found !== undefined && found.sizeBytes > limitBytes) {
+      journal.begin({ kind: "replace", live: found, foreignBytes: 0 });
+    }`,
         ],
       ],
     },
@@ -112,7 +115,7 @@ export const flawsUnderKills: readonly Flaw[] = [
   {
     why: "since the side file is told of a new live file when that has bytes",
     mutation: {
-      file: "/logfile/index-keeper.ts",
+      file: "/index/index-writer.ts",
       edits: [["this.#note(entry.base);\n    this.#write();", "this.#note(entry.base);"]],
     },
   },
@@ -136,7 +139,7 @@ export const flawsAtOnce: readonly Flaw[] = [
   {
     why: "since it makes room after the rotation",
     mutation: {
-      file: "/logfile/chain.ts",
+      file: "/write/rotation-plan.ts",
       edits: [
         ['hole = copies;\n    steps.push({ kind: "unlink", name: chainName(live, hole) });', ""],
         [
@@ -149,7 +152,7 @@ export const flawsAtOnce: readonly Flaw[] = [
   {
     why: "since it rotates a file that is not full",
     mutation: {
-      file: "/logfile/cut.ts",
+      file: "/write/cut.ts",
       edits: [["sizeBytes >= limitBytes)", "sizeBytes >= limitBytes / 2)"]],
     },
   },
@@ -157,8 +160,8 @@ export const flawsAtOnce: readonly Flaw[] = [
     why: "since it renames a file that is not its own",
     scenario: "somebody's hands on the files it has open: replace",
     mutation: {
-      file: "/logfile/rotating-file.ts",
-      edits: [['if (!this.#hasName(this.#live())) this.#takeName("replaced");', ""]],
+      file: "/write/log-files.ts",
+      edits: [['if (!this.#hasName(this.live())) this.#takeName("replaced");', ""]],
     },
   },
 ];

@@ -4,8 +4,8 @@
 
 import { closeSync, existsSync, openSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import type { LogIndex } from "../../../src/logfile/index/log-index.ts";
 import type { LogReader } from "../../../src/logfile/index.ts";
-import type { LogIndex } from "../../../src/logfile/log-index.ts";
 import type { PositionRecord } from "../../../src/pump/position-record.ts";
 
 /** Loaded by the bench: what is loaded before its crash points are there has none. */

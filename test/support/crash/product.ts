@@ -3,7 +3,7 @@
 // is renamed, this is the place. Loaded with a `?variant=` it is the product with a flaw (hooks.ts), so
 // it is imported when the hooks are there, never by a static import.
 
-export { readIndex } from "../../../src/logfile/side-file.ts";
+export { readIndex } from "../../../src/logfile/index/side-file.ts";
 export { PumpedStream } from "../../../src/pump/pumped-stream.ts";
 export { Recovery } from "../../../src/pump/recovery.ts";
 export { StagePool } from "../../../src/pump/stage-pool.ts";

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { chainIndex, planRotation, type RotationStep } from "../../../src/logfile/chain.ts";
+import { chainIndex } from "../../../src/logfile/files/index.ts";
+import { planRotation, type RotationStep } from "../../../src/logfile/write/rotation-plan.ts";
 
 /** A directory in memory: file name → what is in it. */
 type Files = Map<string, string>;

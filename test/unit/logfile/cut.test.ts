@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { type AppendPlan, cutWindowBytes, planAppend, planCut } from "../../../src/logfile/cut.ts";
+import {
+  type AppendPlan,
+  cutWindowBytes,
+  planAppend,
+  planCut,
+} from "../../../src/logfile/write/cut.ts";
 
 describe("what to append", () => {
   // A limit of 65 536 bytes has a window of 4096 before it, from 61 440 on.

@@ -19,7 +19,8 @@ import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { bytesReadable, makeFifo, makePipe, resizePipe } from "../../../src/kernel/index.ts";
 import {
-  type ChainObserver,
+  type Durability,
+  type Journal,
   LogDirectory,
   LogfileError,
   RotatingFile,
@@ -55,24 +56,24 @@ function open(
   root: string,
   limitBytes: number,
   copies: number,
-  observed: Partial<ChainObserver> = {},
+  shortened: (fd: number) => void = () => {},
 ): RotatingFile {
   const directory = LogDirectory.open(root, "x.log");
   const stat = statSync(join(root, "x.log"), { throwIfNoEntry: false });
   const live = stat && { inode: stat.ino, bornMs: stat.birthtimeMs, sizeBytes: stat.size };
-  const options = { directory, observer: { ...observer, ...observed }, limitBytes, copies };
-  return new RotatingFile(options, live);
+  const durability: Pick<Durability, "finish" | "complete"> = {
+    finish: closeSync,
+    complete: shortened,
+  };
+  const bound = { limitBytes, copies };
+  return RotatingFile.open({ directory, journal, durability, bound }, live);
 }
 
 /** Nobody keeps account here. */
-const observer: ChainObserver = {
-  changing: () => {},
-  trimming: () => {},
-  shortened: () => {},
-  changed: () => {},
-  extended: () => {},
+const journal: Journal = {
+  begin: () => {},
+  end: () => {},
   interfered: () => {},
-  finished: closeSync,
 };
 
 /** The files oldest first, as one. */
@@ -164,7 +165,7 @@ describe("a rotating file", () => {
     const shortened = (fd: number): void => {
       shown.push([fstatSync(fd).size, statSync(join(root, "x.log")).size]);
     };
-    open(root, 4096, 1, { shortened }).close();
+    open(root, 4096, 1, shortened).close();
     assert.deepEqual(shown, [[statSync(join(root, "x.log")).size, 15_000]]);
   });
 

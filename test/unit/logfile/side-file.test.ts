@@ -22,8 +22,13 @@ import {
   placeInLog,
   placeLive,
   rotateFiles,
-} from "../../../src/logfile/log-index.ts";
-import { decodeSlot, encodeSlot, readIndex, SideFile } from "../../../src/logfile/side-file.ts";
+} from "../../../src/logfile/index/log-index.ts";
+import {
+  decodeSlot,
+  encodeSlot,
+  readIndex,
+  SideFile,
+} from "../../../src/logfile/index/side-file.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "xenlogd-side-"));
 const directoryFd = openSync(directory, "r");

@@ -102,7 +102,7 @@ describe("a log that cannot be opened", () => {
       // Its copies' names are too long for a look at them, the last thing to be done.
       const relativeFile = "y".repeat(254);
       const target = { epoch: "00000000000000cc", logRoot: bench.root, relativeFile };
-      new LogSink({
+      LogSink.open({
         target: { ...target, limitBytes: 4096, copies: 1 },
         positionsDirectory: join(bench.directory, "positions"),
         durability: new Durability({ kind: "none" }),

@@ -58,11 +58,6 @@ class Room implements Disposable {
     return vaultPidIn(this.directory) ?? assert.fail("no process");
   }
 
-  /** A process that was killed a moment ago may still be seen. */
-  async nothingRuns(): Promise<void> {
-    await waitFor("no process", () => processesIn(this.directory).length === 0);
-  }
-
   [Symbol.dispose](): void {
     rmSync(this.directory, { recursive: true, force: true });
     for (const pid of processesIn(this.directory)) process.kill(pid, "SIGKILL");
@@ -98,7 +93,7 @@ describe("the vault", () => {
     assert.deepEqual(room.kinds, ["StagesLost"]);
     vault.restored();
     vault.giveUpStages(fileSystem);
-    vault.stop();
+    await vault.stop();
     assert.ok(isRunning(identity.pid), "not a process of a vault");
     assert.ok(isRunning(other.process.process.pid), "of another directory");
     assert.deepEqual(vaultProcessesIn(room.directory), []);
@@ -124,7 +119,7 @@ describe("the vault", () => {
     await waitFor("its end", () => !isRunning(before));
     assert.equal(vaultProcessesIn(room.directory).length, 1);
     for (const vault of [first, next]) vault.giveUpStages(fileSystem);
-    next.stop();
+    await next.stop();
     assert.deepEqual(vaultProcessesIn(room.directory), []);
   });
 
@@ -155,7 +150,7 @@ describe("the vault", () => {
       inodes,
     );
     for (const vault of [first, next]) vault.giveUpStages(fileSystem);
-    next.stop();
+    await next.stop();
   });
 
   it("replaces a process that is killed, once, with all that it had", async () => {
@@ -173,8 +168,8 @@ describe("the vault", () => {
     assert.equal(endsKeptBy(room.pid), 1);
     assert.deepEqual(inodesOf(vault), inodes);
     vault.giveUpStages(fileSystem);
-    vault.stop();
-    await room.nothingRuns();
+    await vault.stop();
+    assert.deepEqual(processesIn(room.directory), []);
   });
 
   it("reports a failed replacement once, and tries again until it succeeds", async () => {
@@ -189,7 +184,7 @@ describe("the vault", () => {
     vault.restored();
     await waitFor("a report", () => room.kinds.length > 0);
     // One that is not in the file does not stay.
-    await room.nothingRuns();
+    await waitFor("its end", () => processesIn(room.directory).length === 0);
     // Three more tries at least: after 100, 200 and 400 ms.
     await new Promise((resolve) => setTimeout(resolve, 750));
     assert.deepEqual(room.kinds, ["VaultProcessFailed"]);
@@ -197,7 +192,7 @@ describe("the vault", () => {
     const pid = await waitFor("a process", () => vaultPidIn(room.directory));
     assert.equal(endsKeptBy(pid), 1);
     vault.giveUpStages(fileSystem);
-    vault.stop();
+    await vault.stop();
   });
 
   it("has more FIFOs than one message takes", async () => {
@@ -211,14 +206,14 @@ describe("the vault", () => {
     const writer = openSync(join(room.directory, "f0"), constants.O_WRONLY | constants.O_NONBLOCK);
     const before = room.pid;
     vault.giveUpStages(fileSystem);
-    vault.stop();
+    await vault.stop();
     await waitFor("its end", () => !isRunning(before));
     assert.equal(endsKeptBy(room.pid), 1, "only the one with a writer");
     closeSync(writer);
     const next = room.vault();
     next.restored();
-    next.stop();
-    await room.nothingRuns();
+    await next.stop();
+    assert.deepEqual(processesIn(room.directory), []);
   });
 });
 
@@ -261,7 +256,7 @@ describe("the detached process", () => {
     assert.ok(isRunning(pid));
     vault.restored();
     await waitFor("its end", () => !isRunning(pid));
-    vault.stop();
+    await vault.stop();
     for (const fd of [unknown.sendFd, unknown.lifelineFd]) closeSync(fd);
   });
 });

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Keeps the index of one log while its stream writes it. A byte is readable by its position from
-// before it is written: the live file's entry is in the side file before the file has bytes. An
-// index that cannot be written stops no log; readers tell an old one from the files themselves.
+// Writes the index of one log while its stream writes the log. The live file's entry is in the side
+// file before the file has bytes, so every byte can be read by its position. An index that cannot be
+// written stops no log; readers recognise an outdated one by the files.
 
-import { errnoNameOf } from "../kernel/index.ts";
-import { type FileOnDisk, findCopies } from "./chain-on-disk.ts";
-import type { LogDirectory } from "./directory.ts";
-import { LogfileError } from "./errors.ts";
+import { errnoNameOf } from "../../kernel/index.ts";
+import { type FileOnDisk, findCopies, type LogDirectory, LogfileError } from "../files/index.ts";
 import {
   addEpoch,
   addRange,
@@ -28,10 +26,10 @@ const timeIntervalMs = 1000;
 /** A log that is written to has its newest time on disk after this; a rotation writes it at once. */
 const writeIntervalMs = 10_000;
 
-/** Files are shortened that no index knows: whoever comes next cannot tell their places either. */
+/** For files without an index that are shortened: a successor cannot know their positions either. */
 const withoutPlaces: LogIndex = { ...emptyIndex, ends: [{ copy: 0, end: 0 }] };
 
-export class IndexKeeper {
+export class IndexWriter {
   readonly #directory: LogDirectory;
   readonly #epoch: string;
   #side: SideFile | undefined;
@@ -97,7 +95,7 @@ export class IndexKeeper {
     this.#write();
   }
 
-  /** These bytes at an offset of the epoch are nobody's who writes into the FIFO. */
+  /** These bytes at an offset of the epoch did not come from the FIFO. */
   mark(kind: RangeKind, offset: number, bytes: number): void {
     this.#index = addRange(this.#index, { start: this.#epochStart + offset, bytes, kind });
     this.#write();
@@ -156,7 +154,7 @@ export class IndexKeeper {
 
   #note(offset: number): void {
     const now = Date.now();
-    // A clock that was set back is host time all the same; offsets alone are in order.
+    // A clock that was set back is still host time; only offsets are in order.
     this.#timedAtMs = now;
     this.#index = addTime(this.#index, { offset, atMs: now });
   }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The side file of a log: its index on disk, a dot file of 16 KiB beside it. Two slots are written in
-// turn, each with a number and a checksum, so that whatever a crash or a power failure leaves of one,
-// the other is whole. Nothing depends on it that could not be found out again.
+// turn, each with a number and a checksum, so that after a crash or a power failure in one of
+// them the other is whole. A lost side file costs positions, never bytes of the log.
 
 import { closeSync, constants, fstatSync, readSync, writeSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import * as v from "valibot";
-import { openBeneath } from "../kernel/index.ts";
-import { LogfileError } from "./errors.ts";
+import { openBeneath } from "../../kernel/index.ts";
+import { LogfileError } from "../files/index.ts";
 import { emptyIndex, type LogIndex, shrink } from "./log-index.ts";
 
 const sideFileBytes = 16_384;
@@ -72,7 +72,7 @@ export class SideFile {
   }
 }
 
-/** The index of a log for whoever reads it, `undefined` without one. */
+/** The index of a log for a reader, `undefined` without one. */
 export function readIndex(directoryFd: number, live: string): LogIndex | undefined {
   const flags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
   const fd = openBeneath(directoryFd, sideFileName(live), flags);

@@ -2,14 +2,14 @@
 // The files of a log as they are on disk now.
 
 import type { Stats } from "node:fs";
-import { statAt } from "../kernel/index.ts";
+import { statAt } from "../../kernel/index.ts";
 import { chainName } from "./chain.ts";
 import type { LogDirectory } from "./directory.ts";
 
 /** A file as the kernel knows it. */
 export interface FileOnDisk {
   readonly inode: number;
-  /** Birth time in ms; with it a file is told from a later one that got the same inode. */
+  /** Birth time in ms; it distinguishes a file from a later one with the same inode. */
   readonly bornMs: number;
   readonly sizeBytes: number;
 }

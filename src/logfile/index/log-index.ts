@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a side file says, decided without I/O: where the files of a log, the epochs in it, the ranges
-// that are ours and points in time lie. All in log offsets: bytes since the index began, across
-// epochs and rotations, so that an offset means one byte for ever.
+// The content of a side file, without I/O: where the files of a log, its epochs, the ranges that did
+// not come from the FIFO, and points in time lie. All in log offsets: bytes since the index began,
+// across epochs and rotations, so that an offset always means one byte.
 
-import type { CopyOnDisk, FileOnDisk } from "./chain-on-disk.ts";
+import type { CopyOnDisk, FileOnDisk } from "../files/index.ts";
 
 /** A file of the log. Its size is the one when this was written; the live file has grown since. */
 export interface IndexedFile extends FileOnDisk {
@@ -17,7 +17,7 @@ export interface IndexedEpoch {
   readonly start: number;
 }
 
-/** Who wrote bytes that no writer sent: a marker of ours, or somebody else into our file. */
+/** Bytes that did not come from the FIFO: a marker, or what others wrote into the file. */
 export type RangeKind = "marker" | "foreign";
 
 export interface IndexedRange {
@@ -52,10 +52,10 @@ export interface CopyEnd {
 
 export const emptyIndex: LogIndex = { epochs: [], files: [], ranges: [], times: [], ends: [] };
 
-// What is above these is forgotten, the oldest first: an index has a fixed size on disk.
+// Entries above these are forgotten, the oldest first: an index has a fixed size on disk.
 const epochsMax = 24;
 const filesMax = 48;
-/** Files that somebody has taken are no copies: those that are must not be forgotten for them. */
+/** Room for files that others have taken: they must not push the entries of copies out. */
 const takenMax = 8;
 const rangesMax = 64;
 const timesMax = 96;
@@ -80,7 +80,7 @@ export function cutEpoch(
 }
 
 export function addRange(index: LogIndex, range: IndexedRange): LogIndex {
-  // Told again by whoever finishes what was interrupted.
+  // A successor that finishes an interrupted change reports the same range again.
   if (index.ranges.at(-1)?.start === range.start) return index;
   return { ...index, ranges: [...index.ranges, range].slice(-rangesMax) };
 }
@@ -165,7 +165,7 @@ export function findFile(
 /**
  * Log offset at which the live file, `files[0]`, begins, from the newest file that the index knows;
  * `undefined` if it knows none of them. A live file that it does not know begins behind all that was
- * there, also where somebody has taken that: an offset means one byte for ever.
+ * there, also where others have taken that: an offset means one byte for ever.
  */
 export function placeLive(files: readonly FileOnDisk[], index: LogIndex): number | undefined {
   const [live] = files;
@@ -196,7 +196,7 @@ export interface PlacedFile extends IndexedFile {
 
 /**
  * The files whose place is known, newest first: where the index has it, or where it ended before it
- * was shortened. What the index does not know was put there by somebody else, unless it is too old
+ * was shortened. What the index does not know was put there by others, unless it is too old
  * for it, or the index is new: then files lie one before the other.
  */
 export function placeFiles(

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a power failure may cost: when files are asked to the disk. fsync runs beside the event loop, so
-// a slow disk delays no log; only when too many wait at once does the next one wait for itself.
+// When files are written to the disk, which decides what a power failure may cost. fsync runs in libuv's
+// threads, so a slow disk delays no log; only when too many wait does the next one block.
 
 import { closeSync, constants, fdatasync, fdatasyncSync, fsync } from "node:fs";
-import { openBeneath, openPath } from "../kernel/index.ts";
-import { refusalOf } from "./errors.ts";
+import { openBeneath, openPath } from "../../kernel/index.ts";
+import { refusalOf } from "../files/index.ts";
 
 export type FsyncPolicy =
   /** The kernel writes when it likes: after about 30 s, by default. */
@@ -29,7 +29,7 @@ const dueInFlightMax = 4;
 export class Durability {
   #policy: FsyncPolicy;
   #inFlight = 0;
-  /** What has grown since the last interval, by whose it is. */
+  /** What has grown since the last interval, by owner. */
   readonly #grown: Map<object, () => Syncable> = new Map();
   /** Of those, what the interval has made due; beside the event loop, however many they are. */
   readonly #due: Map<object, () => Syncable> = new Map();
@@ -70,7 +70,7 @@ export class Durability {
     if (this.#policy.kind !== "none") syncNow(fd);
   }
 
-  /** Names have changed, and what is said of them in the side file. */
+  /** Names have changed, and their entries in the side file. */
   renamed(files: Syncable): void {
     if (this.#policy.kind !== "none") this.#sync(files);
   }
@@ -122,7 +122,7 @@ export class Durability {
   }
 
   #sync({ directoryFd, fds }: Syncable): void {
-    // A descriptor of its own: the stream may close its one meanwhile.
+    // Opened again, since the stream may close its own descriptor meanwhile.
     for (const fd of fds) this.finish(openPath(`/proc/self/fd/${fd}`, constants.O_RDONLY));
     this.#syncDirectory(directoryFd);
   }
@@ -142,7 +142,7 @@ export class Durability {
   }
 }
 
-/** Descriptors of our own: the stream may close its ones meanwhile. */
+/** Opens the files again, since the stream may close its own descriptors meanwhile. */
 function openAgain({ directoryFd, fds }: Syncable): readonly number[] {
   const opened: number[] = [];
   try {

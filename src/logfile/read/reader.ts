@@ -1,14 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads a log by position: an epoch and an offset in it mean one byte for ever, wherever rotation has
+// Reads a log by position: an epoch and an offset in it always mean one byte, wherever rotation has
 // moved it, or the answer is that it is gone. Works beside a daemon that writes, and without one.
 
 import { closeSync, constants, fstatSync, readSync } from "node:fs";
-import { errnoNameOf, openBeneath } from "../kernel/index.ts";
-import { chainName } from "./chain.ts";
-import { type FileOnDisk, fileOf, findCopies, findLive } from "./chain-on-disk.ts";
-import { LogDirectory } from "./directory.ts";
-import { findFile, type IndexedFile, type LogIndex, placeFiles, placeInLog } from "./log-index.ts";
-import { readIndex } from "./side-file.ts";
+import { errnoNameOf, openBeneath } from "../../kernel/index.ts";
+import {
+  chainName,
+  type FileOnDisk,
+  fileOf,
+  findCopies,
+  findLive,
+  LogDirectory,
+} from "../files/index.ts";
+import {
+  findFile,
+  type IndexedFile,
+  type LogIndex,
+  placeFiles,
+  placeInLog,
+  readIndex,
+} from "../index/index.ts";
 
 export interface Position {
   readonly epoch: string;
@@ -63,7 +74,7 @@ export class LogReader {
     if (file === undefined) return { kind: "rotatedAway" };
     const end = Math.min(place.offset + bytesMax, place.end);
     const bytes = this.#readFile(file, place.offset - file.base, end - place.offset);
-    // Whatever has moved meanwhile may have been taken for another file.
+    // A rotation in between may have put another file under the name that was read.
     if (bytes === undefined || !isSame(index, this.#index())) return "changed";
     if (bytes.length > 0) return { kind: "bytes", bytes };
     return position === 0 ? { kind: "notYet" } : { kind: "rotatedAway" };
@@ -130,7 +141,7 @@ function isFile(
   return a.inode === b.inode && a.bornMs === b.bornMs;
 }
 
-/** The same files at the same places, whatever has been learnt besides. */
+/** The same live file at the same offset; other entries may be new. */
 function isSame(before: LogIndex, now: LogIndex | undefined): boolean {
   const [a, b] = [before.files[0], now?.files[0]];
   return a !== undefined && b !== undefined && isFile(a, b) && a.base === b.base;

@@ -1,14 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // Why a log could not be opened. `message` is a sentence for the operator.
 
-import { describeErrno, errnoNameOf, KernelError } from "../kernel/index.ts";
+import { describeErrno, errnoNameOf, KernelError } from "../../kernel/index.ts";
 
-export type LogfileErrorCode = "directory" | "open" | "notRegular" | "linked" | "trim" | "sideFile";
+export type LogfileErrorCode =
+  | "directory"
+  | "otherFileSystem"
+  | "open"
+  | "notRegular"
+  | "linked"
+  | "trim"
+  | "sideFile";
 
 function sentence(code: LogfileErrorCode, path: string, errno: string): string {
   switch (code) {
     case "directory":
       return `the log directory ${path} cannot be opened: ${describeErrno(errno)}`;
+    case "otherFileSystem":
+      return `the log directory ${path} is on another file system than the log was`;
     case "open":
       return `the log ${path} cannot be opened: ${describeErrno(errno)}`;
     case "notRegular":

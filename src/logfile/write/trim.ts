@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Brings files that exist already under the bound limit × (copies + 1): a limit or a number of copies
-// that was lowered, or a file that somebody else wrote. The newest bytes are kept.
+// that was lowered, or a file that others wrote. The newest bytes are kept.
 
 import { closeSync, constants, fstatSync, readSync, writeSync } from "node:fs";
-import { errnoNameOf, openBeneath, renameAt, statAt, unlinkAt } from "../kernel/index.ts";
-import { chainIndex } from "./chain.ts";
+import { errnoNameOf, openBeneath, renameAt, statAt, unlinkAt } from "../../kernel/index.ts";
+import { chainIndex, LogfileError, listNames } from "../files/index.ts";
 import { cutWindowBytes } from "./cut.ts";
-import { listNames } from "./directory.ts";
-import { LogfileError } from "./errors.ts";
 
 const copyBytes = 1 << 20;
 
-/** Of a dot file beside the log; what an interruption leaves of it goes at the next start. */
+/** Of a dot file beside the log; one that an interruption left is removed at the next start. */
 const temporarySuffix = ".trim";
 
 interface Found {
@@ -27,7 +25,7 @@ export interface TrimOptions {
   readonly limitBytes: number;
   readonly copies: number;
   readonly allowedBytes: number;
-  /** Is given what is kept of a file before that is renamed to the file's name. */
+  /** Gets the shortened file before it is renamed to the name of the old one. */
   readonly onShortened: (fd: number) => void;
 }
 

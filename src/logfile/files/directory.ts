@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A directory as a descriptor, and files beneath it. Nothing here follows a symbolic link or leaves
-// the directory, whatever is renamed around it meanwhile.
+// the directory, also when directories above it are renamed meanwhile.
 
 import { closeSync, constants, fstatSync, mkdirSync, readdirSync } from "node:fs";
-import { errnoNameOf, O_PATH, openBeneath, openPath } from "../kernel/index.ts";
+import { errnoNameOf, O_PATH, openBeneath, openPath } from "../../kernel/index.ts";
 import { LogfileError } from "./errors.ts";
 
 /** The directory of a log, and the log's name in it. */

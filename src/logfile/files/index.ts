@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+// The files of a log in their directory: names, sizes, and why one could not be opened.
+
+export { chainIndex, chainName } from "./chain.ts";
+export {
+  type CopyOnDisk,
+  type FileOnDisk,
+  fileOf,
+  findCopies,
+  findLive,
+} from "./chain-on-disk.ts";
+export { LogDirectory, listNames, openLog } from "./directory.ts";
+export { LogfileError, type LogfileErrorCode, type Refusal, refusalOf } from "./errors.ts";

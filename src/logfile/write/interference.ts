@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// What others do to the files of a log, decided without I/O.
+
+/** What was found, as it is reported. */
+export type Interference =
+  /** The live file became shorter, or longer. */
+  | "truncated"
+  | "extended"
+  /** The name has no file any more, or another one. */
+  | "replaced"
+  /** The directory has no name any more, or another directory has it. */
+  | "directory";
+
+export type SizeFound =
+  | "asKnown"
+  /** Others appended to the live file; it is within its limit. */
+  | "extended"
+  | "aboveLimit"
+  | "emptied"
+  /** Shorter, with bytes left in it. */
+  | "cut";
+
+/** Compares the live file's size with the one after our last write. */
+export function compareSize(knownBytes: number, foundBytes: number, limitBytes: number): SizeFound {
+  if (foundBytes === knownBytes) return "asKnown";
+  if (foundBytes > limitBytes) return "aboveLimit";
+  if (foundBytes > knownBytes) return "extended";
+  return foundBytes === 0 ? "emptied" : "cut";
+}

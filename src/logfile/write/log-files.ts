@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0
+// The files of a log that is written: rotated, brought under a new bound, and mended when others have
+// moved, cut or extended them. A change that is refused half-way is gone on with at the next use.
+
+import { renameAt, statAt, unlinkAt } from "../../kernel/index.ts";
+import { chainName, type FileOnDisk, type LogDirectory, refusalOf } from "../files/index.ts";
+import type { Durability } from "./durability.ts";
+import { compareSize, type Interference } from "./interference.ts";
+import type { Journal } from "./journal.ts";
+import { LiveFile } from "./live-file.ts";
+import { planRotation, type RotationStep } from "./rotation-plan.ts";
+import { bringUnderBound } from "./trim.ts";
+
+/** A bound on the log: limit × (copies + 1) bytes. */
+export interface LogBound {
+  readonly limitBytes: number;
+  readonly copies: number;
+}
+
+function boundBytes({ limitBytes, copies }: LogBound): number {
+  return limitBytes * (copies + 1);
+}
+
+export interface LogFilesOptions {
+  readonly directory: LogDirectory;
+  readonly journal: Journal;
+  /** What finished and shortened files are given to. */
+  readonly durability: Pick<Durability, "finish" | "complete">;
+  readonly bound: LogBound;
+}
+
+/** A change of the files that was refused half-way. */
+type Unfinished =
+  /** `copy` is finished, and now or soon the newest copy. */
+  | { readonly kind: "rotating"; readonly copy: FileOnDisk }
+  /** The files are to be brought under a lower bound, with at most `allowedBytes` on the way. */
+  | { readonly kind: "trimming"; readonly allowedBytes: number; readonly live: FileOnDisk }
+  /** Others took the name from the file `copy`; the log ended at the end of `live`. */
+  | { readonly kind: "replaced"; readonly live: FileOnDisk; readonly copy: FileOnDisk };
+
+type State =
+  | { readonly kind: "open"; readonly live: LiveFile }
+  | Unfinished
+  | { readonly kind: "closed" };
+
+export class LogFiles {
+  readonly #options: LogFilesOptions;
+  #bound: LogBound;
+  #state: State;
+
+  private constructor(options: LogFilesOptions, live: LiveFile) {
+    this.#options = options;
+    this.#bound = options.bound;
+    this.#state = { kind: "open", live };
+  }
+
+  /**
+   * Opens or makes the log and brings it under its bound. `found` is what has its name now. The
+   * journal learns of the beginning only: the end is what this returns. Throws LogfileError or
+   * KernelError.
+   */
+  static open(options: LogFilesOptions, found: FileOnDisk | undefined): LogFiles {
+    const { directory, journal, bound } = options;
+    const { limitBytes } = bound;
+    journal.begin({ kind: "shorten", live: found, limitBytes });
+    if (found !== undefined && found.sizeBytes > limitBytes) {
+      journal.begin({ kind: "replace", live: found, foreignBytes: 0 });
+    }
+    // Files from before the stream may need room for a moment; ours never exceed their bound.
+    trim(options, bound, Number.POSITIVE_INFINITY);
+    return new LogFiles(options, LiveFile.open(directory));
+  }
+
+  /** The live file, without a look at it; `undefined` between two steps of a change. */
+  get current(): LiveFile | undefined {
+    return this.#state.kind === "open" ? this.#state.live : undefined;
+  }
+
+  get bound(): LogBound {
+    return this.#bound;
+  }
+
+  /** The live file, with its known size, after an interrupted change is finished. */
+  live(): LiveFile {
+    for (;;) {
+      const state = this.#state;
+      if (state.kind === "closed") throw new Error("append to a closed log");
+      if (state.kind === "open") {
+        if (this.#compareSize(state.live) === "asKnown") return state.live;
+      } else {
+        this.#goOn(state);
+      }
+    }
+  }
+
+  /** Finishes the live file and begins another one, unless it is empty. */
+  rotate(): void {
+    const live = this.#named();
+    if (live.sizeBytes === 0) return;
+    this.#options.journal.begin({ kind: "replace", live: live.known(), foreignBytes: 0 });
+    this.#state = { kind: "rotating", copy: live.known() };
+    this.#options.durability.finish(live.fd);
+  }
+
+  /** Applies another bound; if that is refused half-way, the next use goes on with it. */
+  reconfigure(bound: LogBound): void {
+    const live = this.#named();
+    const before = this.#bound;
+    const isLower = bound.limitBytes < before.limitBytes || bound.copies < before.copies;
+    this.#bound = bound;
+    if (!isLower) return;
+    this.#beginTrim(live, 0, boundBytes(before));
+    this.live();
+  }
+
+  /**
+   * Notices what others have done to names: a log that logrotate moved away, a file that was removed
+   * or replaced, another directory under the same path. Bytes in the pipe go into the new file.
+   */
+  look(): void {
+    const live = this.live();
+    if (this.#options.directory.reopen() === "moved") this.#takeName("directory");
+    else if (!this.#hasName(live)) this.#takeName("replaced");
+  }
+
+  close(): void {
+    if (this.#state.kind === "open") this.#options.durability.finish(this.#state.live.fd);
+    this.#state = { kind: "closed" };
+  }
+
+  /** Notices what others have done to the live file's bytes. */
+  #compareSize(live: LiveFile): "asKnown" | "changed" {
+    const { journal, durability } = this.#options;
+    const sizeBytes = live.seekToEnd();
+    const known = live.known();
+    const foreignBytes = sizeBytes - known.sizeBytes;
+    switch (compareSize(known.sizeBytes, sizeBytes, this.#bound.limitBytes)) {
+      case "asKnown":
+        return "asKnown";
+      case "aboveLimit":
+        journal.interfered("extended");
+        this.#beginTrim(live, foreignBytes, boundBytes(this.#bound));
+        break;
+      case "extended":
+        journal.interfered("extended");
+        live.resized(sizeBytes);
+        journal.end({ kind: "extended", live: live.known(), foreignBytes });
+        break;
+      case "emptied":
+        journal.interfered("truncated");
+        journal.begin({ kind: "replace", live: known, foreignBytes: 0 });
+        live.resized(0);
+        this.#replaced(live, undefined);
+        break;
+      case "cut":
+        journal.interfered("truncated");
+        journal.begin({ kind: "replace", live: known, foreignBytes: 0 });
+        // The rest keeps its offsets, so the bytes that follow need another file.
+        this.#state = { kind: "rotating", copy: { ...known, sizeBytes } };
+        durability.finish(live.fd);
+        break;
+    }
+    return "changed";
+  }
+
+  #beginTrim(live: LiveFile, foreignBytes: number, allowedBytes: number): void {
+    const { journal } = this.#options;
+    const known = live.known();
+    journal.begin({ kind: "shorten", live: known, limitBytes: this.#bound.limitBytes });
+    journal.begin({ kind: "replace", live: known, foreignBytes });
+    this.#state = { kind: "trimming", allowedBytes, live: known };
+    live.close();
+  }
+
+  /** The live file under its name: a file that others have put there is not renamed or shortened. */
+  #named(): LiveFile {
+    if (!this.#hasName(this.live())) this.#takeName("replaced");
+    return this.live();
+  }
+
+  #hasName(live: LiveFile): boolean {
+    const { fd, name } = this.#options.directory;
+    const named = statAt(fd, name);
+    return named?.ino === live.inode && named.nlink === 1;
+  }
+
+  /** Gives up the live file, whose name others have taken, and goes on under that name. */
+  #takeName(interference: Interference): void {
+    const live = this.live();
+    this.#options.journal.interfered(interference);
+    this.#state = { kind: "replaced", live: live.known(), copy: live.known() };
+    this.#options.durability.finish(live.fd);
+    this.live();
+  }
+
+  /** A step may be refused because another directory has the path now. */
+  #goOn(state: Unfinished): void {
+    try {
+      this.#finish(state);
+    } catch (error) {
+      const refusal = refusalOf(error);
+      if (this.#options.directory.reopen() === "same") throw refusal;
+      this.#options.journal.interfered("directory");
+      // Its files are gone with it, and the log goes on behind their end.
+      if (state.kind === "replaced") return;
+      const before = state.kind === "rotating" ? state.copy : state.live;
+      this.#state = { kind: "replaced", live: before, copy: before };
+    }
+  }
+
+  #finish(state: Unfinished): void {
+    switch (state.kind) {
+      case "rotating":
+        this.#performRotation();
+        this.#adopt(state.copy, state.copy);
+        break;
+      case "trimming":
+        trim(this.#options, this.#bound, state.allowedBytes);
+        this.#replaced(LiveFile.open(this.#options.directory), undefined);
+        break;
+      case "replaced":
+        trim(this.#options, this.#bound, boundBytes(this.#bound));
+        this.#adopt(state.live, state.copy);
+        break;
+    }
+  }
+
+  /** Takes the file that has the name now. Bytes that others have put into it come after our end. */
+  #adopt(end: FileOnDisk, copy: FileOnDisk): void {
+    const live = LiveFile.open(this.#options.directory);
+    this.#options.journal.begin({ kind: "replace", live: end, foreignBytes: live.sizeBytes });
+    this.#replaced(live, copy);
+  }
+
+  #replaced(live: LiveFile, copy: FileOnDisk | undefined): void {
+    this.#state = { kind: "open", live };
+    const { copies } = this.#bound;
+    this.#options.journal.end({ kind: "replaced", live: live.known(), copy, copies });
+  }
+
+  #performRotation(): void {
+    const { fd, name } = this.#options.directory;
+    const exists = (index: number): boolean => statAt(fd, chainName(name, index)) !== undefined;
+    for (const step of planRotation(name, this.#bound.copies, exists)) perform(fd, step);
+  }
+}
+
+function perform(directoryFd: number, step: RotationStep): void {
+  switch (step.kind) {
+    case "unlink":
+      unlinkAt(directoryFd, step.name);
+      break;
+    case "rename":
+      renameAt(directoryFd, step.from, step.to);
+      break;
+  }
+}
+
+function trim(
+  { directory, durability }: LogFilesOptions,
+  bound: LogBound,
+  allowedBytes: number,
+): void {
+  bringUnderBound({
+    directoryFd: directory.fd,
+    live: directory.name,
+    ...bound,
+    allowedBytes,
+    onShortened: (fd) => durability.complete(fd),
+  });
+}
