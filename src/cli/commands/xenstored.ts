@@ -74,7 +74,7 @@ function placesOf(
 
 async function refuseOther(socketPath: string): Promise<void> {
   if ((await probeSocket(socketPath)) === "answers") {
-    throw new CliError("alreadyRunning", `somebody answers at ${socketPath} already`);
+    throw new CliError("alreadyRunning", `another xenstored answers at ${socketPath} already`);
   }
   mkdirSync(dirname(socketPath), { recursive: true });
 }
