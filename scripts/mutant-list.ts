@@ -307,7 +307,7 @@ export const mutants: readonly Mutant[] = [
   {
     file: src.pumpStreamState,
     what: "a file system that refuses is tried again after a minute",
-    edits: [["DelayMsMax = 1000", "DelayMsMax = 60_000"]],
+    edits: [["maxMs: 1000", "maxMs: 60_000"]],
     tests: [test.streamState],
   },
   {
