@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// flock(2) on a file that names what it locks. The kernel releases a lock when its holder dies.
+// flock(2) on a file, whose path is the name of the lock. The kernel releases it when its holder dies.
 
 import { closeSync, constants, fstatSync, statSync } from "node:fs";
 import { type LockKind, openPath, tryLock } from "../kernel/index.ts";
@@ -10,30 +10,41 @@ export type { LockKind } from "../kernel/index.ts";
 export interface Lock extends Disposable {
   readonly fd: number;
   /**
-   * True if the lock is exclusively ours now. When false the lock may be lost: flock(2) releases the
-   * shared lock before it tries. Only for a process that is leaving.
+   * True if the lock is exclusively ours now. If false the shared lock may be lost: flock(2) releases
+   * it before it tries. Only for a process that no longer needs it.
    */
   tryExclusive(): boolean;
 }
 
 const privateMode = 0o600;
 
-/** The lock if it is free, else `undefined`. Makes the file; a file that is removed meanwhile too. */
+/** The lock if it is free, else `undefined`. Makes the file, again if it is removed meanwhile. */
 export function takeLockIfFree(
   path: string,
   kind: LockKind,
   mode: number = privateMode,
 ): Lock | undefined {
   for (;;) {
-    const fd = openLockFile(path, mode);
-    if (!tryLock(fd, kind)) {
-      closeSync(fd);
-      return undefined;
+    const fd = openPath(path, constants.O_RDWR | constants.O_CREAT, mode);
+    let outcome: LockOutcome | undefined;
+    try {
+      outcome = lockIfFree(fd, path, kind);
+    } finally {
+      if (outcome !== "locked") closeSync(fd);
     }
-    // A predecessor may have removed the file: a lock on a file without a name locks nothing.
-    if (fstatSync(fd).ino === statSync(path, { throwIfNoEntry: false })?.ino) return lockOn(fd);
-    closeSync(fd);
+    if (outcome === "locked") return lockOn(fd);
+    if (outcome === "held") return undefined;
   }
+}
+
+/** `removed`: the path is another file by now, or none. */
+type LockOutcome = "locked" | "held" | "removed";
+
+function lockIfFree(fd: number, path: string, kind: LockKind): LockOutcome {
+  if (!tryLock(fd, kind)) return "held";
+  // The previous holder may have removed the file: the next one would lock a new file of that name.
+  const [locked, named] = [fstatSync(fd), statSync(path, { throwIfNoEntry: false })];
+  return named?.ino === locked.ino && named.dev === locked.dev ? "locked" : "removed";
 }
 
 /** Waits for the lock; `undefined` when the time is up. Throws the signal's reason. */
@@ -50,15 +61,14 @@ export async function takeLock(
   return lock;
 }
 
-/** Whether a process holds a lock on the file that excludes one of this kind. */
+/**
+ * Whether a process holds a lock on the file that excludes one of this kind. Makes the file, and
+ * holds the lock for a moment itself.
+ */
 export function isLocked(path: string, kind: LockKind): boolean {
   const lock = takeLockIfFree(path, kind);
   lock?.[Symbol.dispose]();
   return lock === undefined;
-}
-
-function openLockFile(path: string, mode: number): number {
-  return openPath(path, constants.O_RDWR | constants.O_CREAT, mode);
 }
 
 function lockOn(fd: number): Lock {

@@ -1,38 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
-// The only way to replace a file: write beside it, sync if asked, rename. A reader sees the old
-// content or the new one, and a killed process leaves one of them.
+// The only way to replace a file: write another beside it, sync it if asked, rename it. A reader sees
+// the old content or the new one; a killed process leaves one of them. One replacement of a path at a
+// time: two would write the same file beside it.
 
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { rename, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
 
-/** `durable` also survives a power failure; on tmpfs it has no use. */
+/** `durable`: the new content also survives a power failure. Of no use on a tmpfs. */
 export interface ReplaceOptions {
   readonly durable?: true;
 }
 
 const ownerOnly = 0o600;
-/** Of the file beside it; the next replacement takes its place. */
+/** Of the file beside it. One that a killed process left is overwritten by the next replacement. */
 const temporarySuffix = ".new";
 
-/** Throws what the file system refuses; the old file stays then and nothing else does. */
+/** Throws the file system's error; then the old file is unchanged and nothing is beside it. */
 export function replaceFile(path: string, text: string, { durable }: ReplaceOptions = {}): void {
   const temporary = `${path}${temporarySuffix}`;
   try {
-    const fd = openSync(temporary, "w", ownerOnly);
-    try {
+    withOpen(temporary, "w", (fd) => {
       writeFileSync(fd, text);
       if (durable) fsyncSync(fd);
-    } finally {
-      closeSync(fd);
-    }
+    });
     renameSync(temporary, path);
   } catch (error) {
     rmSync(temporary, { force: true });
     throw error;
   }
+  // The name is in the directory, which is another file for the kernel: fsync(2).
+  if (durable) withOpen(dirname(path), "r", fsyncSync);
 }
 
-/** The same beside the event loop, for a large file; not durable. */
+/** The same without blocking the event loop, for a large file; not durable. */
 export async function replaceFileLater(path: string, text: string): Promise<void> {
   const temporary = `${path}${temporarySuffix}`;
   try {
@@ -41,5 +42,14 @@ export async function replaceFileLater(path: string, text: string): Promise<void
   } catch (error) {
     rmSync(temporary, { force: true });
     throw error;
+  }
+}
+
+function withOpen(path: string, flags: "r" | "w", use: (fd: number) => void): void {
+  const fd = openSync(path, flags, ownerOnly);
+  try {
+    use(fd);
+  } finally {
+    closeSync(fd);
   }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The only retry mechanism: pauses that double up to a maximum, and one report for each new reason.
+// The only retry mechanism: pauses that double up to a maximum, and one report for each reason.
 // Three forms of it: await a condition, await a success, and a timer for code without promises.
 
 import { setTimeout as sleep } from "node:timers/promises";
@@ -9,6 +9,9 @@ export interface Backoff {
   readonly firstMs: number;
   readonly maxMs: number;
 }
+
+/** Bounds the memory of a task that fails for ever, each time for another reason. */
+const reportedReasonsMax = 16;
 
 /** More doublings than any backoff needs; 2 ** 1024 would be infinite. */
 const doublingsMax = 30;
@@ -50,8 +53,9 @@ export async function waitUntil(
 ): Promise<boolean> {
   const deadlineMs = performance.now() + waitMsMax;
   for (let retry = 0; !(await condition()); retry += 1) {
-    if (performance.now() > deadlineMs) return false;
-    await pause(pauseMs(backoff, retry), signal);
+    const leftMs = deadlineMs - performance.now();
+    if (leftMs <= 0) return false;
+    await pause(Math.min(pauseMs(backoff, retry), leftMs), signal);
   }
   return true;
 }
@@ -59,34 +63,36 @@ export async function waitUntil(
 export interface RetryOptions extends WaitOptions {
   /** Whether another try can help; without it every error is tried again. */
   readonly isPassing?: (error: unknown) => boolean;
-  /** Called once for each new reason, not for each try. */
+  /** Called once for each reason, not for each try. */
   readonly onFailure?: (error: unknown) => void;
 }
 
-/** Tries until it succeeds. Throws the last error when that does not pass or the time is up. */
+/**
+ * Tries until it succeeds. Throws the last error when that does not pass or the time is up, and the
+ * signal's reason when it is aborted.
+ */
 export async function retry<T>(attempt: () => T | Promise<T>, options: RetryOptions): Promise<T> {
   const { backoff, waitMsMax = Number.POSITIVE_INFINITY, signal } = options;
   const deadlineMs = performance.now() + waitMsMax;
-  let reported: string | undefined;
+  const reasons = new ReportedReasons();
   for (let count = 0; ; count += 1) {
     signal?.throwIfAborted();
     try {
       return await attempt();
     } catch (error) {
-      if (options.isPassing?.(error) === false || performance.now() > deadlineMs) throw error;
       signal?.throwIfAborted();
-      const reason = reasonOf(error);
-      if (reason !== reported) options.onFailure?.(error);
-      reported = reason;
+      const leftMs = deadlineMs - performance.now();
+      if (options.isPassing?.(error) === false || leftMs <= 0) throw error;
+      if (reasons.isNew(reasonOf(error))) options.onFailure?.(error);
+      await pause(Math.min(pauseMs(backoff, count), leftMs), signal);
     }
-    await pause(pauseMs(backoff, count), signal);
   }
 }
 
 export interface RetryTimerOptions {
   readonly backoff: Backoff;
   readonly attempt: () => void;
-  /** Called once for each new reason. */
+  /** Called once for each reason until the task succeeds. */
   readonly onFailure?: (reason: string) => void;
   /** The timer alone does not keep the process alive. */
   readonly unref?: true;
@@ -96,7 +102,7 @@ export interface RetryTimerOptions {
 export class RetryTimer {
   readonly #options: RetryTimerOptions;
   #retries = 0;
-  #reported: string | undefined;
+  #reasons: ReportedReasons = new ReportedReasons();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: RetryTimerOptions) {
@@ -108,16 +114,15 @@ export class RetryTimer {
     return this.#timer !== undefined;
   }
 
-  /** The task failed: reports a new reason, and tries again after a pause. */
+  /** The task failed: reports the reason if it is new, and tries again after a pause. */
   failed(reason: string): void {
-    if (reason !== this.#reported) this.#options.onFailure?.(reason);
-    this.#reported = reason;
+    if (this.#reasons.isNew(reason)) this.#options.onFailure?.(reason);
     this.again();
   }
 
-  /** Tries again after a pause, without a report. */
+  /** Tries again after a pause, without a report. A try that is due stays due: calls cannot delay it. */
   again(): void {
-    clearTimeout(this.#timer);
+    if (this.#timer !== undefined) return;
     this.#timer = setTimeout(
       () => {
         this.#timer = undefined;
@@ -133,13 +138,29 @@ export class RetryTimer {
   succeeded(): void {
     this.cancel();
     this.#retries = 0;
-    this.#reported = undefined;
+    this.#reasons = new ReportedReasons();
   }
 
   /** No try is due any more. */
   cancel(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+  }
+}
+
+/** The reasons that were reported; of many the last ones, for a text that is new each time. */
+class ReportedReasons {
+  readonly #reasons: Set<string> = new Set();
+
+  /** True once for each reason. */
+  isNew(reason: string): boolean {
+    if (this.#reasons.has(reason)) return false;
+    const [oldest] = this.#reasons;
+    if (oldest !== undefined && this.#reasons.size >= reportedReasonsMax) {
+      this.#reasons.delete(oldest);
+    }
+    this.#reasons.add(reason);
+    return true;
   }
 }
 

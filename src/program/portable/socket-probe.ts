@@ -2,13 +2,14 @@
 // Whether a server accepts connections on a UNIX socket. The only place that decides what EAGAIN and
 // EACCES mean.
 
-import { connect } from "node:net";
+import { Socket } from "node:net";
 
 /**
- * - `answers`: a server accepted the connection, or would but for its backlog or our permissions;
- * - `refused`: there is a socket, and no server behind it (a killed server leaves its file behind);
+ * - `answers`: a server accepted the connection; or its backlog is full, or the socket belongs to
+ *   another user;
+ * - `refused`: there is a file, and no server listens on it: a killed server leaves its socket behind;
  * - `absent`: there is no such file;
- * - `silent`: the connection was not accepted in time, or failed in another way.
+ * - `silent`: the connection was not accepted in time, or failed for another reason.
  */
 export type SocketState = "answers" | "refused" | "absent" | "silent";
 
@@ -18,7 +19,7 @@ const probeMsMax = 2000;
 /** Connects and disconnects at once. Never rejects. */
 export function probeSocket(socketPath: string): Promise<SocketState> {
   return new Promise((resolve) => {
-    const socket = connect({ path: socketPath });
+    const socket = new Socket();
     const answer = (state: SocketState): void => {
       socket.destroy();
       resolve(state);
@@ -26,6 +27,7 @@ export function probeSocket(socketPath: string): Promise<SocketState> {
     socket.setTimeout(probeMsMax, () => answer("silent"));
     socket.once("connect", () => answer("answers"));
     socket.once("error", ({ code = "" }: NodeJS.ErrnoException) => answer(stateOf(code)));
+    socket.connect({ path: socketPath });
   });
 }
 
@@ -33,13 +35,14 @@ function stateOf(errno: string): SocketState {
   switch (errno) {
     // EAGAIN is a full listen backlog, which is 1 in Xen's own servers: there is a server.
     case "EAGAIN":
-    // Not permitted to connect: the socket belongs to a server of another user.
+    // No permission to connect: another user's server, as far as we can know.
     case "EACCES":
     case "EPERM":
       return "answers";
     case "ECONNREFUSED":
       return "refused";
     case "ENOENT":
+    case "ENOTDIR":
       return "absent";
     default:
       return "silent";

@@ -5,7 +5,12 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
-import { embeddedPlaces, hostPlaces, PlacesError } from "../../../src/places/index.ts";
+import {
+  defaultDirectory,
+  embeddedPlaces,
+  hostPlaces,
+  PlacesError,
+} from "../../../src/places/index.ts";
 
 const base = realpathSync(mkdtempSync(join(tmpdir(), "places-")));
 after(() => rmSync(base, { recursive: true }));
@@ -52,6 +57,21 @@ describe("the places of an embedded daemon", () => {
     const expected = { code: "notADirectory", message: `${base}/file is not a directory` };
     assert.throws(() => embeddedPlaces(join(base, "file/below")), expected);
     assert.throws(() => embeddedPlaces(join(base, "file")), PlacesError);
+  });
+});
+
+describe("the directory of an embedded daemon that names none", () => {
+  it("is below XDG_STATE_HOME if that is absolute, else below the home directory", () => {
+    const usual = "/home/me/.local/state/xenlogd";
+    const cases: readonly (readonly [string | undefined, string])[] = [
+      ["/state", "/state/xenlogd"],
+      ["state", usual],
+      ["", usual],
+      [undefined, usual],
+    ];
+    for (const [state, directory] of cases) {
+      assert.equal(defaultDirectory({ XDG_STATE_HOME: state }, "/home/me"), directory);
+    }
   });
 });
 
