@@ -11,8 +11,7 @@ export type Interference =
   /** The directory has no name any more, or another directory has it. */
   | "directory";
 
-export type SizeFound =
-  | "asKnown"
+type SizeChange =
   /** Others appended to the live file; it is within its limit. */
   | "extended"
   | "aboveLimit"
@@ -20,9 +19,8 @@ export type SizeFound =
   /** Shorter, with bytes left in it. */
   | "cut";
 
-/** Compares the live file's size with the one after our last write. */
-export function compareSize(knownBytes: number, foundBytes: number, limitBytes: number): SizeFound {
-  if (foundBytes === knownBytes) return "asKnown";
+/** What happened to a live file whose size is not the one after our last write. */
+export function sizeChange(knownBytes: number, foundBytes: number, limitBytes: number): SizeChange {
   if (foundBytes > limitBytes) return "aboveLimit";
   if (foundBytes > knownBytes) return "extended";
   return foundBytes === 0 ? "emptied" : "cut";

@@ -5,7 +5,7 @@
 import { renameAt, statAt, unlinkAt } from "../../kernel/index.ts";
 import { chainName, type FileOnDisk, type LogDirectory, refusalOf } from "../files/index.ts";
 import type { Durability } from "./durability.ts";
-import { compareSize, type Interference } from "./interference.ts";
+import { type Interference, sizeChange } from "./interference.ts";
 import type { Journal } from "./journal.ts";
 import { LiveFile } from "./live-file.ts";
 import { planRotation, type RotationStep } from "./rotation-plan.ts";
@@ -132,11 +132,10 @@ export class LogFiles {
   #compareSize(live: LiveFile): "asKnown" | "changed" {
     const { journal, durability } = this.#options;
     const sizeBytes = live.seekToEnd();
+    if (sizeBytes === live.sizeBytes) return "asKnown";
     const known = live.known();
     const foreignBytes = sizeBytes - known.sizeBytes;
-    switch (compareSize(known.sizeBytes, sizeBytes, this.#bound.limitBytes)) {
-      case "asKnown":
-        return "asKnown";
+    switch (sizeChange(known.sizeBytes, sizeBytes, this.#bound.limitBytes)) {
       case "aboveLimit":
         journal.interfered("extended");
         this.#beginTrim(live, foreignBytes, boundBytes(this.#bound));

@@ -92,7 +92,7 @@ export class RotatingFile {
 
   /** The live file; `undefined` between two steps of a change. */
   get live(): FileOnDisk | undefined {
-    return this.#files.current?.known();
+    return this.#files.current;
   }
 
   /** Its descriptor, if there is one now. */
