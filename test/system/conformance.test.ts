@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One suite on four servers: the embedded one, Debian's xenstored and oxenstored, and what Debian's
-// xenstored once said, so that the suite is played even where its program is not to be had. Where
-// it is, it says the same again, byte for byte. To record it: XENLOGD_RECORD_TRANSCRIPT=1 npm test
-// -- conformance
+// One suite on four servers: the embedded one, Debian's xenstored and oxenstored, and a transcript of
+// Debian's xenstored, which needs no Debian program. Each case has a server of its own, so no case
+// depends on another. XENLOGD_CASE_SEED=N plays the cases in the random order of that seed.
+// To record the transcript: XENLOGD_RECORD_TRANSCRIPT=1 npm test -- conformance
 
 import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
-import { after, test } from "node:test";
+import { test } from "node:test";
+import { randomFrom } from "../support/random.ts";
 import { xenstoredParts } from "../support/xenstored.ts";
 import type { Case, Otherwise, Row } from "./conformance/case-language.ts";
 import { groups } from "./conformance/cases.ts";
@@ -19,44 +20,75 @@ import {
 } from "./conformance/differences.ts";
 import { createPlayer } from "./conformance/player.ts";
 import { startDebian, startEmbedded } from "./conformance/targets.ts";
-import { recorded, replayed } from "./conformance/transcript.ts";
+import { parseTranscript, recorded, replayed } from "./conformance/transcript.ts";
 import type { ServerName, Target } from "./conformance/wire.ts";
 
 const transcriptFile = new URL("conformance/xenstored-4.17.transcript", import.meta.url);
 const isRecording = process.env["XENLOGD_RECORD_TRANSCRIPT"] === "1";
 const parts = await xenstoredParts();
 const skip = parts.found ? false : parts.reason;
-const recording: string[] = [];
+const seed = Number(process.env["XENLOGD_CASE_SEED"] ?? 0);
+const recording = new Map<string, readonly string[]>();
 
-const servers: Readonly<Record<ServerName, () => Promise<Target>>> = {
-  c: async () => recorded(await debian("c"), recording),
-  transcript: async () => {
+/** Start the server for one case. */
+const servers: Readonly<Record<ServerName, (caseName: string) => Promise<Target>>> = {
+  c: async (caseName) => {
+    const lines: string[] = [];
+    recording.set(caseName, lines);
+    return recorded(await debian("c"), lines);
+  },
+  transcript: async (caseName) => {
     if (isRecording) await writeFile(transcriptFile, recordedText());
-    return replayed(await readFile(transcriptFile, "utf8"));
+    const found = parseTranscript(await readFile(transcriptFile, "utf8")).get(caseName);
+    if (found === undefined) throw new Error(`the transcript lacks "${caseName}": record it again`);
+    return replayed(found);
   },
   embedded: startEmbedded,
   ocaml: () => debian("ocaml"),
 };
 
-const recordedText = (): string =>
-  `# Debian's xenstored 4.17, recorded by test/system/conformance.test.ts\n${recording.join("\n")}\n`;
+const nameOf = (group: string, each: Case): string => `${group}: ${each.name}`;
+
+/** The recording in the order of the tables, whatever the order of playing was. */
+function recordedText(): string {
+  const names = Object.entries(groups).flatMap(([group, cases]) =>
+    cases.map((each) => nameOf(group, each)),
+  );
+  const lines = names.flatMap((name) => [`= ${name}`, ...(recording.get(name) ?? [])]);
+  const head = "# Debian's xenstored 4.17, recorded by test/system/conformance.test.ts";
+  return `${head}\n${lines.join("\n")}\n`;
+}
+
+/** In the order of the seed; without one, as they are. */
+function ordered<T>(items: readonly T[]): readonly T[] {
+  if (seed === 0) return items;
+  const random = randomFrom(seed);
+  return items
+    .map((item) => ({ item, rank: random() }))
+    .sort((one, other) => one.rank - other.rank)
+    .map(({ item }) => item);
+}
 
 /** Differences that a case met, and on which server. */
 const met = new Set<string>();
 
-for (const [name, start] of Object.entries(servers) as [ServerName, () => Promise<Target>][]) {
+for (const [name, start] of Object.entries(servers) as [
+  ServerName,
+  (caseName: string) => Promise<Target>,
+][]) {
   const isDebian = name === "c" || name === "ocaml";
-  let target: Promise<Target> | undefined;
-  after(async () => (await target)?.[Symbol.asyncDispose]());
-  for (const [group, cases] of Object.entries(groups)) {
-    test(`${name}: ${group}, ${cases.length} cases`, { skip: isDebian && skip }, async () => {
-      target ??= start();
-      for (const each of cases) await playCase(await target, group, each);
+  for (const [group, cases] of ordered(Object.entries(groups))) {
+    test(`${name}: ${group}, ${cases.length} cases`, { skip: isDebian && skip }, async (t) => {
+      if (seed !== 0) t.diagnostic(`${name}: ${group}: order of XENLOGD_CASE_SEED=${seed}`);
+      for (const each of ordered(cases)) {
+        await using target = await start(nameOf(group, each));
+        await playCase(target, group, each);
+      }
     });
   }
 }
 
-test("the transcript is what Debian's xenstored says, byte for byte", { skip }, async () => {
+test("the transcript is what Debian's xenstored answers, byte for byte", { skip }, async () => {
   const lines = (await readFile(transcriptFile, "utf8")).split("\n");
   for (const [number, line] of recordedText().split("\n").entries()) {
     assert.equal(line, lines[number], `line ${number + 1}`);
@@ -74,9 +106,7 @@ test("each known difference is met, and these are all", { skip }, (t) => {
 });
 
 async function playCase(target: Target, group: string, { name, rows }: Case): Promise<void> {
-  await target.begin(`${group}: ${name}`);
   const player = createPlayer(target);
-  const domids = rows.flatMap(([step]) => /^xen START (\d+)$/.exec(step)?.[1] ?? []).map(Number);
   try {
     for (const row of rows) {
       const expected = expectedOf(row, target.name);
@@ -88,7 +118,6 @@ async function playCase(target: Target, group: string, { name, rows }: Case): Pr
     }
   } finally {
     player.close();
-    await target.end(domids);
   }
 }
 
@@ -140,12 +169,12 @@ function hideChance(expected: readonly string[]): (line: string) => string {
   };
 }
 
-/** Clients are told apart: there is no order between what two of them get. */
+/** Lines by client: there is no order between the lines of two clients. */
 function byClient(lines: readonly string[]): Record<string, string[]> {
-  const told: Record<string, string[]> = {};
+  const lists: Record<string, string[]> = {};
   for (const line of lines) {
     const client = /^\w+/.exec(line)?.[0] ?? "";
-    told[client] = [...(told[client] ?? []), line];
+    lists[client] = [...(lists[client] ?? []), line];
   }
-  return told;
+  return lists;
 }

@@ -21,7 +21,6 @@ export async function startEmbedded(): Promise<Target> {
   const served = new Set<number>();
   return {
     name: "embedded",
-    begin: async () => undefined,
     open: (client) => openSocket(domidOf(client) === 0 ? socketPath : guestSocket(domidOf(client))),
     startDomain: async (domid) => {
       if (!served.has(domid)) await server.serveDomain(domid, guestSocket(domid));
@@ -43,7 +42,6 @@ export async function startDebian(
   const server = await startXenstored({ kind, dir, parts });
   return {
     name: kind,
-    begin: async () => undefined,
     open: async (client) => {
       const domid = domidOf(client);
       return domid === 0 ? openSocket(server.socketPath) : openGuest(dir, domid, portOf(domid));

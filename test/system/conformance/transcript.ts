@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What one C xenstored said, byte for byte, as text: a line for what a client sent and a line for
-// all that came before it sent again. Long requests are there as their hash alone, since the suite
-// makes them anyway; replies are whole.
+// What C xenstored answered, byte for byte, as text: a line for what a client sent and a line for
+// all that it got before it sent again. Of a long request only the hash is kept, since the suite
+// makes the request again; replies are complete.
 //
 //   = nodes: a removal takes …            a case begins
 //   > a %0d|||%01||||||||%06|||/a/b|      a sent these bytes: `|` stands for 0, %0d for 13
@@ -16,7 +16,7 @@ const shownBytesMax = 48;
 
 type Entry = { readonly kind: ">" | "<" | "!"; text: string };
 
-/** recorded(target, lines) writes down what passes on its wires. */
+/** recorded(target, lines) writes down what passes on the wires of one case. */
 export function recorded(target: Target, lines: string[]): Target {
   const note = (kind: Entry["kind"], client: string, bytes: Uint8Array | undefined): void => {
     const words = bytes === undefined ? "" : kind === ">" ? shownRequest(bytes) : textOf(bytes);
@@ -32,10 +32,6 @@ export function recorded(target: Target, lines: string[]): Target {
   };
   return {
     ...target,
-    begin: async (caseName) => {
-      lines.push(`= ${caseName}`);
-      await target.begin(caseName);
-    },
     open: async (client) => {
       const wire = await target.open(client);
       return {
@@ -54,19 +50,16 @@ export function recorded(target: Target, lines: string[]): Target {
   };
 }
 
-/** replayed(text) answers from a transcript, and fails where the suite sends something else. */
-export function replayed(text: string): Target {
-  const cases = parse(text);
-  let entries = new Map<string, Entry[]>();
+/** What the clients of one case sent and got. */
+export type CaseTranscript = ReadonlyMap<string, readonly Entry[]>;
+
+/** replayed(transcript) answers from it, and fails if the suite sends something else. */
+export function replayed(transcript: CaseTranscript): Target {
+  // A client that closes and opens again goes on in its entries.
+  const left = new Map([...transcript].map(([client, entries]) => [client, [...entries]]));
   return {
     name: "transcript",
-    begin: async (caseName) => {
-      const found = cases.get(caseName);
-      if (found === undefined)
-        throw new Error(`the transcript lacks "${caseName}": record it again`);
-      entries = found;
-    },
-    open: async (client) => replayedWire(client, entries.get(client) ?? []),
+    open: async (client) => replayedWire(client, left.get(client) ?? []),
     startDomain: async () => undefined,
     end: async () => undefined,
     [Symbol.asyncDispose]: async () => undefined,
@@ -92,7 +85,8 @@ function replayedWire(client: string, entries: Entry[]): Wire {
   };
 }
 
-function parse(text: string): ReadonlyMap<string, Map<string, Entry[]>> {
+/** parseTranscript(text) has the cases by their names. */
+export function parseTranscript(text: string): ReadonlyMap<string, CaseTranscript> {
   const cases = new Map<string, Map<string, Entry[]>>();
   let entries = new Map<string, Entry[]>();
   for (const line of text.split("\n")) {

@@ -13,13 +13,11 @@ export type ServerName = "embedded" | "c" | "ocaml" | "transcript";
 
 export interface Target extends AsyncDisposable {
   readonly name: ServerName;
-  /** A case begins: its name is what a transcript finds it by. */
-  begin(caseName: string): Promise<void>;
   /** A client of the socket, for `d5` domain 5 itself, which must have been introduced. */
   open(client: string): Promise<Wire>;
   /** The hypervisor now knows the domain; to INTRODUCE it is the case's own step. */
   startDomain(domid: number): Promise<void>;
-  /** The case is over: all its nodes and domains go. */
+  /** Removes all nodes and domains, for a target that is used again. */
   end(domids: readonly number[]): Promise<void>;
 }
 
