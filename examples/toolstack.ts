@@ -2,7 +2,7 @@
 // A command whose stdout and stderr go to a bounded log: node examples/toolstack.ts COMMAND [ARG…]
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { connectXenstore, createLogfile } from "../src/index.ts";
+import { connectXenstore, createLogfile } from "xenlogd";
 
 const { XEN_RUN_DIR: run = "/run/xen", XEN_LOG_DIR: logs = "/var/log/xen" } = process.env;
 const place = { file: `${logs}/xenlogd/host-example.log`, fifoDirectory: `${run}/xenlogd/fifo` };

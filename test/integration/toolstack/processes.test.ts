@@ -17,6 +17,12 @@ import { servers, startStandIn, startTestStore, tree } from "./store.ts";
 const cycler = fileURLToPath(new URL("cycler.ts", import.meta.url));
 const contractDocument = fileURLToPath(new URL("../../../docs/contract.md", import.meta.url));
 const example = fileURLToPath(new URL("../../../examples/toolstack.ts", import.meta.url));
+const library = new URL("../../../src/index.ts", import.meta.url).href;
+/** The example imports the package by its name: here that is src/, elsewhere dist/. */
+const nameToSource = `data:text/javascript,import { registerHooks } from "node:module";
+  registerHooks({
+    resolve: (name, context, next) => next(name === "xenlogd" ? "${library}" : name, context),
+  });`;
 
 for (const { kind, skip } of servers) {
   describe(`processes on ${kind}`, { skip }, () => {
@@ -102,7 +108,7 @@ describe("examples/toolstack.ts", () => {
     });
     const { exitCode } = await run(
       process.execPath,
-      [example, "sh", "-c", "echo out; echo err >&2; exit 3"],
+      ["--import", nameToSource, example, "sh", "-c", "echo out; echo err >&2; exit 3"],
       {
         XENSTORED_PATH: store.socketPath,
         XEN_RUN_DIR: runDirectory,
