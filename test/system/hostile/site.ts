@@ -12,7 +12,7 @@ import type { Nodes } from "./table.ts";
 let count = 0;
 
 /** 16 hexadecimal digits, another one each time. */
-export function hexName(name: string): string {
+function hexName(name: string): string {
   count += 1;
   return `${name}-${(0xabcdef0000000000n + BigInt(count)).toString(16)}.fifo`;
 }
