@@ -3,6 +3,7 @@
 // nodes that were removed, nor does it reach the next request under the same id.
 
 import type { XenstoreClient, XenstoreOperations } from "../xenstore/index.ts";
+import { toAscii } from "./errors.ts";
 import { type LogfileKey, nodePath } from "./tree.ts";
 
 export type Answer =
@@ -61,9 +62,15 @@ export function noteError(
   });
 }
 
-/** A sentence, cut to the length of `error`. */
+/** Of a sentence that is too long its begin and its end are kept: the end says why. */
+const errorEndBytes = 256;
+
+/** A sentence as `error` has it: printable ASCII, at most 1024 bytes. */
 export function errorValue(sentence: string): string {
-  return cutToBytes(sentence, errorBytesMax);
+  const text = toAscii(sentence);
+  if (text.length <= errorBytesMax) return text;
+  const beginBytes = errorBytesMax - errorEndBytes - "...".length;
+  return `${text.slice(0, beginBytes)}...${text.slice(-errorEndBytes)}`;
 }
 
 /**
@@ -89,13 +96,4 @@ async function writeOrRemove(
   value: string | undefined,
 ): Promise<void> {
   await (value === undefined ? operations.rm(path) : operations.write(path, value));
-}
-
-function cutToBytes(text: string, bytesMax: number): string {
-  const bytes = Buffer.from(text);
-  if (bytes.length <= bytesMax) return text;
-  let end = bytesMax - Buffer.byteLength("…");
-  // Not in the middle of a character: UTF-8's later bytes are 10xxxxxx.
-  while (((bytes[end] ?? 0) & 0xc0) === 0x80) end -= 1;
-  return `${bytes.subarray(0, end).toString()}…`;
 }

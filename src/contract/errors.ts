@@ -18,16 +18,21 @@ export class ContractError extends Error {
 // Long enough for any plausible value, short enough for a line in a terminal.
 const quotedCharactersMax = 80;
 
-// C0, DEL, C1, line separators, direction marks and lone surrogates: they could move a cursor or
-// break the line of the message.
-const unprintable = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
+// Everything that is not printable ASCII: other characters could move a cursor, break the line of the
+// message, or look like another character.
+const unprintable = /[^ -~]/gu;
 
 /** The value in double quotes, printable and cut to a readable length. */
 export function quote(text: string): string {
   const characters = [...text];
   const cut = characters.length > quotedCharactersMax;
   const shown = cut ? characters.slice(0, quotedCharactersMax).join("") : text;
-  return `"${shown.replace(/["\\]/g, "\\$&").replace(unprintable, escapeCharacter)}${cut ? "…" : ""}"`;
+  return `"${shown.replace(/["\\]/g, "\\$&").replace(unprintable, escapeCharacter)}${cut ? "..." : ""}"`;
+}
+
+/** A text in printable ASCII, other characters as `\u{1f600}`. */
+export function toAscii(text: string): string {
+  return text.replace(unprintable, escapeCharacter);
 }
 
 function escapeCharacter(character: string): string {

@@ -46,13 +46,21 @@ export {
 } from "./numbers.ts";
 export {
   checkBound,
+  isPipe,
   type LogNodes,
   type LogRequest,
   type ParsedRequest,
   parseRequest,
 } from "./request.ts";
 export { durationMsMax, parseByteCount, parseDurationMs, parseSize } from "./sizes.ts";
-export { findUntrustedNode, isTrusted, listLogfiles, listLogfilesOf, readNodes } from "./store.ts";
+export {
+  distrustOf,
+  findUntrustedNode,
+  listLogfiles,
+  listLogfilesOf,
+  readNodes,
+  type UntrustedNode,
+} from "./store.ts";
 export {
   domainNamePath,
   domainPath,

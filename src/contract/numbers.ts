@@ -73,6 +73,11 @@ export function logfileIdOfNode(name: string): LogfileId | undefined {
 
 /** Decimal digits within bounds; throws ContractError. */
 export function parseWholeNumber(text: string, what: string, bounds: Bounds): number {
+  // Leading zeros are a second spelling, and octal in other languages.
+  if (/^0[0-9]+$/.test(text)) {
+    const sentence = `${what} is ${quote(text)}; ${mustBe(bounds)}, without leading zeros`;
+    throw new ContractError("syntax", sentence);
+  }
   const value = /^[0-9]+$/.test(text) ? Number(text) : undefined;
   if (value !== undefined && value >= bounds.min && value <= bounds.max) return value;
   throw new ContractError(

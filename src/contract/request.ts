@@ -28,7 +28,10 @@ export interface LogRequest {
 }
 
 /** The nodes' texts as they were read, without missing nodes. */
-export type LogNodes = { readonly [name in NodeName]?: string };
+export type LogNodes = { readonly [name in NodeName]?: string } & {
+  /** Nodes whose values are not valid UTF-8: their texts have U+FFFD in place of what is wrong. */
+  readonly notUtf8?: readonly NodeName[];
+};
 
 export type ParsedRequest =
   | { readonly kind: "incomplete"; readonly missing: readonly string[] }
@@ -51,7 +54,7 @@ export function parseRequest(nodes: LogNodes): ParsedRequest {
   if (missing.length > 0) return { kind: "incomplete", missing };
   let pipe: string | undefined;
   try {
-    pipe = parsePath(nodes.pipe ?? "", "pipe");
+    pipe = parsePipe(textOf(nodes, "pipe"));
     return { kind: "request", request: parseComplete(nodes, pipe) };
   } catch (error) {
     if (!(error instanceof ContractError)) throw error;
@@ -62,14 +65,14 @@ export function parseRequest(nodes: LogNodes): ParsedRequest {
 function parseComplete(nodes: LogNodes, pipe: string): LogRequest {
   const request: LogRequest = {
     pipe,
-    file: parseFile(nodes.file ?? ""),
+    file: parseFile(textOf(nodes, "file")),
     limitBytes: parseLimit(nodes.limit ?? "", "limit"),
     copies: parseCopies(nodes.copies ?? "", "copies"),
     overflow:
       nodes.overflow === undefined ? defaultOverflow : parseOverflow(nodes.overflow, "overflow"),
     rateBytesPerSecond: parseOptionalBytes(nodes.rate, "rate"),
     burstBytes: parseOptionalBytes(nodes.burst, "burst"),
-    log: nodes.log === undefined ? undefined : parseLogName(nodes.log, "log"),
+    log: nodes.log === undefined ? undefined : parseLogName(textOf(nodes, "log"), "log"),
   };
   checkBound(request.limitBytes, request.copies);
   return request;
@@ -83,6 +86,31 @@ export function checkBound(limitBytes: ByteLimit, copies: Copies): void {
     "range",
     `limit ${limitBytes} and copies ${copies} allow more than ${limitBytesMax} bytes on disk; make one of them smaller`,
   );
+}
+
+/** A FIFO's path, whose name holds 16 random hexadecimal digits; throws ContractError. */
+function parsePipe(text: string): string {
+  const pipe = parsePath(text, "pipe");
+  if (/[0-9a-f]{16}/i.test(pipe.slice(pipe.lastIndexOf("/") + 1))) return pipe;
+  const rule = "its name must hold 16 random hexadecimal digits";
+  throw new ContractError("syntax", `pipe is ${quote(text)}; ${rule}`);
+}
+
+/** Whether a request may name this FIFO. */
+export function isPipe(text: string): boolean {
+  try {
+    parsePipe(text);
+    return true;
+  } catch (error) {
+    if (error instanceof ContractError) return false;
+    throw error;
+  }
+}
+
+function textOf(nodes: LogNodes, name: NodeName): string {
+  const text = nodes[name] ?? "";
+  if (nodes.notUtf8?.includes(name) !== true) return text;
+  throw new ContractError("syntax", `${name} is ${quote(text)}; it must be valid UTF-8`);
 }
 
 function parseFile(text: string): string {

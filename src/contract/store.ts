@@ -3,7 +3,11 @@
 // permissions. Read value and permissions in one transaction, or a guest may replace the node in
 // between.
 
-import type { XenstoreOperations, XenstorePermission } from "../xenstore/index.ts";
+import {
+  isXenstoreError,
+  type XenstoreOperations,
+  type XenstorePermission,
+} from "../xenstore/index.ts";
 import { domidOfNode, logfileIdOfNode } from "./numbers.ts";
 import type { LogNodes } from "./request.ts";
 import {
@@ -12,6 +16,7 @@ import {
   libxlRoot,
   logfilePath,
   loggingPath,
+  type NodeName,
   nodeNames,
   nodePath,
 } from "./tree.ts";
@@ -50,18 +55,56 @@ export async function readNodes(
   if (present === undefined) return undefined;
   const names = nodeNames.filter((name) => present.includes(name));
   // All at once: one turn of the connection instead of one a node.
-  const values = await Promise.all(
-    names.map((name) => operations.readIfExists(nodePath(key, name))),
-  );
-  const found = names.map((name, index) => [name, values[index]] as const);
-  return Object.fromEntries(found.filter(([, value]) => value !== undefined));
+  const values = await Promise.all(names.map((name) => readIfThere(operations, key, name)));
+  const found = names.flatMap((name, index) => {
+    const bytes = values[index];
+    return bytes === undefined ? [] : [{ name, ...decode(bytes) }];
+  });
+  const notUtf8 = found.filter(({ isUtf8 }) => !isUtf8).map(({ name }) => name);
+  const nodes = Object.fromEntries(found.map(({ name, text }) => [name, text]));
+  return notUtf8.length === 0 ? nodes : { ...nodes, notUtf8 };
 }
 
-/** Owned by dom0, and no other domain may write. The first entry's letter applies to all others. */
-export function isTrusted(permissions: readonly XenstorePermission[]): boolean {
+async function readIfThere(
+  operations: XenstoreOperations,
+  key: LogfileKey,
+  name: NodeName,
+): Promise<Uint8Array | undefined> {
+  try {
+    return await operations.readBytes(nodePath(key, name));
+  } catch (error) {
+    if (isXenstoreError(error, "ENOENT")) return undefined;
+    throw error;
+  }
+}
+
+const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const lenient = new TextDecoder("utf-8", { ignoreBOM: true });
+
+function decode(bytes: Uint8Array): { readonly text: string; readonly isUtf8: boolean } {
+  try {
+    return { text: strict.decode(bytes), isUtf8: true };
+  } catch {
+    return { text: lenient.decode(bytes), isUtf8: false };
+  }
+}
+
+/**
+ * Why a node is not trusted; `undefined` if it is owned by dom0 and no other domain may write it. The
+ * first entry's letter applies to all others.
+ */
+export function distrustOf(permissions: readonly XenstorePermission[]): string | undefined {
   const [owner, ...others] = permissions;
-  if (owner === undefined || owner.domid !== 0 || mayWrite(owner)) return false;
-  return others.every((other) => other.domid === 0 || !mayWrite(other));
+  if (owner === undefined) return "it has no owner";
+  if (owner.domid !== 0) return `domain ${owner.domid} owns it`;
+  if (mayWrite(owner)) return "every domain may write it";
+  const writer = others.find((other) => other.domid !== 0 && mayWrite(other));
+  return writer && `domain ${writer.domid} may write it`;
+}
+
+export interface UntrustedNode {
+  readonly path: string;
+  readonly reason: string;
 }
 
 /**
@@ -71,13 +114,16 @@ export function isTrusted(permissions: readonly XenstorePermission[]): boolean {
 export async function findUntrustedNode(
   operations: XenstoreOperations,
   key: LogfileKey,
-): Promise<string | undefined> {
+): Promise<UntrustedNode | undefined> {
   const present = await operations.directoryIfExists(logfilePath(key));
   if (present === undefined) return undefined;
   const names = nodeNames.filter((name) => present.includes(name));
   const paths = [logfilePath(key), ...names.map((name) => nodePath(key, name))];
   const permissions = await Promise.all(paths.map((path) => operations.getPermissions(path)));
-  return paths.find((_, index) => !isTrusted(permissions[index] ?? []));
+  const reasons = permissions.map(distrustOf);
+  const index = reasons.findIndex((reason) => reason !== undefined);
+  const [path, reason] = [paths[index], reasons[index]];
+  return path === undefined || reason === undefined ? undefined : { path, reason };
 }
 
 function mayWrite(permission: XenstorePermission): boolean {

@@ -136,7 +136,10 @@ function makeParts(
     configuration,
     lock,
     streams,
-    refusals: new Refusals(places.runDirectory),
+    refusals: new Refusals(
+      places.runDirectory,
+      (relativePipe) => streams.having("relativePipe", relativePipe).length > 0,
+    ),
     pumps,
     vault,
     xenstore: undefined,

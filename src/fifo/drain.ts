@@ -33,6 +33,10 @@ export class RefusedDrain {
     this.#end.startPolling();
   }
 
+  get relativePipe(): string {
+    return this.#options.relativePipe;
+  }
+
   get droppedBytes(): number {
     return this.#droppedBytes;
   }

@@ -20,8 +20,10 @@ export class FifoError extends Error {
   }
 }
 
-/** Access for group and others: with it other users could read the log or write into it. */
-const othersMode = 0o077;
+/** All permission bits, set-user-ID and the like included. */
+const modeMask = 0o7777;
+/** No other user may read the log or write into it. */
+const requiredMode = 0o600;
 
 export class Fifo {
   readonly #pathFd: number;
@@ -87,8 +89,9 @@ function flawOf(stat: Stats): string | undefined {
   if (!stat.isFIFO()) return "is not a FIFO";
   if (stat.nlink > 1) return "has more than one hard link";
   if (stat.uid !== process.getuid?.()) return `belongs to user ${stat.uid}, not to ours`;
-  if ((stat.mode & othersMode) !== 0) {
-    return `has mode ${(stat.mode & 0o777).toString(8).padStart(4, "0")}; it must be 0600`;
+  const mode = stat.mode & modeMask;
+  if (mode !== requiredMode) {
+    return `has mode ${mode.toString(8).padStart(4, "0")}; it must be 0600`;
   }
   return undefined;
 }

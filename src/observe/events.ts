@@ -46,7 +46,13 @@ export type DaemonEvent =
       readonly epoch: string;
       readonly reason: string;
     }
-  | { readonly kind: "StreamUntrusted"; readonly key: string; readonly path: string }
+  /** Another domain may write the node. */
+  | {
+      readonly kind: "StreamUntrusted";
+      readonly key: string;
+      readonly path: string;
+      readonly reason: string;
+    }
   | { readonly kind: "StreamStalled"; readonly key: string; readonly reason: string }
   | { readonly kind: "StreamResumed"; readonly key: string }
   | { readonly kind: "StageRecovered"; readonly epoch: string; readonly bytes: number }

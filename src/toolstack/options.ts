@@ -64,7 +64,7 @@ export const timeoutMsDefault = 10_000;
 const timeoutMsMax = 2_147_483_647;
 
 // As long as a FIFO's name can get, so that a path that is too long is found before it is made.
-const longestFifoName = "x".repeat(96);
+const longestFifoName = "0".repeat(96);
 
 /** Checks everything that can be checked; throws ToolstackError `option`. */
 export function checkOptions(options: CreateLogfileOptions): LogOwner {

@@ -10,13 +10,14 @@ import {
   type Overflow,
   parseRequest,
   quote,
+  type UntrustedNode,
 } from "../../contract/index.ts";
 
 /** One log file in xenstore, read in one transaction. */
 export type Desired =
   | { readonly kind: "gone" }
   /** Another domain than dom0 may write this node: not a request. */
-  | { readonly kind: "untrusted"; readonly path: string }
+  | { readonly kind: "untrusted"; readonly node: UntrustedNode }
   | { readonly kind: "nodes"; readonly nodes: LogNodes };
 
 /** A stream under the same key. */
@@ -64,7 +65,7 @@ export type QuickAction =
   /** The FIFO of a refused request is read and counted, or its writer would wait without end. */
   | { readonly kind: "drainRefused"; readonly pipe: string; readonly nodes: LogNodes }
   | { readonly kind: "announce"; readonly pipe: string; readonly answer: Answer }
-  | { readonly kind: "reportUntrusted"; readonly path: string };
+  | { readonly kind: "reportUntrusted"; readonly node: UntrustedNode };
 
 /**
  * A stream and its successor under the same key have different FIFOs: the name of a FIFO is never
@@ -75,7 +76,7 @@ export function decide(desired: Desired, present: readonly Present[]): readonly 
     case "gone":
       return departures(present, undefined);
     case "untrusted":
-      return [...departures(present, undefined), { kind: "reportUntrusted", path: desired.path }];
+      return [...departures(present, undefined), { kind: "reportUntrusted", node: desired.node }];
     case "nodes": {
       const { nodes } = desired;
       const repiped = findRepiped(nodes, present);
@@ -118,6 +119,10 @@ function continuation(nodes: LogNodes, stream: Present): readonly Action[] {
     return [back, { kind: "announce", pipe, answer: { state: "ready" } }];
   }
   if (nodes.state === "ready") return adjustment(nodes, stream);
+  if (nodes.state !== undefined) {
+    // A toolstack wrote it by mistake: only its removal asks for a new epoch.
+    return [{ kind: "announce", pipe, answer: { state: "ready" } }, ...adjustment(nodes, stream)];
+  }
   const parsed = parseRequest(nodes);
   switch (parsed.kind) {
     case "incomplete":
@@ -158,7 +163,7 @@ function adjustment(nodes: LogNodes, stream: Present): readonly Action[] {
  */
 function findRepiped(nodes: LogNodes, present: readonly Present[]): Present | undefined {
   const { pipe, state } = nodes;
-  if (pipe === undefined || state !== "ready") return undefined;
+  if (pipe === undefined || state === undefined) return undefined;
   if (present.some((stream) => stream.pipe === pipe)) return undefined;
   return present.find((stream) => stream.nodes === "present");
 }

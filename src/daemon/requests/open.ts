@@ -61,7 +61,12 @@ export class Openings {
     const name = await this.#nameOf(owner);
     const log = request.log ?? logNameOf(request.file, name);
     if (owner.kind === "domain") await deadDomains.observe(owner.domid);
-    const opened = await streams.open({ key, name, log, request, store });
+    const opening = streams.open({ key, name, log, request, store });
+    // Before the event loop goes on: a drain reads only then.
+    if (streams.having("key", keyText(key)).some(({ record }) => record.pipe === request.pipe)) {
+      refusals.handOver(request.pipe);
+    }
+    const opened = await opening;
     if (opened.kind === "opened") refusals.succeed(key);
     await announce(
       client,

@@ -2,11 +2,14 @@
 // Performs what was decided about a request that is there already, or that is refused.
 
 import {
+  type Answer,
   announce,
+  errorValue,
   keyText,
   type LogfileKey,
   loggingPath,
   noteError,
+  type UntrustedNode,
 } from "../../contract/index.ts";
 import { type EmitEvent, RateLimit } from "../../observe/index.ts";
 import type { XenstoreClient } from "../../xenstore/index.ts";
@@ -47,7 +50,7 @@ export class Performer {
         streams.nodesBack(action.epoch, store);
         break;
       case "announce":
-        await announce(client, key, action.pipe, action.answer);
+        await this.#announce(key, action.pipe, action.answer);
         break;
       case "reconfigure":
         streams.reconfigure(action.epoch, action.request.limitBytes, action.request.copies);
@@ -61,13 +64,21 @@ export class Performer {
         refusals.hold(key, action.pipe, action.nodes);
         break;
       case "reportUntrusted":
-        this.#reportUntrusted(key, action.path);
+        this.#reportUntrusted(key, action.node);
         break;
     }
   }
 
-  #reportUntrusted(key: LogfileKey, path: string): void {
+  async #announce(key: LogfileKey, pipe: string, answer: Answer): Promise<void> {
+    const { client, emit } = this.#options;
+    const announced = await announce(client, key, pipe, answer);
+    if (announced === "gone" || answer.state === "ready") return;
+    const reason = errorValue(answer.error);
+    emit({ kind: "StreamRefused", key: keyText(key), reason, final: true });
+  }
+
+  #reportUntrusted(key: LogfileKey, { path, reason }: UntrustedNode): void {
     if (!this.#untrusted.admits(loggingPath(key.owner), performance.now())) return;
-    this.#options.emit({ kind: "StreamUntrusted", key: keyText(key), path });
+    this.#options.emit({ kind: "StreamUntrusted", key: keyText(key), path, reason });
   }
 }

@@ -154,10 +154,12 @@ async function ignoreXenstoreErrors(look: Promise<void>): Promise<void> {
 }
 
 async function readDesired(operations: XenstoreOperations, key: LogfileKey): Promise<Desired> {
-  const [nodes, path] = await Promise.all([
+  const [nodes, untrusted] = await Promise.all([
     readNodes(operations, key),
     findUntrustedNode(operations, key),
   ]);
   if (nodes === undefined) return { kind: "gone" };
-  return path === undefined ? { kind: "nodes", nodes } : { kind: "untrusted", path };
+  return untrusted === undefined
+    ? { kind: "nodes", nodes }
+    : { kind: "untrusted", node: untrusted };
 }

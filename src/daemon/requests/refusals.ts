@@ -3,7 +3,13 @@
 // and thrown away. The next daemon reads them from xenstore again.
 
 import { closeSync, constants } from "node:fs";
-import { keyText, type LogfileKey, type LogNodes, relativeBelow } from "../../contract/index.ts";
+import {
+  isPipe,
+  keyText,
+  type LogfileKey,
+  type LogNodes,
+  relativeBelow,
+} from "../../contract/index.ts";
 import { FifoError, RefusedDrain } from "../../fifo/index.ts";
 import { openPath } from "../../kernel/index.ts";
 
@@ -17,14 +23,17 @@ export interface Refusal {
 
 export class Refusals implements Disposable {
   readonly #runDirectory: string;
+  readonly #hasStream: (relativePipe: string) => boolean;
   readonly #nullFd: number = openPath("/dev/null", constants.O_WRONLY);
   /** By key. */
   readonly #held: Map<string, Refusal> = new Map();
   /** Drains whose nodes are gone and whose writers are not. */
   readonly #leaving: Set<RefusedDrain> = new Set();
 
-  constructor(runDirectory: string) {
+  /** `hasStream`: whether a stream has the FIFO, whose bytes are its own. */
+  constructor(runDirectory: string, hasStream: (relativePipe: string) => boolean) {
     this.#runDirectory = runDirectory;
+    this.#hasStream = hasStream;
   }
 
   get held(): readonly Refusal[] {
@@ -57,10 +66,26 @@ export class Refusals implements Disposable {
     held.drain.nodesGone();
   }
 
-  /** A stream has the FIFO now. */
+  /** The request is served now. */
   succeed(key: LogfileKey): void {
     this.#held.get(keyText(key))?.drain?.close();
     this.#held.delete(keyText(key));
+  }
+
+  /** A stream has the FIFO now: no drain may take its bytes. Its readers are open already. */
+  handOver(pipe: string): void {
+    const relativePipe = this.#drainable(pipe);
+    if (relativePipe === undefined) return;
+    for (const [text, held] of this.#held) {
+      if (held.drain === undefined || this.#drainable(held.pipe) !== relativePipe) continue;
+      held.drain.close();
+      this.#held.set(text, { ...held, drain: undefined });
+    }
+    for (const drain of this.#leaving) {
+      if (drain.relativePipe !== relativePipe) continue;
+      drain.close();
+      this.#leaving.delete(drain);
+    }
   }
 
   [Symbol.dispose](): void {
@@ -71,9 +96,14 @@ export class Refusals implements Disposable {
     closeSync(this.#nullFd);
   }
 
+  /** The FIFO below the run directory, if a request may name it. */
+  #drainable(pipe: string): string | undefined {
+    return isPipe(pipe) ? relativeBelow(pipe, this.#runDirectory) : undefined;
+  }
+
   #startDrain(pipe: string): RefusedDrain | undefined {
-    const relativePipe = relativeBelow(pipe, this.#runDirectory);
-    if (relativePipe === undefined) return undefined;
+    const relativePipe = this.#drainable(pipe);
+    if (relativePipe === undefined || this.#hasStream(relativePipe)) return undefined;
     try {
       const drain: RefusedDrain = new RefusedDrain({
         runRoot: this.#runDirectory,

@@ -20,13 +20,13 @@ export interface LiveStream {
 }
 
 /** What of a record never changes. */
-type IndexedField = "key" | "pipe" | "file";
+type IndexedField = "key" | "relativePipe" | "file";
 
 export class LiveStreams {
   readonly #byEpoch: Map<string, LiveStream> = new Map();
   readonly #indexes: Readonly<Record<IndexedField, Map<string, Set<LiveStream>>>> = {
     key: new Map(),
-    pipe: new Map(),
+    relativePipe: new Map(),
     file: new Map(),
   };
 
@@ -65,10 +65,10 @@ export class LiveStreams {
   }
 
   get #entries(): readonly (readonly [IndexedField, Map<string, Set<LiveStream>>])[] {
-    const { key, pipe, file } = this.#indexes;
+    const { key, relativePipe, file } = this.#indexes;
     return [
       ["key", key],
-      ["pipe", pipe],
+      ["relativePipe", relativePipe],
       ["file", file],
     ];
   }

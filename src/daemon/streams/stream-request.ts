@@ -3,7 +3,13 @@
 // lead where they should is looked at again by the pump, with descriptors.
 
 import { randomBytes } from "node:crypto";
-import { keyText, type LogfileKey, type LogRequest, relativeBelow } from "../../contract/index.ts";
+import {
+  keyText,
+  type LogfileKey,
+  type LogRequest,
+  quote,
+  relativeBelow,
+} from "../../contract/index.ts";
 import type { Places } from "../../places/index.ts";
 import type { StreamRecord } from "../../pump/index.ts";
 
@@ -34,14 +40,14 @@ export function recordOf(
   if (relativeFile === undefined) {
     return {
       kind: "refused",
-      reason: `file is "${request.file}"; it must be below ${logDirectory}`,
+      reason: `file is ${quote(request.file)}; it must be below ${logDirectory}`,
     };
   }
   const relativePipe = relativeBelow(request.pipe, runDirectory);
   if (relativePipe === undefined) {
     return {
       kind: "refused",
-      reason: `pipe is "${request.pipe}"; it must be below ${runDirectory}`,
+      reason: `pipe is ${quote(request.pipe)}; it must be below ${runDirectory}`,
     };
   }
   const record: StreamRecord = {

@@ -3,6 +3,7 @@
 // What they should be is decided in requests/.
 
 import { dirname } from "node:path";
+import { errorValue, keyText, quote } from "../../contract/index.ts";
 import { describeErrno, errnoNameOf } from "../../kernel/index.ts";
 import type { EmitEvent } from "../../observe/index.ts";
 import type { Places } from "../../places/index.ts";
@@ -50,7 +51,7 @@ export class Streams {
   }
 
   /** The streams of one request, FIFO or log. */
-  having(field: "key" | "pipe" | "file", value: string): readonly LiveStream[] {
+  having(field: "key" | "relativePipe" | "file", value: string): readonly LiveStream[] {
     return this.#live.having(field, value);
   }
 
@@ -67,20 +68,26 @@ export class Streams {
   }
 
   /**
-   * Begins a stream with a new epoch; resolves when its pump has opened it, or refuses. An earlier
-   * stream with the same FIFO ends.
+   * Begins a stream with a new epoch; resolves when its pump has opened it, or refuses. The stream of
+   * the same request and FIFO ends; a FIFO of another request is refused. When it returns, the FIFO is
+   * in the vault.
    */
   async open(request: OpenRequest): Promise<Opened> {
     this.#sequence += 1;
+    const key = keyText(request.key);
     const parsed = recordOf(request, this.#options.places, this.#sequence);
-    if (parsed.kind === "refused") return parsed;
+    if (parsed.kind === "refused") return this.#refuse(key, parsed.reason);
     const { record } = parsed;
     try {
       const fileSystem = fileSystemOf(record.file, readMounts());
-      const [before] = this.#live.having("pipe", record.pipe);
+      const [before] = this.#live.having("relativePipe", record.relativePipe);
+      if (before !== undefined && before.record.key !== key) {
+        return this.#refuse(key, `pipe ${record.pipe} is the FIFO of ${before.record.key} already`);
+      }
       if (before !== undefined && before.fileSystem !== fileSystem) {
-        return refused(
-          `file is "${record.file}", on another file system than before; remove the request and make a new one`,
+        return this.#refuse(
+          key,
+          `file is ${quote(record.file)}, on another file system than before; remove the request and make a new one`,
         );
       }
       if (before !== undefined) this.#options.table.remove(before.record.epoch);
@@ -91,7 +98,7 @@ export class Streams {
       });
     } catch (error) {
       const reason = describeErrno(errnoNameOf(error) ?? "EIO");
-      return refused(`the daemon cannot keep its own record of the stream: ${reason}`);
+      return this.#refuse(key, `the daemon cannot keep its own record of the stream: ${reason}`);
     }
   }
 
@@ -266,8 +273,15 @@ export class Streams {
     this.#answer(epoch, refused(reason));
   }
 
+  /** A request that gets no stream. */
+  #refuse(key: string, reason: string): Opened {
+    this.#reportRefusal(key, reason, true);
+    return refused(reason);
+  }
+
+  /** The event has the text of the request's `error`. */
   #reportRefusal(key: string, reason: string, final: boolean): void {
-    this.#options.emit({ kind: "StreamRefused", key, reason, final });
+    this.#options.emit({ kind: "StreamRefused", key, reason: errorValue(reason), final });
   }
 
   #answer(epoch: string, answer: Opened): void {

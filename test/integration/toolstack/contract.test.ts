@@ -73,9 +73,9 @@ for (const { kind, skip } of servers) {
       await client.setPermissions(nodePath(key, "file"), [dom0, { domid: 5, access: "r" }]);
       assert.equal(await untrusted(), undefined);
       await client.setPermissions(nodePath(key, "file"), [{ domid: 0, access: "w" }]);
-      assert.equal(await untrusted(), "/libxl/5/logging/1/file");
+      assert.equal((await untrusted())?.path, "/libxl/5/logging/1/file");
       await client.setPermissions("/libxl/5/logging/1", [{ domid: 0, access: "b" }]);
-      assert.equal(await untrusted(), "/libxl/5/logging/1");
+      assert.equal((await untrusted())?.path, "/libxl/5/logging/1");
     });
   });
 
@@ -130,7 +130,7 @@ for (const { kind, skip } of servers) {
       assert.equal(await client.exists("/libxl/5"), false);
     });
 
-    it("are cut between characters to what every server takes", async () => {
+    it("are ASCII, and cut in the middle to what every server takes", async () => {
       await using store = await startTestStore(kind);
       const { client } = store;
       await write(client, "pipe", "/run/xen/a");
@@ -139,8 +139,11 @@ for (const { kind, skip } of servers) {
         await announce(client, key, "/run/xen/a", { state: "failed", error });
         const written = await client.read(nodePath(key, "error"));
         assert.ok(Buffer.byteLength(written) <= errorBytesMax);
-        assert.ok(Buffer.byteLength(written) > errorBytesMax - 8);
-        assert.match(written, /^x*(🙂)+…$/u);
+        assert.equal(written.length, errorBytesMax);
+        assert.match(
+          written,
+          /^x*(\\u\{1f642\})+[\\u{1f642}]*\.\.\.[\\u{1f642}]*(\\u\{1f642\})+$/u,
+        );
       }
     });
   });

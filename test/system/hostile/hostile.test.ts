@@ -80,9 +80,7 @@ describe("after all of them", () => {
     assert.deepEqual(countDescriptors(), expected);
   });
 
-  it("not every refusal has had its event: only those of the pump have one today", () => {
-    assert.notDeepEqual(unheard, []);
-  });
+  it("every refusal has had its event", () => assert.deepEqual(unheard, []));
 });
 
 function optionsOf(row: Row): { skip?: string } {

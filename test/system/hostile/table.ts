@@ -83,13 +83,6 @@ export function quoted(text: string): string {
   return `"${escaped}${characters.length > 80 ? "..." : ""}"`;
 }
 
-/** Marks the rows whose sentence quotes a value as it must not: `error` is ASCII, and cut with "...". */
-export function quotedWrongly(value: string): { readonly wrongToday?: string } {
-  // Controls, format characters and line ends are escaped already.
-  const isPlain = !/[^\0-\u007f\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(value) && [...value].length <= 80;
-  return isPlain ? {} : { wrongToday: "the error is not ASCII" };
-}
-
 /** How a value is called in a row's name. */
 export function titleOf(value: string | Uint8Array): string {
   const text = typeof value === "string" ? value : Buffer.from(value).toString("latin1");

@@ -36,7 +36,7 @@ describe("names", () => {
       parseName,
       "--name",
       "ü".repeat(65),
-      `--name is "${"ü".repeat(65)}"; it must be at most 128 bytes long`,
+      `--name is "${"\\u{fc}".repeat(65)}"; it must be at most 128 bytes long`,
     ],
     [parseName, "--name", "host", '--name is "host"; that word means the host itself'],
     [parseName, "--name", "7", '--name is "7"; a number means a domid'],

@@ -202,7 +202,7 @@ describe("numbers from outside", () => {
 
   it("cuts and escapes what it quotes", () => {
     assert.throws(() => parseCopies(`\u001b[31m\u202e"${"x".repeat(500)}`, "copies"), {
-      message: `copies is "\\u{1b}[31m\\u{202e}\\"${"x".repeat(73)}…"; it must be a whole number from 0 to 1000`,
+      message: `copies is "\\u{1b}[31m\\u{202e}\\"${"x".repeat(73)}..."; it must be a whole number from 0 to 1000`,
     });
   });
 });

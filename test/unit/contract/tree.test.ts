@@ -4,10 +4,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import {
+  distrustOf,
   domainNamePath,
   domainPath,
   type EventScope,
-  isTrusted,
   keyText,
   type LogfileKey,
   type LogOwner,
@@ -94,24 +94,24 @@ describe("scopeOfEvent", () => {
   }
 });
 
-describe("isTrusted", () => {
-  const table: readonly (readonly [string, boolean])[] = [
-    ["n0", true],
-    ["r0", true],
-    ["n0 r5", true],
-    ["n0 r5 r0", true],
-    ["n0 b0", true],
-    ["w0", false],
-    ["b0", false],
-    ["n5", false],
-    ["n5 b0", false],
-    ["n0 w5", false],
-    ["n0 r4 b5", false],
-    ["", false],
+describe("distrustOf", () => {
+  const table: readonly (readonly [string, string | undefined])[] = [
+    ["n0", undefined],
+    ["r0", undefined],
+    ["n0 r5", undefined],
+    ["n0 r5 r0", undefined],
+    ["n0 b0", undefined],
+    ["w0", "every domain may write it"],
+    ["b0", "every domain may write it"],
+    ["n5", "domain 5 owns it"],
+    ["n5 b0", "domain 5 owns it"],
+    ["n0 w5", "domain 5 may write it"],
+    ["n0 r4 b5", "domain 5 may write it"],
+    ["", "it has no owner"],
   ];
-  for (const [text, trusted] of table) {
-    it(`${text || "no permission at all"}: ${trusted}`, () => {
-      assert.equal(isTrusted(text === "" ? [] : text.split(" ").map(permission)), trusted);
+  for (const [text, reason] of table) {
+    it(`${text || "no permission at all"}: ${reason ?? "trusted"}`, () => {
+      assert.equal(distrustOf(text === "" ? [] : text.split(" ").map(permission)), reason);
     });
   }
 });

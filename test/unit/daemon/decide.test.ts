@@ -10,14 +10,14 @@ import {
 } from "../../../src/daemon/requests/decide.ts";
 
 const complete: LogNodes = {
-  pipe: "/run/xen/a",
+  pipe: "/run/xen/a-0123456789abcdef",
   file: "/var/log/xen/x.log",
   limit: "65536",
   copies: "3",
 };
 const open: Present = {
   epoch: "e1",
-  pipe: "/run/xen/a",
+  pipe: "/run/xen/a-0123456789abcdef",
   phase: "open",
   nodes: "present",
   file: "/var/log/xen/x.log",
@@ -47,7 +47,10 @@ describe("what to do about a log file", () => {
     ["one that failed has its FIFO drained", nodes({ state: "failed" }), [], ["drainRefused"]],
     [
       "one that lacks a parameter is waited for",
-      { kind: "nodes", nodes: { pipe: "/run/xen/a", file: "/var/log/xen/x.log", limit: "65536" } },
+      {
+        kind: "nodes",
+        nodes: { pipe: "/run/xen/a-0123456789abcdef", file: "/var/log/xen/x.log", limit: "65536" },
+      },
       [],
       [],
     ],
@@ -83,13 +86,13 @@ describe("what to do about a log file", () => {
     ],
     [
       "another FIFO under the same id is a new stream, and the old one ends",
-      nodes({ pipe: "/run/xen/b" }),
+      nodes({ pipe: "/run/xen/b-0123456789abcdef" }),
       [open],
       ["nodesGone", "open"],
     ],
     [
       "nodes that a guest may write are no request",
-      { kind: "untrusted", path: "/libxl/5/logging/1/pipe" },
+      { kind: "untrusted", node: { path: "/libxl/5/logging/1/pipe", reason: "domain 5 owns it" } },
       [open],
       ["nodesGone", "reportUntrusted"],
     ],
@@ -125,7 +128,16 @@ describe("what to do about a log file", () => {
   const served: [string, LogNodes, Partial<Present>, object[]][] = [
     ["another limit is used at once", { limit: "4096" }, {}, [bound(4096, 3)]],
     ["other copies are used at once", { copies: "0" }, {}, [bound(65536, 0)]],
-    ["the same number in other digits changes nothing", { limit: "065536" }, {}, []],
+    [
+      "the same number with a leading zero is a bad value",
+      { limit: "065536" },
+      {},
+      [
+        note(
+          'limit is "065536"; it must be a whole number of bytes from 4096 to 9007199254740991, without leading zeros',
+        ),
+      ],
+    ],
     ["a bad value changes nothing but error", { limit: "1" }, {}, [note(badLimit)]],
     ["which is said once", { limit: "1", error: badLimit }, { error: badLimit }, []],
     ["and again in the next daemon", { limit: "1", error: badLimit }, {}, [note(badLimit)]],
@@ -167,9 +179,14 @@ describe("what to do about a log file", () => {
     ],
     [
       "another FIFO is refused, and the old one goes on",
-      { pipe: "/run/xen/b" },
+      { pipe: "/run/xen/b-0123456789abcdef" },
       {},
-      [note(kept("pipe", "/run/xen/b", "/run/xen/a"), "/run/xen/b")],
+      [
+        note(
+          kept("pipe", "/run/xen/b-0123456789abcdef", "/run/xen/a-0123456789abcdef"),
+          "/run/xen/b-0123456789abcdef",
+        ),
+      ],
     ],
     [
       "what changed while the store was lost counts",
@@ -206,7 +223,7 @@ describe("what to do about a log file", () => {
     const [action] = decide(nodes({ limit: "1" }), []);
     assert.deepEqual(action, {
       kind: "announce",
-      pipe: "/run/xen/a",
+      pipe: "/run/xen/a-0123456789abcdef",
       answer: {
         state: "failed",
         error: 'limit is "1"; it must be a whole number of bytes from 4096 to 9007199254740991',

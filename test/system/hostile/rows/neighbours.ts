@@ -88,7 +88,6 @@ const fifoRows: readonly Row[] = ofFifo.map(({ it, nodes, error, prepare }) => (
   },
   nodes: (site) => ({ pipe: of(site).pipe, ...nodes?.(site) }),
   answer: (site) => refused(error(site), false),
-  wrongToday: "served, it takes the stream away; refused, it takes the bytes or ends the stream",
 }));
 
 const otherPlaces: readonly (readonly [string, (site: Site) => string])[] = [
@@ -104,7 +103,6 @@ const placeRows: readonly Row[] = otherPlaces.map(([it, at]) => ({
   at,
   nodes: (site) => ({ pipe: of(site).pipe }),
   answer: (site) => refused(fifoOf(site), false),
-  wrongToday: "it takes the stream away",
 }));
 
 /** Names that lead to the FIFO of the neighbour. */
@@ -130,7 +128,6 @@ const names: readonly Row[] = [
     check: ({ pipe }) => unlinkSync(pipe),
   },
   {
-    wrongToday: "it takes the stream away",
     it: "the FIFO of another that is closing is refused as long as it has a writer",
     fifo: "absent",
     prepare: async (site) => {
@@ -141,7 +138,6 @@ const names: readonly Row[] = [
     answer: (site) => refused(fifoOf(site), false),
   },
   {
-    wrongToday: "it takes the stream away",
     it: "one that was refused for the FIFO of another is served with its own",
     prepare: addNeighbour,
     nodes: (site) => ({ pipe: of(site).pipe }),
@@ -251,7 +247,6 @@ const logs: readonly Row[] = [
 /** A FIFO that is drained because a request was refused belongs to the first that is served. */
 const drained: readonly Row[] = [
   {
-    wrongToday: "the drain takes the bytes of the stream",
     it: "a request that was refused is removed and made again with the same FIFO: no byte is lost",
     nodes: () => ({ limit: "x" }),
     answer: () => refused(`limit is "x"; ${limitRule}`),
@@ -265,7 +260,6 @@ const drained: readonly Row[] = [
     ],
   },
   {
-    wrongToday: "the drain takes the bytes of the stream",
     it: "another request has the FIFO of one that was refused: no byte is lost",
     prepare: async (site) => {
       const client = await site.daemon.xenstore();

@@ -1,15 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // limit, copies, rate and burst: decimal digits only, one spelling, within bounds.
 
-import {
-  accepted,
-  type Kind,
-  quoted,
-  quotedWrongly,
-  type Row,
-  refused,
-  titleOf,
-} from "../table.ts";
+import { accepted, type Kind, quoted, type Row, refused, titleOf } from "../table.ts";
 
 interface NumberNode {
   readonly node: string;
@@ -97,13 +89,11 @@ function rowsOf({ node, rule, below, above, within }: NumberNode): readonly Row[
       it: `${node} ${titleOf(value)} is refused`,
       nodes: nodes(value),
       answer: () => refused(sentence(value)),
-      ...quotedWrongly(value),
     })),
     ...leadingZeros.map((value) => ({
       it: `${node} ${titleOf(value)} is refused: no leading zeros`,
       nodes: nodes(value),
       answer: () => refused(`${sentence(value)}, without leading zeros`),
-      wrongToday: "it is taken, or the sentence does not say that the zeros are what is wrong",
     })),
     ...within.map((value) => ({
       it: `${node} ${titleOf(value)} is taken`,

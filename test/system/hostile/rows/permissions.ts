@@ -59,7 +59,6 @@ function untrustedRow(node: string, permission: string, reason: string, value?: 
     it: `${node === "" ? "the directory" : node} with ${permission} is never answered`,
     ...(value === undefined ? {} : { nodes: () => ({ [node]: value }) }),
     permissions: { [node]: permission },
-    wrongToday: "the event does not say why",
     answer: () => ({ kind: "untrusted", node, reason, stays: answers[node] ?? "no answer" }),
   };
 }

@@ -76,7 +76,6 @@ const wrongNames: readonly Row[] = [
 
 function nameRow(what: string, pipeOf: (site: Site) => string): Row {
   return {
-    wrongToday: "nobody looks for the digits",
     it: `${what}: refused, no 16 hexadecimal digits`,
     prepare: (site) => {
       const pipe = pipeOf(site);
@@ -103,7 +102,6 @@ const goodNames: readonly string[] = [
 
 interface Found {
   readonly it: string;
-  readonly wrongToday?: string;
   readonly make: (site: Site) => void;
   readonly says: string;
   readonly needs?: "root";
@@ -176,7 +174,6 @@ function modeFlaw(mode: number): Found {
     it: `of mode ${text}`,
     make: ({ pipe }) => chmodSync(pipe, mode),
     says: `has mode ${text}; it must be 0600`,
-    ...((mode & 0o077) === 0 ? { wrongToday: "only the bits of others are looked at" } : {}),
   };
 }
 
@@ -249,13 +246,13 @@ export const pipes: Kind = {
         nodes: (site) => ({ pipe: pathOf(site) }),
         answer: (site) =>
           refused(`pipe is ${quoted(pathOf(site))}; it must be below ${site.runRoot}`, false),
-        ...(index < 6 ? {} : { wrongToday: "the value is put between quotes as it is" }),
       }),
     ),
     {
       it: "XEN_RUN_DIR itself is refused",
       nodes: ({ runRoot }) => ({ pipe: runRoot }),
-      answer: ({ runRoot }) => refused(`pipe is "${runRoot}"; it must be below ${runRoot}`, false),
+      answer: ({ runRoot }) =>
+        refused(`pipe is "${runRoot}"; its name must hold 16 random hexadecimal digits`, false),
     },
     ...wrongNames,
     ...goodNames.map(
@@ -276,8 +273,7 @@ export const pipes: Kind = {
       }),
     ),
     ...flaws.map(
-      ({ it, make, says, needs, wrongToday }): Row => ({
-        ...(wrongToday === undefined ? {} : { wrongToday }),
+      ({ it, make, says, needs }): Row => ({
         it: `a FIFO ${it} is refused`,
         prepare: make,
         answer: ({ pipe }) => refused(`pipe ${pipe} ${says}`, false),

@@ -38,7 +38,6 @@ const rows: readonly Row[] = [
     nodes: (site) => ({ pipe: `/var${of(site).pipe}` }),
     answer: (site) =>
       refused(`pipe /var${of(site).pipe} is the FIFO of ${of(site).key} already`, false),
-    wrongToday: "two streams read one FIFO",
   },
   {
     it: "a wrong request with the FIFO of another in the other spelling takes no byte",
@@ -50,7 +49,6 @@ const rows: readonly Row[] = [
         'limit is "0"; it must be a whole number of bytes from 4096 to 9007199254740991',
         false,
       ),
-    wrongToday: "the drain takes the bytes of the stream",
   },
   {
     it: "the log of another in the other spelling is refused",

@@ -46,7 +46,6 @@ export const states: Kind = {
         it: `state ${quoted(state)} in a served request ends no epoch: the daemon knows what it served`,
         answer: () => accepted,
         steps: [{ nodes: () => ({ state }), answer: () => goesOn() }],
-        wrongToday: "the epoch ends, and another begins",
       }),
     ),
     {
@@ -135,7 +134,6 @@ export const changes: Kind = {
         it: `${node} ${quoted(value)} is said beside ready, and used by nobody`,
         answer: () => accepted,
         steps: [{ nodes: () => ({ [node]: value }), answer: () => goesOn(error) }],
-        ...(error.includes("zeros") ? { wrongToday: "it is used" } : {}),
       }),
     ),
     {
