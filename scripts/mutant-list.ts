@@ -105,7 +105,7 @@ export const mutants: readonly Mutant[] = [
   {
     file: src.fifoFifo,
     what: "a FIFO that others may open is accepted",
-    edits: [["0o077", "0o007"]],
+    edits: [["mode !== requiredMode", "(mode & 0o007) !== 0"]],
     tests: [test.fifo],
   },
   {
@@ -408,13 +408,13 @@ export const mutants: readonly Mutant[] = [
   {
     file: src.contractStore,
     what: "a node that everybody may write is trusted",
-    edits: [["owner.domid !== 0 || mayWrite(owner)", "owner.domid !== 0"]],
+    edits: [["if (mayWrite(owner))", "if (false)"]],
     tests: [test.contractTree],
   },
   {
     file: src.contractStore,
     what: "a node that another domain may write is trusted",
-    edits: [["other.domid === 0 || !mayWrite(other)", "true"]],
+    edits: [["other.domid !== 0 && mayWrite(other)", "other.domid < 0"]],
     tests: [test.contractTree],
   },
   {

@@ -33,7 +33,6 @@ describe("DOMAIN", () => {
     ["host", [1]],
     ["7", [2]],
     ["demo", [2]],
-    ["007", [2]],
     ["9", []],
     ["Demo", []],
   ];
@@ -55,6 +54,10 @@ describe("DOMAIN", () => {
 
   it("is refused when no domid can be so large", () => {
     assert.throws(() => parseDomainArgument("40000"), /DOMAIN is "40000"/);
+  });
+
+  it("has one spelling of a domid", () => {
+    assert.throws(() => parseDomainArgument("007"), /DOMAIN is "007".*without leading zeros/);
   });
 
   it("is followed by a log's name or number", () => {
