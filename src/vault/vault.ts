@@ -192,8 +192,13 @@ export class Vault {
       if (!this.#holdsExactly()) this.#replace();
       return;
     }
-    // Without the file a process ends by itself if we are killed here.
-    removeVaultState(this.#options.directory);
+    // Without the file a process ends by itself if we are killed here. A file that cannot be removed
+    // must not keep the daemon from its stop: it names processes that do not run any more.
+    try {
+      removeVaultState(this.#options.directory);
+    } catch (error) {
+      this.#options.emit({ kind: "VaultProcessFailed", reason: reasonOf(error) });
+    }
     this.#current?.end();
     this.#current = undefined;
     for (const vault of this.#earlier) endVaultProcess(vault, this.#options.directory);

@@ -195,6 +195,16 @@ describe("the vault", () => {
     await vault.stop();
   });
 
+  it("stops where its state file cannot be removed", async () => {
+    using room = new Room();
+    mkdirSync(join(room.directory, "vault.json/full"), { recursive: true });
+    const vault = room.vault();
+    vault.restored();
+    await vault.stop();
+    assert.deepEqual(room.kinds, ["VaultProcessFailed"]);
+    assert.deepEqual(processesIn(room.directory), []);
+  });
+
   it("has more FIFOs than one message takes", async () => {
     using room = new Room();
     const vault = room.vault();
