@@ -123,8 +123,10 @@ function isStage({ process: { pid } }: VaultProcess, { fd, inode }: HeldStage): 
 function tokenOf(pid: number, directory: string): string | undefined {
   try {
     const line = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
-    const [, , , name, ofDirectory, token] = line;
-    return name === processName && ofDirectory === directory ? token : undefined;
+    const [, flag, , name, ofDirectory, token = ""] = line;
+    // `tail -q -F xenlogd-vault DIRECTORY` is another program. The script may be an older one.
+    const isVault = flag === "-c" && /^[0-9a-f]{16}$/.test(token);
+    return isVault && name === processName && ofDirectory === directory ? token : undefined;
   } catch {
     return undefined;
   }
