@@ -510,7 +510,10 @@ export const mutants: readonly Mutant[] = [
     file: src.vaultVaultProcess,
     what: "a process is ended by its pid and start time, whatever it is",
     edits: [
-      ["isAlive(identity) && tokenOf(identity.pid, directory) === token", "isAlive(identity)"],
+      [
+        "isAlive(identity) && tokenIn(argumentsOf(identity.pid), directory) === token",
+        "isAlive(identity)",
+      ],
     ],
     tests: [test.vault],
   },
@@ -523,7 +526,12 @@ export const mutants: readonly Mutant[] = [
   {
     file: src.vaultVaultProcess,
     what: "a process that no state file names stays",
-    edits: [["if (ownerOf(pid) === process.getuid?.()) endGroup(pid);", ""]],
+    edits: [
+      [
+        "!known.some((vault) => vault.token === token)) endGroup(pid)",
+        "known.length < 0) endGroup(pid)",
+      ],
+    ],
     tests: [test.vault],
   },
   {

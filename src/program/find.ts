@@ -1,28 +1,43 @@
 // SPDX-License-Identifier: Apache-2.0
-// Finds a process by its command line: for one whose parent was killed before it could record the pid.
+// Finds processes of our user by their command lines, for one whose identity was not recorded because
+// the process that started it was killed.
 
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { identifyProcess, type ProcessIdentity } from "./identity.ts";
 
+export interface RunningProcess {
+  readonly pid: number;
+  /** The command line, the program first. */
+  readonly args: readonly string[];
+}
+
+/** The processes of our user. */
+export function ownProcesses(): readonly RunningProcess[] {
+  return readdirSync("/proc")
+    .filter((name) => /^[0-9]+$/.test(name) && isOurs(name))
+    .map((name) => ({ pid: Number(name), args: argumentsOf(Number(name)) }));
+}
+
 /** The process of our user whose command line ends with these arguments. */
 export function findProcess(args: readonly string[]): ProcessIdentity | undefined {
-  const ending = ["", ...args, ""].join("\0");
-  for (const name of readdirSync("/proc")) {
-    if (!/^[0-9]+$/.test(name) || !isOurs(name)) continue;
-    if (commandLineOf(name).endsWith(ending)) return identifyProcess(Number(name));
+  const found = ownProcesses().find(
+    (process) =>
+      process.args.length > args.length &&
+      args.every((arg, index) => process.args.at(index - args.length) === arg),
+  );
+  return found && identifyProcess(found.pid);
+}
+
+/** A process's command line, the program first; empty for a process that has ended. */
+export function argumentsOf(pid: number): readonly string[] {
+  try {
+    // Each argument ends with a NUL.
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").slice(0, -1);
+  } catch {
+    return [];
   }
-  return undefined;
 }
 
 function isOurs(pid: string): boolean {
   return statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid === process.geteuid?.();
-}
-
-/** Each argument ends with a NUL; empty for a process that has ended. */
-function commandLineOf(pid: string): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, "utf8");
-  } catch {
-    return "";
-  }
 }

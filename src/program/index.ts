@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Mechanisms that all our processes share: starting programs, locks, retries, files.
 
-export { findProcess } from "./find.ts";
+export { argumentsOf, findProcess, ownProcesses } from "./find.ts";
 export {
   identifyProcess,
   isAlive,

@@ -4,9 +4,15 @@
 // does not name its token, or is gone with its directory.
 
 import { randomBytes } from "node:crypto";
-import { closeSync, fstatSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { closeSync, fstatSync, statSync } from "node:fs";
 import { makeSocketPair, type SocketPair } from "../kernel/index.ts";
-import { identifyProcess, isAlive, startProgram } from "../program/index.ts";
+import {
+  argumentsOf,
+  identifyProcess,
+  isAlive,
+  ownProcesses,
+  startProgram,
+} from "../program/index.ts";
 import { type HeldStage, stateFileName, type VaultProcess } from "./state-file.ts";
 
 const processName = "xenlogd-vault";
@@ -97,17 +103,14 @@ export function endVaultProcess(vault: VaultProcess, directory: string): void {
 /** Ends the processes of the directory that are not in the state file: their daemon was killed
  * between a start and the rename, or between a rename and the end of the one before. */
 export function endUnknownProcesses(directory: string, known: readonly VaultProcess[]): void {
-  for (const pid of readdirSync("/proc")
-    .filter((name) => /^[0-9]+$/.test(name))
-    .map(Number)) {
-    const token = tokenOf(pid, directory);
-    if (token === undefined || known.some((vault) => vault.token === token)) continue;
-    if (ownerOf(pid) === process.getuid?.()) endGroup(pid);
+  for (const { pid, args } of ownProcesses()) {
+    const token = tokenIn(args, directory);
+    if (token !== undefined && !known.some((vault) => vault.token === token)) endGroup(pid);
   }
 }
 
 function isOurs({ process: identity, token }: VaultProcess, directory: string): boolean {
-  return isAlive(identity) && tokenOf(identity.pid, directory) === token;
+  return isAlive(identity) && tokenIn(argumentsOf(identity.pid), directory) === token;
 }
 
 /** Follows the link to the inode only: an open would take the lock of the pipe. */
@@ -119,21 +122,12 @@ function isStage({ process: { pid } }: VaultProcess, { fd, inode }: HeldStage): 
   }
 }
 
-/** The token on the command line, if it is that of a vault's process of this directory. */
-function tokenOf(pid: number, directory: string): string | undefined {
-  try {
-    const line = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
-    const [, flag, , name, ofDirectory, token = ""] = line;
-    // `tail -q -F xenlogd-vault DIRECTORY` is another program. The script may be an older one.
-    const isVault = flag === "-c" && /^[0-9a-f]{16}$/.test(token);
-    return isVault && name === processName && ofDirectory === directory ? token : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function ownerOf(pid: number): number | undefined {
-  return statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid;
+/** The token on a command line, if it is that of a vault process of this directory. */
+function tokenIn(args: readonly string[], directory: string): string | undefined {
+  const [, flag, , name, ofDirectory, token = ""] = args;
+  // `tail -q -F xenlogd-vault DIRECTORY` is another program. The script may be an older one.
+  const isVault = flag === "-c" && /^[0-9a-f]{16}$/.test(token);
+  return isVault && name === processName && ofDirectory === directory ? token : undefined;
 }
 
 /** The process leads a group of its own. */
