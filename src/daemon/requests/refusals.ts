@@ -77,7 +77,7 @@ export class Refusals implements Disposable {
     const relativePipe = this.#drainable(pipe);
     if (relativePipe === undefined) return;
     for (const [text, held] of this.#held) {
-      if (held.drain === undefined || this.#drainable(held.pipe) !== relativePipe) continue;
+      if (held.drain?.relativePipe !== relativePipe) continue;
       held.drain.close();
       this.#held.set(text, { ...held, drain: undefined });
     }
