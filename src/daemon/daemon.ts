@@ -136,10 +136,12 @@ function makeParts(
     configuration,
     lock,
     streams,
-    refusals: new Refusals(
-      places.runDirectory,
-      (relativePipe) => streams.having("relativePipe", relativePipe).length > 0,
-    ),
+    refusals: new Refusals({
+      runDirectory: places.runDirectory,
+      volatileDirectory: places.volatileDirectory,
+      emit,
+      hasStream: (relativePipe) => streams.having("relativePipe", relativePipe).length > 0,
+    }),
     pumps,
     vault,
     xenstore: undefined,

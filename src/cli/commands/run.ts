@@ -16,7 +16,13 @@ import {
   whileWatched,
 } from "../embedded/index.ts";
 import type { Invocation, Invoke } from "../invocation/index.ts";
-import { addLogOptions, type LogChoice, parseLogOptions } from "../logs/index.ts";
+import {
+  addLogOptions,
+  formatStall,
+  type LogChoice,
+  parseLogOptions,
+  titleOf,
+} from "../logs/index.ts";
 import {
   type CommandLine,
   closeLog,
@@ -97,6 +103,9 @@ async function runLogged(
   const watching: WatchOptions = {
     membership,
     onTrouble: (error) => warn(invocation, error),
+    onStall: (status) => {
+      say(invocation, formatStall(status) ?? `${titleOf(status)} is written again`);
+    },
   };
   const [argv0] = program.words;
   const log = await whileWatched(watching, () =>

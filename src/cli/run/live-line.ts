@@ -17,6 +17,7 @@ export function formatLiveLine(status: StreamStatus, columns: number): string {
     `${titleOf(status)} ${formatBytes(status.sizeBytes)} of ${formatBytes(status.boundBytes)} kept`,
     `${formatBytes(status.writtenBytes)} written`,
     formatCount(status.rotations, "rotation"),
+    ...(status.stalled === null ? [] : [`stalled: ${status.stalled.reason}`]),
     ...(dropped > 0 ? [`${formatBytes(dropped)} dropped`] : []),
   ];
   return parts.join(" · ").slice(0, columns);

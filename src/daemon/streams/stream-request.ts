@@ -10,8 +10,10 @@ import {
   quote,
   relativeBelow,
 } from "../../contract/index.ts";
+import type { EventStream } from "../../observe/index.ts";
 import type { Places } from "../../places/index.ts";
 import type { StreamRecord } from "../../pump/index.ts";
+import type { LiveStream } from "./live-streams.ts";
 
 /** What xenstore asks for, and in which store. */
 export interface OpenRequest {
@@ -25,6 +27,23 @@ export interface OpenRequest {
 export type ParsedOpenRequest =
   | { readonly kind: "record"; readonly record: StreamRecord }
   | { readonly kind: "refused"; readonly reason: string };
+
+/** Which log it asks for, in the words of an event. */
+export function aboutRequest({ key, name, log, request: { file } }: OpenRequest): EventStream {
+  return { key: keyText(key), name, log, file };
+}
+
+/** Why a stream must not begin while another one has its FIFO. */
+export function clashOf(
+  { key, pipe, file }: StreamRecord,
+  fileSystem: string,
+  before: LiveStream | undefined,
+): string | undefined {
+  if (before === undefined) return undefined;
+  if (before.record.key !== key) return `pipe ${pipe} is the FIFO of ${before.record.key} already`;
+  if (before.fileSystem === fileSystem) return undefined;
+  return `file is ${quote(file)}, on another file system than before; remove the request and make a new one`;
+}
 
 /** Bytes of randomness in an epoch. */
 const epochBytes = 8;
