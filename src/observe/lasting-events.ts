@@ -76,7 +76,7 @@ export class LastingEvents {
   }
 
   #say(subject: string, parts: Map<string, Lasting>): void {
-    const [next] = parts;
+    const next = [...parts].find(([, { said }]) => said === "no") ?? [...parts][0];
     if (next === undefined || !this.#limit.admits(subject, performance.now())) return;
     const [part, { event }] = next;
     parts.delete(part);
