@@ -152,7 +152,7 @@ describe("a request that another domain may write", () => {
     await waitFor("the event", () => said(bench, "StreamUntrusted").length > 0);
     const path = `${found.base}/limit`;
     const reason = `domain ${found.domid} may write it`;
-    const { name, log, file, ...event } = said(bench, "StreamUntrusted")[0] ?? {};
+    const { name, log, file, ...event } = said(bench, "StreamUntrusted")[0] ?? { msg: "" };
     assert.deepEqual([event["path"], event["reason"]], [path, reason]);
     assert.deepEqual(
       [name, log, file],
