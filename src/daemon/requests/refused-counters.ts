@@ -18,11 +18,11 @@ export class RefusedCounters {
   constructor(volatileDirectory: string, emit: EmitEvent) {
     this.#directory = `${volatileDirectory}/refused`;
     this.#emit = emit;
+    // Without a directory the numbers are in memory only.
+    ignoreErrno(() => mkdirSync(this.#directory, { recursive: true, mode: 0o700 }), undefined);
   }
 
   open(pipe: string, about: EventStream): DropCounter {
-    // Without a directory the number is in memory only.
-    ignoreErrno(() => mkdirSync(this.#directory, { mode: 0o700 }), undefined);
     const name = createHash("sha256").update(`${about.key}\n${pipe}`).digest("hex");
     this.#inUse.add(name);
     return new DropCounter(`${this.#directory}/${name}`, JSON.stringify(about));
