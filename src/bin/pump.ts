@@ -2,10 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The pump process. Started by the main process with an IPC channel, never by hand.
 
+import { reportBugs, standardError } from "../program/portable/index.ts";
 import { runPump } from "../pump/index.ts";
 
+reportBugs("xenlogd-pump");
 if (process.send === undefined) {
-  process.stderr.write("xenlogd-pump: started by xenlogd, not by hand\n");
+  standardError().line("xenlogd-pump: started by xenlogd, not by hand");
   process.exit(2);
 }
 // A terminal sends these to every process of its job; the main process asks the pump to stop.

@@ -12,7 +12,7 @@ import {
   startDaemon,
 } from "../daemon/index.ts";
 import { logEvents } from "../observe/index.ts";
-import { giveNotice } from "../program/index.ts";
+import { giveNotice, reportBugs, standardOutput } from "../program/index.ts";
 import { ServiceManager } from "../vault/index.ts";
 import { packageVersion, programBeside } from "./package.ts";
 import { exitCode, exitCodeOf, isExpected, printFaults } from "./xenlogd-failure.ts";
@@ -23,6 +23,7 @@ import {
   type XenlogdOptions,
 } from "./xenlogd-options.ts";
 
+reportBugs("xenlogd");
 // Exits although something may still be open, such as the channel of a pump that hangs.
 process.exit(await main(process.argv));
 
@@ -79,7 +80,7 @@ function checkConfiguration(options: XenlogdOptions): number {
     printFaults(error);
     return exitCode.usage;
   }
-  process.stdout.write("OK\n");
+  standardOutput().line("OK");
   return exitCode.ok;
 }
 

@@ -4,9 +4,10 @@
 // after a crash the daemon and its clients wait for it. SIGTERM ends it in order.
 
 import { parseArgs } from "node:util";
-import { giveNotice } from "../program/portable/index.ts";
+import { giveNotice, reportBugs, standardError } from "../program/portable/index.ts";
 import { startXenstoreServer, XenstoreServerError } from "../xenstore/server/index.ts";
 
+reportBugs("xenlogd-xenstored");
 const { values } = parseArgs({
   options: {
     socket: { type: "string" },
@@ -16,7 +17,7 @@ const { values } = parseArgs({
 });
 const { socket: socketPath, state: stateFile } = values;
 if (socketPath === undefined || stateFile === undefined) {
-  process.stderr.write("xenlogd-xenstored: started by xenlogd; by hand use xenlog xenstored\n");
+  standardError().line("xenlogd-xenstored: started by xenlogd; by hand use xenlog xenstored");
   process.exit(2);
 }
 const stopped = new Promise<void>((resolve) => {

@@ -3,6 +3,7 @@
 // act, WARN that something was recovered, INFO is lifecycle.
 
 import { destination, type Logger, pino } from "pino";
+import { safeJsonText } from "../program/index.ts";
 import type { DaemonEvent, EmitEvent } from "./events.ts";
 
 type Level = "info" | "warn" | "error";
@@ -57,6 +58,7 @@ export function logEvents(): EmitEvent {
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (level) => ({ level }) },
+      hooks: { streamWrite: safeJsonText },
     },
     // Written at once: the reason for an end is in the last line.
     destination({ fd: 2, sync: true }),

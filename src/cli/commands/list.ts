@@ -57,12 +57,12 @@ function print(invocation: Invocation, streams: readonly StreamStatus[]): void {
   const { context, globals } = invocation;
   if (globals.json) {
     // The control client's schema lets only the documented fields pass, in their frozen order.
-    context.stdout.write(`${JSON.stringify(streams)}\n`);
+    context.stdout.json(streams);
     return;
   }
   const [heading = "", ...rows] = formatTable(columns, streams);
-  const bold = hasColor(invocation, context.stdout) ? `\x1b[1m${heading}\x1b[22m` : heading;
-  context.stdout.write([bold, ...rows, ""].join("\n"));
+  context.stdout.line(heading, hasColor(invocation, context.stdout) ? "bold" : "plain");
+  for (const row of rows) context.stdout.line(row);
   for (const stream of streams) {
     if (stream.error !== null) say(invocation, `${titleOf(stream)}: ${stream.error}`);
   }
