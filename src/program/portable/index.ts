@@ -2,6 +2,7 @@
 // Mechanisms that need nothing but Node.js: the xenstore client and server load no FFI for them.
 
 export { linesOfBug, reportBugs } from "./bugs.ts";
+export { makeDirectory } from "./make-directory.ts";
 export { giveNotice, type Notice, readNotice } from "./notice.ts";
 export { type Output, outputTo, type Style, standardError, standardOutput } from "./output.ts";
 export { type ReplaceOptions, replaceFile, replaceFileLater } from "./replace-file.ts";
