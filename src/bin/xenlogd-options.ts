@@ -5,6 +5,7 @@ import { homedir } from "node:os";
 import { Command, Option } from "commander";
 import { type ConfigurationFile, findConfigurationFile } from "../daemon/index.ts";
 import { defaultDirectory, embeddedPlaces, hostPlaces, type Places } from "../places/index.ts";
+import { printWords } from "../program/index.ts";
 import { packageVersion } from "./package.ts";
 
 export interface XenlogdOptions {
@@ -27,7 +28,11 @@ export function parseOptions(argv: readonly string[]): XenlogdOptions {
     .option("--config <F>", "the configuration file; on a host /etc/xen/xenlogd.toml")
     .option("--check-config", "say OK, or what is wrong in it, and start nothing")
     .exitOverride()
-    .configureOutput({ outputError: (text, write) => write(text.replace(/^error/, "xenlogd")) });
+    .configureOutput({
+      writeOut: (text) => printWords(text, "stdout"),
+      writeErr: (text) => printWords(text),
+      outputError: (text, write) => write(text.replace(/^error/, "xenlogd")),
+    });
   const hidden = [
     new Option("--transient", "started by run: ends when no run needs it any more"),
     new Option(

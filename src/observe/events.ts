@@ -83,6 +83,8 @@ export type DaemonEvent =
   /** All processes that had the stages were gone; `StageLost` says for each log what was in them. */
   | { readonly kind: "StagesLost"; readonly pool: string }
   | { readonly kind: "ServiceManagerLost"; readonly reason: string }
+  /** So many lines of this log could not be written before this one. */
+  | { readonly kind: "LogLinesLost"; readonly lines: number; readonly reason: string }
   | { readonly kind: "XenstoreConnected"; readonly socketPath: string }
   | { readonly kind: "XenstoreLost"; readonly reason: string }
   | { readonly kind: "FifosCollected"; readonly names: readonly string[] }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Mechanisms that need nothing but Node.js: the xenstore client and server load no FFI for them.
 
+export { LineOutput, type LineOutputOptions } from "./line-output.ts";
 export { giveNotice, type Notice, readNotice } from "./notice.ts";
+export { guardOutputs, printWords } from "./own-outputs.ts";
 export { type ReplaceOptions, replaceFile, replaceFileLater } from "./replace-file.ts";
 export {
   type Backoff,
