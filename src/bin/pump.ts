@@ -2,12 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The pump process. Started by the main process with an IPC channel, never by hand.
 
-import { reportBugs, standardError } from "../program/portable/index.ts";
+import { guardOutputs, printLine } from "../program/index.ts";
 import { runPump } from "../pump/index.ts";
 
-reportBugs("xenlogd-pump");
+guardOutputs("xenlogd-pump");
 if (process.send === undefined) {
-  standardError().line("xenlogd-pump: started by xenlogd, not by hand");
+  printLine("xenlogd-pump: started by xenlogd, not by hand");
   process.exit(2);
 }
 // A terminal sends these to every process of its job; the main process asks the pump to stop.
@@ -18,7 +18,8 @@ process.on("disconnect", () => process.exit(0));
 
 await runPump({
   send: (message) => {
-    process.send?.(message);
+    // A channel that is closed has its own event.
+    process.send?.(message, () => {});
   },
   onMessage: (listener) => {
     process.removeAllListeners("message");

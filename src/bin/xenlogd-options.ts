@@ -5,7 +5,7 @@ import { homedir } from "node:os";
 import { Command, Option } from "commander";
 import { type ConfigurationFile, findConfigurationFile } from "../daemon/index.ts";
 import { defaultDirectory, embeddedPlaces, hostPlaces, type Places } from "../places/index.ts";
-import { standardError, standardOutput } from "../program/index.ts";
+import { printLine, printLines } from "../program/index.ts";
 import { packageVersion } from "./package.ts";
 
 export interface XenlogdOptions {
@@ -29,8 +29,9 @@ export function parseOptions(argv: readonly string[]): XenlogdOptions {
     .option("--check-config", "say OK, or what is wrong in it, and start nothing")
     .exitOverride()
     .configureOutput({
-      writeOut: (text) => standardOutput().lines(text),
-      outputError: (text) => standardError().line(sentenceOf(text)),
+      writeOut: (text) => printLines(text, "stdout"),
+      writeErr: (text) => printLines(text),
+      outputError: (text) => printLine(sentenceOf(text)),
     });
   const hidden = [
     new Option("--transient", "started by run: ends when no run needs it any more"),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Nothing is printed past the one file that makes text safe for a terminal.
+// Nothing is printed past the functions that make text safe for a terminal: every file that touches an
+// output is named here, and to name another one is a decision.
 
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
@@ -14,7 +15,7 @@ const ways: readonly (readonly [string, RegExp, readonly string[]])[] = [
   [
     "the standard streams",
     /\bprocess\??\.\s*(stdout|stderr)\b|\b(stdout|stderr)\b[^;\n]*\}\s*=\s*process\b/,
-    ["program/portable/output.ts"],
+    ["bin/xenlog-outputs.ts"],
   ],
   [
     "process under another name",
@@ -24,10 +25,14 @@ const ways: readonly (readonly [string, RegExp, readonly string[]])[] = [
   ["the console", /\bconsole\b\s*[.[]|(from|import\()\s*["'](node:)?console["']/, []],
   [
     "descriptor 1 or 2 by its number",
-    /\b(writeSync|writeFileSync|write|writev?Sync)\(\s*[12]\s*,/,
-    [],
+    /\b(write|writev|writeFile|appendFile|open|createWriteStream)\w*\([^)]*\bfd: *[12]\b|\b(write|append)\w*\(\s*[12]\s*,|\bstderr: *2\b|\bfd(: number)? *[:=] *[12]\b/,
+    ["bin/xenlog-outputs.ts", "observe/event-log.ts", "program/portable/own-outputs.ts"],
   ],
-  ["a log of lines, whose text passes safeJsonText", /\bfd: *[12]\b/, ["observe/event-log.ts"]],
+  [
+    "lines on a descriptor",
+    /\bnew LineOutput\(/,
+    ["bin/xenlog-outputs.ts", "observe/event-log.ts"],
+  ],
   ["a terminal", /["'`]\/dev\/(tty|std(out|err)|fd\/)|\/proc\/self\/fd\/[12]\b/, []],
 ];
 
@@ -62,7 +67,8 @@ describe("the fence finds", () => {
     ['import { stdout } from "node:process";', 1],
     ["console.log(name);", 2],
     ["writeSync(2, name);", 3],
-    ["pino(destination({ fd: 2 }));", 4],
+    ["pino(destination({ fd: 2 }));", 3],
+    ["new LineOutput({ fd });", 4],
     ['writeFileSync("/dev/stderr", name);', 5],
   ] as const) {
     it(line, () => assert.match(line, ways[index]?.[1] ?? /never/));

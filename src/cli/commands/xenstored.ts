@@ -19,7 +19,7 @@ import {
   type Invoke,
   parseDescriptor,
 } from "../invocation/index.ts";
-import { note } from "../terminal/index.ts";
+import { note, say } from "../terminal/index.ts";
 
 /** The texts that commander passes. */
 interface XenstoredTexts {
@@ -46,9 +46,11 @@ async function serve(invocation: Invocation, texts: XenstoredTexts): Promise<num
   try {
     const { socketPath, stateFile } = placesOf(invocation, texts);
     await refuseOther(socketPath);
-    await using _server = await startXenstoreServer(
-      stateFile === undefined ? { socketPath } : { socketPath, stateFile },
-    );
+    await using _server = await startXenstoreServer({
+      socketPath,
+      ...(stateFile === undefined ? {} : { stateFile }),
+      onError: (error) => say(invocation, error.message),
+    });
     note(invocation, `xenstored answers at ${socketPath}`);
     giveNotice(notifyFd, { kind: "ready" });
     await stopped;

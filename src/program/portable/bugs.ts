@@ -1,18 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The last words of a program that ends by a bug: its error with the stack, safe for a terminal.
-// Node.js would print the error's text as it is.
-
-import { standardError } from "./output.ts";
+// The last words of a program that ends by a bug: its error with the stack.
 
 const causesMax = 8;
-
-/** From now on an error that is not caught ends the program with exit code 1, as in Node.js. */
-export function reportBugs(program: string): void {
-  process.on("uncaughtException", (error: unknown) => {
-    for (const line of linesOfBug(error)) standardError().line(`${program}: ${line}`);
-    process.exit(1);
-  });
-}
 
 /** The error's text in one line, then the places in the code, then the same for its causes. */
 export function linesOfBug(error: unknown): readonly string[] {

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Mechanisms that need nothing but Node.js: the xenstore client and server load no FFI for them.
 
-export { linesOfBug, reportBugs } from "./bugs.ts";
+export { linesOfBug } from "./bugs.ts";
+export { LineOutput, type LineOutputOptions } from "./line-output.ts";
 export { makeDirectory } from "./make-directory.ts";
 export { giveNotice, type Notice, readNotice } from "./notice.ts";
-export { type Output, outputTo, type Style, standardError, standardOutput } from "./output.ts";
+export { type Output, outputTo, type Style } from "./output.ts";
+export { guardOutputs, printLine, printLines } from "./own-outputs.ts";
 export { type ReplaceOptions, replaceFile, replaceFileLater } from "./replace-file.ts";
 export {
   type Backoff,

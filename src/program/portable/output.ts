@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Everything that our programs print goes through this file, the only one that touches process.stdout
-// and process.stderr: all of it is made safe for a terminal here.
+// What a command prints through: all of it is made safe for a terminal here, and nothing goes another way.
 
-import type { WriteStream } from "node:tty";
 import { safeJson, safeLines, safeText } from "./safe-text.ts";
 
 export type Style = "plain" | "bold" | "dim";
@@ -32,7 +30,7 @@ const clearLine = "\r\x1b[K";
 const beginOf = { plain: "", bold: "\x1b[1m", dim: "\x1b[2m" } as const;
 const styleEnd = "\x1b[22m";
 
-/** An output for any destination of text: tests have their own. */
+/** The output on top of what writes text as it is. */
 export function outputTo(write: (text: string) => void, terminal: Terminal): Output {
   return {
     line: (text, style) => write(`${styled(text, style)}\n`),
@@ -46,26 +44,6 @@ export function outputTo(write: (text: string) => void, terminal: Terminal): Out
       return terminal.columns;
     },
   };
-}
-
-export function standardOutput(): Output {
-  return outputOf(process.stdout);
-}
-
-export function standardError(): Output {
-  return outputOf(process.stderr);
-}
-
-function outputOf(stream: WriteStream): Output {
-  // `xenlog list | head -1` closes the pipe while we write: the reader wants no more.
-  if (stream.listenerCount("error") === 0) stream.on("error", () => undefined);
-  return outputTo((text) => void stream.write(text), {
-    isTerminal: stream.isTTY === true,
-    get columns() {
-      // Some terminals report a width of 0.
-      return stream.columns || 80;
-    },
-  });
 }
 
 function styled(text: string, style: Style = "plain"): string {
