@@ -14,6 +14,7 @@ import { Bench } from "./fixture.ts";
 const badLimit = 'limit is "1"; it must be a whole number of bytes from 4096 to 9007199254740991';
 
 describe("a stream that is ready", { concurrency: 2 }, () => {
+  // contract: C41, C48, C53, C89
   it("takes another limit and other copies at once, in its epoch", async () => {
     await using bench = await Bench.start();
     const handle = await bench.stream("changed");
@@ -30,6 +31,7 @@ describe("a stream that is ready", { concurrency: 2 }, () => {
     assert.equal(bench.count("StreamReconfigured"), 2);
   });
 
+  // contract: C49
   it("is not answered again for values that are written as they were", async () => {
     await using bench = await Bench.start();
     const xenstore = await bench.daemon.xenstore();
@@ -54,6 +56,7 @@ describe("a stream that is ready", { concurrency: 2 }, () => {
     assert.equal(bench.count("StreamReconfigured"), 1);
   });
 
+  // contract: C50, C54, C55
   it("goes on with what it had when a value is wrong, and says so until it is right", async () => {
     await using bench = await Bench.start();
     const handle = await bench.stream("mistaken");
@@ -89,6 +92,7 @@ describe("a stream that is ready", { concurrency: 2 }, () => {
     assert.equal(bench.count("StreamOpened"), 1);
   });
 
+  // contract: C59
   it("has its new limit after kill -9 of main process and pump", async () => {
     await using bench = await Bench.start();
     const { daemon } = bench;

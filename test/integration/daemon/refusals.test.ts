@@ -54,6 +54,7 @@ function withoutTime({ time: _, ...fields }: LoggedEvent): object {
 }
 
 describe("a refused request", { concurrency: 3 }, () => {
+  // contract: C30, C42, C47
   it("goes on being counted after a SIGKILL of the daemon, and is reported at its end", async () => {
     await using bench = await Bench.start();
     const { daemon } = bench;
@@ -118,6 +119,7 @@ describe("a refused request", { concurrency: 3 }, () => {
     closeSync(refused.writer);
   });
 
+  // contract: C30, C44
   it("has an event for each answer, and one if a toolstack has written `failed` itself", async () => {
     await using bench = await Bench.start();
     const refused = await request(bench, "twice", { limit: "0" });
@@ -138,6 +140,7 @@ describe("a refused request", { concurrency: 3 }, () => {
 });
 
 describe("a request that another domain may write", () => {
+  // contract: C28, C82
   it("has an event with the node, the reason and its log, and no answer", async () => {
     await using bench = await Bench.start();
     const { daemon } = bench;

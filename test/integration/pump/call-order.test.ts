@@ -130,6 +130,7 @@ describe("a writer that comes when the last one has just left", () => {
     await assertLogged(record, between);
   });
 
+  // contract: C74
   it("finds one as well when its request was refused", async () => {
     await using pump = new PumpInProcess();
     const { pipe, runRoot, relativePipe } = pump.record("7");

@@ -181,6 +181,7 @@ test("closing a client that is away ends its tries", async (t) => {
   await assert.rejects(store.read("/w"), { code: "CLOSED" });
 });
 
+// contract: C80
 test("a server that does not answer costs a TIMEOUT, one that talks nonsense the connection", async (t) => {
   const { client, socketPath } = await fixture(t);
   const silent = createServer();

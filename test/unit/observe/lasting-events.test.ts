@@ -42,6 +42,7 @@ function withEvents(body: (events: LastingEvents, said: () => string[], wait: Wa
 type Wait = (ms: number) => void;
 
 describe("an event about what lasts", () => {
+  // contract: C28
   it("is said at once, and again once a minute until it ends", () => {
     withEvents((events, said, wait) => {
       events.begin("a", untrusted("a"));
