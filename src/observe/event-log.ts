@@ -31,6 +31,8 @@ const levelOf: Record<DaemonEvent["kind"], Level> = {
   VaultProcessFailed: "error",
   StagesRestored: "warn",
   StagesLost: "error",
+  StateSetAside: "error",
+  FifoLost: "error",
   ServiceManagerLost: "error",
   XenstoreConnected: "info",
   XenstoreLost: "warn",

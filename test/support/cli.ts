@@ -4,7 +4,7 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ourProgram } from "./target.ts";
@@ -102,14 +102,15 @@ export function processesIn(directory: string): readonly number[] {
     .map(Number);
 }
 
-/** Names below D/run and D/log, but for directories: empty where nothing is left behind. */
+/**
+ * All names below D, but for directories: empty where nothing is left behind. The log of a daemon that
+ * `run` has started stays, as its logs do.
+ */
 export function leftBehind(directory: string): readonly string[] {
-  const below = ["run", "log"].map((name) => join(directory, name)).filter(existsSync);
-  return below.flatMap((name) =>
-    readdirSync(name, { recursive: true, withFileTypes: true })
-      .filter((entry) => !entry.isDirectory())
-      .map((entry) => join(entry.parentPath, entry.name).slice(directory.length + 1)),
-  );
+  return readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => !entry.isDirectory())
+    .map((entry) => join(entry.parentPath, entry.name).slice(directory.length + 1))
+    .filter((name) => name !== "state/xenlogd.out");
 }
 
 /** Waits for a condition, asking again and again; rejects with its name. */

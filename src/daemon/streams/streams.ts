@@ -61,7 +61,9 @@ export class Streams {
 
   /** Goes on with the streams of the table, before xenstore is read. */
   restore(): void {
-    for (const record of this.#options.table.load()) {
+    const { table, emit } = this.#options;
+    const records = table.load((file) => emit({ kind: "StateSetAside", ...file }));
+    for (const record of records) {
       this.#sequence = Math.max(this.#sequence, record.sequence);
       this.#begin(record, fileSystemOf(record.file, readMounts()), "restored");
     }
@@ -220,6 +222,7 @@ export class Streams {
       phase: "opening",
       report: undefined,
       error: undefined,
+      fifoLostAtMs: this.#options.vault.keep(record) === "lost" ? Date.now() : undefined,
       retry: new RetryTimer({
         backoff: reopenBackoff,
         attempt: () => this.#openInPump(stream),
@@ -227,15 +230,18 @@ export class Streams {
         unref: true,
       }),
     };
-    this.#options.vault.keep(record);
     this.#live.add(stream);
+    if (stream.fifoLostAtMs !== undefined) {
+      this.#options.emit({ kind: "FifoLost", key: record.key });
+    }
     this.#openInPump(stream);
   }
 
   #openInPump(stream: LiveStream): void {
     const pump = this.#pumpOf(stream);
-    pump.send({ type: "open", record: stream.record });
-    const { epoch, nodes } = stream.record;
+    const { record, fifoLostAtMs } = stream;
+    pump.send({ type: "open", record, ...(fifoLostAtMs !== undefined && { fifoLostAtMs }) });
+    const { epoch, nodes } = record;
     if (nodes === "gone") pump.send({ type: "nodesGone", epoch });
   }
 

@@ -2,7 +2,12 @@
 // Mechanisms that need nothing but Node.js: the xenstore client and server load no FFI for them.
 
 export { giveNotice, type Notice, readNotice } from "./notice.ts";
-export { type ReplaceOptions, replaceFile, replaceFileLater } from "./replace-file.ts";
+export {
+  type ReplaceOptions,
+  replaceFile,
+  replaceFileLater,
+  temporarySuffix,
+} from "./replace-file.ts";
 export {
   type Backoff,
   pause,
@@ -18,3 +23,12 @@ export {
 } from "./retry.ts";
 export { type Shape, type Shaped, shapeSchema } from "./shape.ts";
 export { probeSocket, type SocketState } from "./socket-probe.ts";
+export {
+  flawOf,
+  loadState,
+  readStateFile,
+  requireOurs,
+  type SetAside,
+  StateFileError,
+  setAside,
+} from "./state-file.ts";

@@ -87,7 +87,10 @@ describe("the vault", () => {
       { token, process: identity, stages },
       { token, process: other.process.process, stages: [] },
     ];
-    writeFileSync(join(room.directory, "vault.json"), JSON.stringify({ version: 2, processes }));
+    writeFileSync(
+      join(room.directory, "vault.json"),
+      JSON.stringify({ version: 2, processes, contents: {} }),
+    );
     const vault = room.vault();
     assert.equal(vault.stagesOf(pool).contents, "new");
     assert.deepEqual(room.kinds, ["StagesLost"]);
@@ -197,9 +200,9 @@ describe("the vault", () => {
 
   it("stops where its state file cannot be removed", async () => {
     using room = new Room();
-    mkdirSync(join(room.directory, "vault.json/full"), { recursive: true });
     const vault = room.vault();
     vault.restored();
+    mkdirSync(join(room.directory, "vault.json/full"), { recursive: true });
     await vault.stop();
     assert.deepEqual(room.kinds, ["VaultProcessFailed"]);
     assert.deepEqual(processesIn(room.directory), []);
@@ -245,7 +248,7 @@ describe("the detached process", () => {
     using room = new Room();
     const started = startVaultProcess(room.directory, [], 0.05);
     const processes: readonly VaultProcessState[] = [started.process];
-    const state = `${JSON.stringify({ version: 2, processes })}\n`;
+    const state = `${JSON.stringify({ version: 2, processes, contents: {} })}\n`;
     writeFileSync(join(room.directory, "vault.json"), state);
     closeSync(started.sendFd);
     closeSync(started.lifelineFd);
