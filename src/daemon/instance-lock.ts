@@ -3,6 +3,7 @@
 // by the kernel however that ends.
 
 import { ftruncateSync, writeSync } from "node:fs";
+import { errnoNameOf } from "../kernel/index.ts";
 import { type Lock, readStateFile, StateFileError, takeLockIfFree } from "../program/index.ts";
 import { DaemonError } from "./errors/index.ts";
 
@@ -36,7 +37,8 @@ function takeLock(path: string): Lock | undefined {
   try {
     return takeLockIfFree(path, "exclusive", pidFileMode);
   } catch (error) {
-    if (!(error instanceof StateFileError)) throw error;
+    const isLink = errnoNameOf(error) === "ELOOP";
+    if (!(error instanceof Error && (isLink || error instanceof StateFileError))) throw error;
     throw new DaemonError("directory", `${error.message}; remove it`, error);
   }
 }

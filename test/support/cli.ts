@@ -4,7 +4,7 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ourProgram } from "./target.ts";
@@ -103,11 +103,13 @@ export function processesIn(directory: string): readonly number[] {
 }
 
 /**
- * All names below D, but for directories: empty where nothing is left behind. The log of a daemon that
- * `run` has started stays, as its logs do.
+ * Names below D/run, D/log and D/state, but for directories: empty where nothing is left behind. The
+ * log of a daemon that `run` has started stays, as its logs do.
  */
 export function leftBehind(directory: string): readonly string[] {
-  return readdirSync(directory, { recursive: true, withFileTypes: true })
+  const below = ["run", "log", "state"].map((name) => join(directory, name)).filter(existsSync);
+  return below
+    .flatMap((name) => readdirSync(name, { recursive: true, withFileTypes: true }))
     .filter((entry) => !entry.isDirectory())
     .map((entry) => join(entry.parentPath, entry.name).slice(directory.length + 1))
     .filter((name) => name !== "state/xenlogd.out");

@@ -11,8 +11,7 @@ export function notesFile(volatileDirectory: string, pool: string): string {
   return `${volatileDirectory}/notes-${pool}`;
 }
 
-/** The pool that a file of this name belongs to. */
+/** The pool that a file of this name belongs to; a file that was set aside belongs to none. */
 export function poolOfFile(name: string): string | undefined {
-  const [, ofLock, ofNotes] = /^(?:pump-(.+)\.lock|notes-(.+))$/.exec(name) ?? [];
-  return ofLock ?? ofNotes;
+  return /^(?:pump|notes)-(\d+-\d+(?:\.\d+)?)(?:\.lock)?$/.exec(name)?.[1];
 }

@@ -126,6 +126,53 @@ describe("the vault", () => {
     assert.deepEqual(vaultProcessesIn(room.directory), []);
   });
 
+  it("takes the stages of another process if it cannot copy those of the newest", async () => {
+    using room = new Room();
+    const first = room.vault();
+    const inodes = inodesOf(first);
+    const { descriptors } = first.stagesOf(pool);
+    const newest = startVaultProcess(
+      room.directory,
+      descriptors.map((fd) => ({ pool, fd })),
+    );
+    const processes = [newest.process, ...vaultProcessesIn(room.directory)];
+    const state = { version: 2, processes, contents: {} };
+    writeFileSync(join(room.directory, "vault.json"), JSON.stringify(state));
+    const next = room.vault((pid, fd) =>
+      pid === newest.process.process.pid ? refused() : copyDescriptorOf(pid, fd),
+    );
+    assert.deepEqual(inodesOf(next), inodes);
+    assert.equal(next.stagesOf(pool).descriptors.length, inodes.length);
+    next.restored();
+    await waitFor("its end", () => !isRunning(newest.process.process.pid));
+    for (const vault of [first, next]) vault.giveUpStages(pool);
+    await next.stop();
+    for (const fd of [newest.sendFd, newest.lifelineFd]) closeSync(fd);
+  });
+
+  it("trusts no process of another user, whatever its command line", {
+    skip: process.getuid?.() === 0 ? false : "starting a process of another user needs root",
+  }, async () => {
+    using room = new Room();
+    const token = "0123456789abcdef";
+    const args = ["-c", "echo; read line", "xenlogd-vault", room.directory, token];
+    const other = spawn("sh", args, { uid: 65_534, detached: true });
+    await once(other.stdout, "data");
+    const identity = identifyProcess(other.pid ?? 0) ?? assert.fail("no process");
+    const state = {
+      version: 2,
+      processes: [{ token, process: identity, stages: [] }],
+      contents: {},
+    };
+    writeFileSync(join(room.directory, "vault.json"), JSON.stringify(state));
+    const vault = room.vault();
+    vault.restored();
+    await vault.stop();
+    assert.ok(isRunning(identity.pid));
+    other.stdin.end("\n");
+    await once(other, "exit");
+  });
+
   it("leaves a process its stages while the kernel does not let it copy them", async () => {
     using room = new Room();
     const first = room.vault();
