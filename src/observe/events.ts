@@ -87,6 +87,8 @@ export type DaemonEvent =
   /** No process had the stream's FIFO open any more: what it held is gone, and nobody can count it. */
   | { readonly kind: "FifoLost"; readonly key: string }
   | { readonly kind: "ServiceManagerLost"; readonly reason: string }
+  /** So many lines of this log could not be written before this one. */
+  | { readonly kind: "LogLinesLost"; readonly lines: number; readonly reason: string }
   | { readonly kind: "XenstoreConnected"; readonly socketPath: string }
   | { readonly kind: "XenstoreLost"; readonly reason: string }
   | { readonly kind: "FifosCollected"; readonly names: readonly string[] }

@@ -143,6 +143,7 @@ export class PumpProcess {
           notesFile: notesFile(volatileDirectory, choice.name),
           directory,
           contents: choice.contents,
+          recorded: vault.contentsOf(choice.name) ?? null,
           positionsDirectory,
           fsync: this.#options.fsync(),
         },
@@ -168,6 +169,10 @@ export class PumpProcess {
     switch (message.type) {
       case "started":
         this.#started(child, message.contents);
+        break;
+      case "identified":
+        if (this.#pool !== undefined)
+          this.#options.vault.noteContents(this.#pool, message.contents);
         break;
       case "otherContents":
         this.#found = { contents: message.contents };
