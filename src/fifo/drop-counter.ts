@@ -2,11 +2,11 @@
 // Bytes that were thrown away, counted in a small file on tmpfs, so that a killed process does not lose
 // their number. Where it is killed within a move, the whole move counts: the number is never too small.
 
-import { closeSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
+import { closeSync, rmSync, writeSync } from "node:fs";
 import { basename } from "node:path";
 import { errnoNameOf } from "../kernel/index.ts";
+import { openStateFile, readStateFile } from "../program/index.ts";
 
-const ownerOnly = 0o600;
 /** Decimal digits of 2 ** 53: the numbers are written over in place. */
 const digits = 16;
 
@@ -69,14 +69,14 @@ export interface DropCount {
 
 /** What a counter's file has; `undefined` if there is none, or a damaged one. */
 export function readDropCounter(path: string): DropCount | undefined {
-  let text: string;
+  let text: string | undefined;
   try {
-    text = readFileSync(path, "utf8");
+    text = readStateFile(path);
   } catch (error) {
     if (errnoNameOf(error) === undefined) throw error;
     return undefined;
   }
-  const found = /^(\d{16}) (\d{16}) (.*)\n/.exec(text);
+  const found = /^(\d{16}) (\d{16}) (.*)\n/.exec(text ?? "");
   if (found === null) return undefined;
   const [, counted, taking, label = ""] = found;
   return { bytes: Number(counted) + Number(taking), label };
@@ -88,7 +88,7 @@ function numbers(counted: number, taking: number): string {
 
 function openIfPossible(path: string): number | undefined {
   try {
-    return openSync(path, "w", ownerOnly);
+    return openStateFile(path, "existingOrNew");
   } catch (error) {
     if (errnoNameOf(error) === undefined) throw error;
     return undefined;

@@ -35,6 +35,8 @@ const levelOf: Record<DaemonEvent["kind"], Level> = {
   StagesRestored: "warn",
   // What was in them is reported for each log.
   StagesLost: "warn",
+  StateSetAside: "error",
+  FifoLost: "error",
   ServiceManagerLost: "error",
   XenstoreAwaited: "warn",
   LogLinesLost: "error",

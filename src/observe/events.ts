@@ -61,6 +61,8 @@ export type StreamEvent = EventStream &
         readonly bytes: number;
         readonly certainty: "exact" | "atMost";
       }
+    /** No process had the stream's FIFO open any more: what it held is gone, and nobody can count it. */
+    | { readonly kind: "FifoLost" }
     /** Another program has changed the stream's log; it goes on under its name. */
     | {
         readonly kind: "LogInterfered";
@@ -92,6 +94,8 @@ type UnboundEvent =
   | { readonly kind: "StagesRestored"; readonly pool: string }
   /** All processes that had the stages were gone; `StageLost` says for each log what was in them. */
   | { readonly kind: "StagesLost"; readonly pool: string }
+  /** A file of the daemon's own state was damaged, or not its own; where it is now, and why. */
+  | { readonly kind: "StateSetAside"; readonly path: string; readonly reason: string }
   | { readonly kind: "ServiceManagerLost"; readonly reason: string }
   /** There is none yet; it is waited for without a limit. */
   | { readonly kind: "XenstoreAwaited"; readonly reason: string }

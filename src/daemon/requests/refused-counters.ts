@@ -3,10 +3,11 @@
 // next daemon goes on with them after a SIGKILL.
 
 import { createHash } from "node:crypto";
-import { mkdirSync, readdirSync, rmdirSync } from "node:fs";
+import { readdirSync, rmdirSync } from "node:fs";
 import { DropCounter, readDropCounter } from "../../fifo/index.ts";
 import { errnoNameOf } from "../../kernel/index.ts";
 import type { EmitEvent, EventStream } from "../../observe/index.ts";
+import { makeDirectory } from "../../program/index.ts";
 import { parseAbout } from "./about.ts";
 
 export class RefusedCounters {
@@ -19,7 +20,7 @@ export class RefusedCounters {
     this.#directory = `${volatileDirectory}/refused`;
     this.#emit = emit;
     // Without a directory the numbers are in memory only.
-    ignoreErrno(() => mkdirSync(this.#directory, { recursive: true, mode: 0o700 }), undefined);
+    ignoreErrno(() => makeDirectory(this.#directory, 0o700), undefined);
   }
 
   open(pipe: string, about: EventStream): DropCounter {

@@ -23,6 +23,8 @@ export interface LiveStream {
   error: string | undefined;
   /** Why its bytes do not get into its log now. */
   stall: StreamStall | undefined;
+  /** When it was found that the content of its FIFO is lost, if it was. */
+  readonly fifoLostAtMs: number | undefined;
   /** Opens it again where it cannot be opened now. */
   readonly retry: RetryTimer;
 }

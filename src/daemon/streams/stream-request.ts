@@ -13,7 +13,6 @@ import {
 import type { EventStream } from "../../observe/index.ts";
 import type { Places } from "../../places/index.ts";
 import type { StreamRecord } from "../../pump/index.ts";
-import type { LiveStream } from "./live-streams.ts";
 
 /** What xenstore asks for, and in which store. */
 export interface OpenRequest {
@@ -31,18 +30,6 @@ export type ParsedOpenRequest =
 /** Which log it asks for, in the words of an event. */
 export function aboutRequest({ key, name, log, request: { file } }: OpenRequest): EventStream {
   return { key: keyText(key), name, log, file };
-}
-
-/** Why a stream must not begin while another one has its FIFO. */
-export function clashOf(
-  { key, pipe, file }: StreamRecord,
-  fileSystem: string,
-  before: LiveStream | undefined,
-): string | undefined {
-  if (before === undefined) return undefined;
-  if (before.record.key !== key) return `pipe ${pipe} is the FIFO of ${before.record.key} already`;
-  if (before.fileSystem === fileSystem) return undefined;
-  return `file is ${quote(file)}, on another file system than before; remove the request and make a new one`;
 }
 
 /** Bytes of randomness in an epoch. */
@@ -89,4 +76,19 @@ export function recordOf(
     sequence,
   };
   return { kind: "record", record };
+}
+
+/** Why a request cannot have the FIFO of the stream before it. */
+export function conflictOf(
+  before: { readonly record: StreamRecord; readonly fileSystem: string },
+  record: StreamRecord,
+  fileSystem: string,
+): string | undefined {
+  if (before.record.key !== record.key) {
+    return `pipe ${record.pipe} is the FIFO of ${before.record.key} already`;
+  }
+  if (before.fileSystem !== fileSystem) {
+    return `file is ${quote(record.file)}, on another file system than before; remove the request and make a new one`;
+  }
+  return undefined;
 }

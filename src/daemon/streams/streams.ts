@@ -16,7 +16,7 @@ import { type LiveStream, LiveStreams } from "./live-streams.ts";
 import { Stalls } from "./stalls.ts";
 import { StreamChanges } from "./stream-changes.ts";
 import { aboutStream, eventOf } from "./stream-events.ts";
-import { clashOf, type OpenRequest, recordOf } from "./stream-request.ts";
+import { conflictOf, type OpenRequest, recordOf } from "./stream-request.ts";
 import type { StreamTable } from "./stream-table.ts";
 import { StreamWaits } from "./stream-waits.ts";
 
@@ -75,7 +75,9 @@ export class Streams {
 
   /** Goes on with the streams of the table, before xenstore is read. */
   restore(): void {
-    for (const record of this.#options.table.load()) {
+    const { table, emit } = this.#options;
+    const records = table.load((file) => emit({ kind: "StateSetAside", ...file }));
+    for (const record of records) {
       this.#sequence = Math.max(this.#sequence, record.sequence);
       this.#begin(record, fileSystemOf(record.file, readMounts()), "restored");
     }
@@ -94,9 +96,11 @@ export class Streams {
     try {
       const fileSystem = fileSystemOf(record.file, readMounts());
       const [before] = this.#live.having("relativePipe", record.relativePipe);
-      const clash = clashOf(record, fileSystem, before);
-      if (clash !== undefined) return refused(clash);
-      if (before !== undefined) this.#options.table.remove(before.record.epoch);
+      if (before !== undefined) {
+        const conflict = conflictOf(before, record, fileSystem);
+        if (conflict !== undefined) return refused(conflict);
+        this.#options.table.remove(before.record.epoch);
+      }
       this.#options.table.add(record);
       return await new Promise((resolve) => {
         this.#opening.set(record.epoch, resolve);
@@ -177,21 +181,25 @@ export class Streams {
       report: undefined,
       error: undefined,
       stall: undefined,
+      fifoLostAtMs: this.#options.vault.keep(record) === "lost" ? Date.now() : undefined,
       retry: new RetryTimer({
         backoff: reopenBackoff,
         attempt: () => this.#openInPump(stream),
         unref: true,
       }),
     };
-    this.#options.vault.keep(record);
     this.#live.add(stream);
+    if (stream.fifoLostAtMs !== undefined) {
+      this.#options.emit({ kind: "FifoLost", ...aboutStream(record) });
+    }
     this.#openInPump(stream);
   }
 
   #openInPump(stream: LiveStream): void {
     const pump = this.#pumpOf(stream);
-    pump.send({ type: "open", record: stream.record });
-    const { epoch, nodes } = stream.record;
+    const { record, fifoLostAtMs } = stream;
+    pump.send({ type: "open", record, ...(fifoLostAtMs !== undefined && { fifoLostAtMs }) });
+    const { epoch, nodes } = record;
     if (nodes === "gone") pump.send({ type: "nodesGone", epoch });
   }
 
