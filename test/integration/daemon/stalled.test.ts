@@ -20,6 +20,26 @@ async function listed(bench: Bench): Promise<StreamStatus> {
 }
 
 describe("a log on a full disk", { concurrency: 3, skip: noMount }, () => {
+  // contract: C103
+  it("waits, whatever its request says about overflow, rate and burst", async () => {
+    await using bench = Bench.prepare();
+    const disk = bench.mount("log", "size=256k");
+    const { daemon } = bench;
+    await daemon.start();
+    const limits = { rateBytesPerSecond: 1, burstBytes: 1 };
+    const handle = await bench.stream("policies", { overflow: "drop", ...limits });
+    const writer = bench.writer(handle);
+    writeSync(writer, "1".repeat(20_000));
+    await waitFor("all at once", () => readFileSync(handle.file).length === 20_000);
+    disk.fill();
+    writeSync(writer, "2".repeat(20_000));
+    await waitFor("the stall", async () => (await listed(bench)).stalled !== null);
+    disk.free();
+    const text = "1".repeat(20_000) + "2".repeat(20_000);
+    await waitFor("the rest", () => readFileSync(handle.file, "utf8") === text);
+    assert.deepEqual((await listed(bench)).droppedBytes, {});
+  });
+
   it("is stalled in the list, with reason, file system and time, until it can be written", async () => {
     await using bench = Bench.prepare();
     const disk = bench.mount("log", "size=256k");
