@@ -20,6 +20,7 @@ import { FormerLog } from "./former-log.ts";
 import { LogJournal } from "./log-journal.ts";
 import type { Intent } from "./note.ts";
 import { counter, type Outlet } from "./outlet.ts";
+import type { FoundFiles } from "./position-record.ts";
 import { Positions, positionsPath } from "./positions.ts";
 import type { LogTarget } from "./record.ts";
 import type { Stage } from "./stage-pool.ts";
@@ -30,6 +31,8 @@ export interface LogSinkOptions {
   readonly positionsDirectory: string;
   readonly durability: Durability;
   readonly onInterference: (kind: Interference) => void;
+  /** See `Positions.open`. */
+  readonly writtenMax?: number;
 }
 
 /** Opens the log of a stream, or what is left of it when another stream has the file. */
@@ -87,7 +90,7 @@ export class LogSink implements StreamSink, Outlet {
   }
 
   get totalBefore(): number {
-    return this.offset;
+    return this.positions.writtenBytes;
   }
 
   /** Applies a new bound and writes the markers that are due; returns why that is not possible. */
@@ -109,6 +112,7 @@ export class LogSink implements StreamSink, Outlet {
     if (refusal !== undefined) return { movedBytes: 0, refusal };
     const appended = this.#log.file.append(fd, bytes);
     if (appended.movedBytes > 0) {
+      this.positions.wrote(appended.movedBytes);
       this.#lastWriteAtMs = Date.now();
       this.#log.index.grown(this.offset);
       this.#grown();
@@ -194,13 +198,16 @@ export class LogSink implements StreamSink, Outlet {
 }
 
 function openPositions(options: LogSinkOptions, directory: LogDirectory): Opened {
-  const { target, positionsDirectory } = options;
+  const { target, positionsDirectory, writtenMax } = options;
   const live = findLive(directory);
-  const positions = Positions.open(positionsPath(positionsDirectory, target), {
+  const found: FoundFiles = {
     live,
     limitBytes: target.limitBytes,
-    copySize: (inode) => findCopies(directory).find((copy) => copy.inode === inode)?.sizeBytes,
-  });
+    copySize: ({ inode, bornMs }) =>
+      findCopies(directory).find((copy) => copy.inode === inode && copy.bornMs === bornMs)
+        ?.sizeBytes,
+  };
+  const positions = Positions.open(positionsPath(positionsDirectory, target), found, writtenMax);
   try {
     return openFile(options, directory, positions, live);
   } catch (error) {
@@ -221,7 +228,9 @@ function openFile(
     const journal = new LogJournal({ directory, positions, index, durability, onInterference });
     const { limitBytes, copies } = target;
     const bound = { limitBytes, copies };
-    file = RotatingFile.open({ directory, journal, durability, bound }, found);
+    // The end of a file that is there is known by something else only if it was cut.
+    const what = positions.record.end === null ? "whole" : "cut";
+    file = RotatingFile.open({ directory, journal, durability, bound }, found, what);
     if (file.live !== undefined) journal.opened(file.live, copies);
     return { directory, positions, index, file };
   } catch (error) {

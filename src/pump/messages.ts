@@ -48,6 +48,8 @@ export interface StreamReport {
   readonly writtenBytes: number;
   /** By reason. */
   readonly droppedBytes: Record<string, number>;
+  /** Bytes in the files that no writer sent, by whom: `marker` are lines of xenlogd. */
+  readonly insertedBytes: Record<string, number>;
   /** ISO 8601, UTC; null when nothing was written since the pump started. */
   readonly lastWriteAt: string | null;
 }
@@ -131,6 +133,7 @@ const reportSchema = v.object({
   rotations: count,
   writtenBytes: count,
   droppedBytes: v.record(v.string(), count),
+  insertedBytes: v.record(v.string(), count),
   lastWriteAt: v.nullable(v.string()),
 });
 

@@ -64,21 +64,6 @@ export function addEpoch(index: LogIndex, epoch: IndexedEpoch): LogIndex {
   return { ...index, epochs: [...index.epochs, epoch].slice(-epochsMax) };
 }
 
-/** A live file that was cut to before the newest epoch's begin: the epoch begins there now. */
-export function cutEpoch(
-  index: LogIndex,
-  epoch: string,
-  live: FileOnDisk,
-  liveBase: number,
-): LogIndex {
-  const known = findFile(index, live);
-  const newest = index.epochs.at(-1);
-  const isCut = live.sizeBytes > 0 && liveBase + live.sizeBytes === 0;
-  if (known === undefined || newest?.epoch !== epoch || !isCut) return index;
-  const start = Math.min(newest.start, known.base - liveBase);
-  return { ...index, epochs: [...index.epochs.slice(0, -1), { ...newest, start }] };
-}
-
 export function addRange(index: LogIndex, range: IndexedRange): LogIndex {
   // A successor that finishes an interrupted change reports the same range again.
   if (index.ranges.at(-1)?.start === range.start) return index;

@@ -55,11 +55,16 @@ export class LogFiles {
   }
 
   /**
-   * Opens or makes the log and brings it under its bound. `found` is what has its name now. The
-   * journal learns of the beginning only: the end is what this returns. Throws LogfileError or
+   * Opens or makes the log and brings it under its bound. `found` is what has its name now; `cut` if
+   * others made it shorter: the rest keeps its offsets, so the bytes that follow need another file.
+   * The journal learns of the beginning only: the end is what this returns. Throws LogfileError or
    * KernelError.
    */
-  static open(options: LogFilesOptions, found: FileOnDisk | undefined): LogFiles {
+  static open(
+    options: LogFilesOptions,
+    found: FileOnDisk | undefined,
+    what: "whole" | "cut",
+  ): LogFiles {
     const { directory, journal, bound } = options;
     const { limitBytes } = bound;
     journal.begin({ kind: "shorten", live: found, limitBytes });
@@ -68,6 +73,9 @@ export class LogFiles {
     }
     // Files from before the stream may need room for a moment; ours never exceed their bound.
     trim(options, bound, Number.POSITIVE_INFINITY);
+    if (what === "cut" && found !== undefined && found.sizeBytes > 0) {
+      performRotation(directory, bound.copies);
+    }
     return new LogFiles(options, LiveFile.open(directory));
   }
 
@@ -97,7 +105,7 @@ export class LogFiles {
   rotate(): void {
     const live = this.#named();
     if (live.sizeBytes === 0) return;
-    this.#options.journal.begin({ kind: "replace", live: live.known(), foreignBytes: 0 });
+    this.#options.journal.begin({ kind: "rotate", live: live.known() });
     this.#state = { kind: "rotating", copy: live.known() };
     this.#options.durability.finish(live.fd);
   }
@@ -210,7 +218,7 @@ export class LogFiles {
   #finish(state: Unfinished): void {
     switch (state.kind) {
       case "rotating":
-        this.#performRotation();
+        performRotation(this.#options.directory, this.#bound.copies);
         this.#adopt(state.copy, state.copy);
         break;
       case "trimming":
@@ -236,12 +244,11 @@ export class LogFiles {
     const { copies } = this.#bound;
     this.#options.journal.end({ kind: "replaced", live: live.known(), copy, copies });
   }
+}
 
-  #performRotation(): void {
-    const { fd, name } = this.#options.directory;
-    const exists = (index: number): boolean => statAt(fd, chainName(name, index)) !== undefined;
-    for (const step of planRotation(name, this.#bound.copies, exists)) perform(fd, step);
-  }
+function performRotation({ fd, name }: LogDirectory, copies: number): void {
+  const exists = (index: number): boolean => statAt(fd, chainName(name, index)) !== undefined;
+  for (const step of planRotation(name, copies, exists)) perform(fd, step);
 }
 
 function perform(directoryFd: number, step: RotationStep): void {

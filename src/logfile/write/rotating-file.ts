@@ -31,8 +31,12 @@ export class RotatingFile {
   }
 
   /** Opens or makes the log; see `LogFiles.open`. */
-  static open(options: LogFilesOptions, found: FileOnDisk | undefined): RotatingFile {
-    return new RotatingFile(LogFiles.open(options, found));
+  static open(
+    options: LogFilesOptions,
+    found: FileOnDisk | undefined,
+    what: "whole" | "cut" = "whole",
+  ): RotatingFile {
+    return new RotatingFile(LogFiles.open(options, found, what));
   }
 
   /** Moves `waitingBytes` bytes from the pipe into the log, rotating on the way. */

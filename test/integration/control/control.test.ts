@@ -56,6 +56,7 @@ const open: StreamStatus = {
   writtenBytes: 10,
   droppedBytes: { "disk full": 3 },
   lastWriteAt: null,
+  insertedBytes: {},
 };
 const closed: StreamStatus = { ...open, id: 2, state: "closed", epoch: "closed" };
 

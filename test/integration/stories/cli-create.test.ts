@@ -115,7 +115,7 @@ describe("xenlog list", () => {
     const [status] = await listed("fields");
     assert.equal(
       Object.keys(status ?? {}).join(),
-      "domid,name,log,id,state,pipe,file,limit,copies,overflow,epoch,error,offset,oldestOffset,sizeBytes,boundBytes,rotations,writtenBytes,droppedBytes,lastWriteAt",
+      "domid,name,log,id,state,pipe,file,limit,copies,overflow,epoch,error,offset,oldestOffset,sizeBytes,boundBytes,rotations,writtenBytes,droppedBytes,lastWriteAt,insertedBytes",
     );
     assert.equal(status?.boundBytes, 5 * 1024 * 1024);
   });

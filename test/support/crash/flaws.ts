@@ -75,7 +75,7 @@ export const flawsUnderKills: readonly Flaw[] = [
       file: "/write/log-files.ts",
       edits: [
         [
-          'this.#options.journal.begin({ kind: "replace", live: live.known(), foreignBytes: 0 });\n    this.#state = { kind: "rotating"',
+          'this.#options.journal.begin({ kind: "rotate", live: live.known() });\n    this.#state = { kind: "rotating"',
           'this.#state = { kind: "rotating"',
         ],
       ],
@@ -120,6 +120,14 @@ export const flawsUnderKills: readonly Flaw[] = [
     },
   },
   {
+    why: "since it forgets what its predecessor wrote last",
+    scenario: "somebody's hands on its files: unlink",
+    mutation: {
+      file: "/pump/recovery.ts",
+      edits: [['if (note?.intent.kind === "write") this.#noteWritten(found, note);', ""]],
+    },
+  },
+  {
     why: "since it adds to what was dropped instead of setting it",
     scenario: "a next owner of its file",
     mutation: {
@@ -136,6 +144,14 @@ export const flawsUnderKills: readonly Flaw[] = [
 
 /** These products are wrong while nobody kills them. */
 export const flawsAtOnce: readonly Flaw[] = [
+  {
+    why: "since it writes on behind the end of a file that was cut",
+    scenario: "somebody's hands on its files: shorten",
+    mutation: {
+      file: "/pump/log-sink.ts",
+      edits: [['positions.record.end === null ? "whole" : "cut"', '"whole"']],
+    },
+  },
   {
     why: "since it makes room after the rotation",
     mutation: {
