@@ -20,7 +20,7 @@ import { FormerLog } from "./former-log.ts";
 import { LogJournal } from "./log-journal.ts";
 import type { Intent } from "./note.ts";
 import { counter, type Outlet } from "./outlet.ts";
-import type { FoundFiles } from "./position-record.ts";
+import type { Bound, FoundFiles } from "./position-record.ts";
 import { Positions, positionsPath } from "./positions.ts";
 import type { LogTarget } from "./record.ts";
 import type { Stage } from "./stage-pool.ts";
@@ -171,10 +171,11 @@ export class LogSink implements StreamSink, Outlet {
     const { file, positions } = this.#log;
     const { bound } = file;
     if (limitBytes === bound.limitBytes && copies === bound.copies) return;
-    // Noted before the file may grow to it, and until it has shrunk to it.
-    if (limitBytes > bound.limitBytes) positions.reconfigure(limitBytes);
+    const next = boundOf(this.#target);
+    // Noted before the files may grow to it, and until they have shrunk to it.
+    positions.mayGrow(next);
     file.reconfigure({ limitBytes, copies });
-    positions.reconfigure(limitBytes);
+    positions.within(next);
   }
 
   #grown(): void {
@@ -197,12 +198,16 @@ export class LogSink implements StreamSink, Outlet {
   }
 }
 
+function boundOf({ limitBytes, copies }: LogTarget): Bound {
+  return { limitBytes, boundBytes: limitBytes * (copies + 1) };
+}
+
 function openPositions(options: LogSinkOptions, directory: LogDirectory): Opened {
   const { target, positionsDirectory, writtenMax } = options;
   const live = findLive(directory);
   const found: FoundFiles = {
     live,
-    limitBytes: target.limitBytes,
+    bound: boundOf(target),
     copySize: ({ inode, bornMs }) =>
       findCopies(directory).find((copy) => copy.inode === inode && copy.bornMs === bornMs)
         ?.sizeBytes,
@@ -230,7 +235,10 @@ function openFile(
     const bound = { limitBytes, copies };
     // The end of a file that is there is known by something else only if it was cut.
     const what = positions.record.end === null ? "whole" : "cut";
-    file = RotatingFile.open({ directory, journal, durability, bound }, found, what);
+    const { boundBytes: allowedBytes } = positions.record;
+    const options = { directory, journal, durability, bound };
+    file = RotatingFile.open(options, { live: found, what, allowedBytes });
+    positions.within(boundOf(target));
     if (file.live !== undefined) journal.opened(file.live, copies);
     return { directory, positions, index, file };
   } catch (error) {

@@ -30,6 +30,8 @@ export interface PositionRecord {
   readonly bornMs: number;
   /** That file is never larger. */
   readonly limitBytes: number;
+  /** Nor are all files together. */
+  readonly boundBytes: number;
   /** Set while the files change: the offset at which the live file ends, the old or the new one. */
   readonly end: number | null;
   /** Whether that change is a rotation. */
@@ -54,6 +56,7 @@ export const recordSchema: v.GenericSchema<unknown, PositionRecord> = v.object({
   inode: v.number(),
   bornMs: v.number(),
   limitBytes: v.number(),
+  boundBytes: v.number(),
   end: v.nullable(v.number()),
   isRotating: v.boolean(),
   rotations: v.number(),
@@ -76,6 +79,7 @@ const emptyRecord: PositionRecord = {
   inode: 0,
   bornMs: 0,
   limitBytes: 0,
+  boundBytes: 0,
   end: null,
   isRotating: false,
   rotations: 0,
@@ -94,8 +98,19 @@ export interface FoundFiles {
   readonly live: FileOnDisk | undefined;
   /** Size of that file if it is one of the copies. */
   readonly copySize: (file: Identity) => number | undefined;
-  /** The limit from now on. */
-  readonly limitBytes: number;
+  /** The bound from now on. */
+  readonly bound: Bound;
+}
+
+/** What the live file has at most, and all files together. */
+export type Bound = Pick<PositionRecord, "limitBytes" | "boundBytes">;
+
+/** What both permit: the files are not within a lower bound before they have been shortened. */
+export function higherBound(one: Bound, other: Bound): Bound {
+  return {
+    limitBytes: Math.max(one.limitBytes, other.limitBytes),
+    boundBytes: Math.max(one.boundBytes, other.boundBytes),
+  };
 }
 
 /** Bytes of writers that came to the log. A stage that is lost leaves open how many of its own did. */
@@ -128,9 +143,9 @@ export function resolvePosition(
   written: WrittenBytes,
   found: FoundFiles,
 ): ResolvedPosition {
-  const { limitBytes } = found;
   const resolved = resolveFiles(last, written, found);
-  return { ...resolved, record: { ...resolved.record, limitBytes } };
+  const bound = higherBound(resolved.record, found.bound);
+  return { ...resolved, record: { ...resolved.record, ...bound } };
 }
 
 function resolveFiles(

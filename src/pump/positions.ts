@@ -8,8 +8,10 @@ import * as v from "valibot";
 import { openPath } from "../kernel/index.ts";
 import type { FileOnDisk } from "../logfile/index.ts";
 import {
+  type Bound,
   type ForeignBytes,
   type FoundFiles,
+  higherBound,
   type InsertedBytes,
   type PendingMarker,
   type PositionRecord,
@@ -148,9 +150,15 @@ export class Positions {
     return this.#record.end ?? this.#record.base + liveBytes;
   }
 
-  /** Another limit holds from now on. */
-  reconfigure(limitBytes: number): void {
-    this.#update({ limitBytes });
+  /** Another bound is to hold: noted before the files may grow to it. */
+  mayGrow(bound: Bound): void {
+    const { limitBytes, boundBytes } = higherBound(this.#record, bound);
+    this.#setBound({ limitBytes, boundBytes });
+  }
+
+  /** The files are within that bound now. */
+  within({ limitBytes, boundBytes }: Bound): void {
+    this.#setBound({ limitBytes, boundBytes });
   }
 
   /** The files are about to change; the live file will end at `end`, behind what others put there. */
@@ -230,6 +238,11 @@ export class Positions {
 
   close(): void {
     closeSync(this.#fd);
+  }
+
+  #setBound(bound: Bound): void {
+    const { limitBytes, boundBytes } = this.#record;
+    if (bound.limitBytes !== limitBytes || bound.boundBytes !== boundBytes) this.#update(bound);
   }
 
   #insertedAlso(kind: keyof InsertedBytes, bytes: number): InsertedBytes {

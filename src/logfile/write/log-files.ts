@@ -29,6 +29,16 @@ export interface LogFilesOptions {
   readonly bound: LogBound;
 }
 
+/** A log as it is found. */
+export interface FoundLog {
+  /** What has its name now. */
+  readonly live: FileOnDisk | undefined;
+  /** `cut`: others made it shorter. The rest keeps its offsets: the bytes that follow need another file. */
+  readonly what: "whole" | "cut";
+  /** The higher one of the bound that held until now and the one that holds from now on. */
+  readonly allowedBytes: number;
+}
+
 /** A change of the files that was refused half-way. */
 type Unfinished =
   /** `copy` is finished, and now or soon the newest copy. */
@@ -55,25 +65,19 @@ export class LogFiles {
   }
 
   /**
-   * Opens or makes the log and brings it under its bound. `found` is what has its name now; `cut` if
-   * others made it shorter: the rest keeps its offsets, so the bytes that follow need another file.
-   * The journal learns of the beginning only: the end is what this returns. Throws LogfileError or
-   * KernelError.
+   * Opens or makes the log and brings it under its bound. The journal learns of the beginning only:
+   * the end is what this returns. Throws LogfileError or KernelError.
    */
-  static open(
-    options: LogFilesOptions,
-    found: FileOnDisk | undefined,
-    what: "whole" | "cut",
-  ): LogFiles {
+  static open(options: LogFilesOptions, found: FoundLog): LogFiles {
+    const { live, what, allowedBytes } = found;
     const { directory, journal, bound } = options;
     const { limitBytes } = bound;
-    journal.begin({ kind: "shorten", live: found, limitBytes });
-    if (found !== undefined && found.sizeBytes > limitBytes) {
-      journal.begin({ kind: "replace", live: found, foreignBytes: 0 });
+    journal.begin({ kind: "shorten", live, limitBytes });
+    if (live !== undefined && live.sizeBytes > limitBytes) {
+      journal.begin({ kind: "replace", live, foreignBytes: 0 });
     }
-    // Files from before the stream may need room for a moment; ours never exceed their bound.
-    trim(options, bound, Number.POSITIVE_INFINITY);
-    if (what === "cut" && found !== undefined && found.sizeBytes > 0) {
+    trim(options, bound, allowedBytes);
+    if (what === "cut" && live !== undefined && live.sizeBytes > 0) {
       performRotation(directory, bound.copies);
     }
     return new LogFiles(options, LiveFile.open(directory));

@@ -12,19 +12,28 @@ const copyBytes = 1 << 20;
 /** Of a dot file beside the log; one that an interruption left is removed at the next start. */
 const temporarySuffix = ".trim";
 
-interface Found {
+interface ChainFile {
   readonly name: string;
+  /** 0 is the live file, 1 the newest copy. */
   readonly index: number;
   readonly sizeBytes: number;
 }
 
-export interface TrimOptions {
-  readonly directoryFd: number;
-  /** Name of the live file. */
-  readonly live: string;
+export interface TrimStep {
+  readonly kind: "remove" | "shorten";
+  readonly name: string;
+}
+
+export interface TrimBound {
   readonly limitBytes: number;
   readonly copies: number;
   readonly allowedBytes: number;
+}
+
+export interface TrimOptions extends TrimBound {
+  readonly directoryFd: number;
+  /** Name of the live file. */
+  readonly live: string;
   /** Gets the shortened file before it is renamed to the name of the old one. */
   readonly onShortened: (fd: number) => void;
 }
@@ -32,41 +41,70 @@ export interface TrimOptions {
 /**
  * Removes the copies above `copies` and shortens every file above `limitBytes` to its last lines. A
  * file that is shortened needs room for what is kept of it: rather than have more than `allowedBytes`
- * on disk for that moment its oldest copies go.
+ * on disk for that moment the oldest copies go.
  */
 export function bringUnderBound(options: TrimOptions): void {
-  const { directoryFd, live, limitBytes, copies, allowedBytes } = options;
-  const chain = findChain(directoryFd, live);
-  let present = chain.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-  for (const { name, index, sizeBytes } of chain) {
-    if (index <= copies && sizeBytes <= limitBytes) continue;
+  const { directoryFd, live } = options;
+  for (const { kind, name } of planTrim(findChain(directoryFd, live), options)) {
     try {
-      if (index > copies || (index > 0 && present + limitBytes > allowedBytes)) {
-        removeIfThere(directoryFd, name);
-        present -= sizeBytes;
-      } else {
-        keepTail(name, options);
-        present -= sizeBytes - limitBytes;
-      }
+      if (kind === "remove") removeIfThere(directoryFd, name);
+      else keepTail(name, options);
     } catch (error) {
       throw new LogfileError("trim", name, error);
     }
   }
 }
 
+/** The steps, in order, for these files, oldest first. */
+export function planTrim(
+  chain: readonly ChainFile[],
+  { limitBytes, copies, allowedBytes }: TrimBound,
+): readonly TrimStep[] {
+  const steps: TrimStep[] = [];
+  let present = chain.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  // Who put more there than the bound permits has left no room within it either.
+  const most = present > allowedBytes ? Number.POSITIVE_INFINITY : allowedBytes;
+  const kept: ChainFile[] = [];
+  const remove = ({ name, sizeBytes }: ChainFile): void => {
+    steps.push({ kind: "remove", name });
+    present -= sizeBytes;
+  };
+  for (const file of chain) {
+    kept.push(file);
+    if (file.index > copies) {
+      kept.pop();
+      remove(file);
+    } else if (file.sizeBytes > limitBytes) {
+      while (present + limitBytes > most && (kept[0]?.index ?? 0) > 0) {
+        remove(kept.shift() as ChainFile);
+      }
+      if (kept.at(-1) !== file) continue;
+      steps.push({ kind: "shorten", name: file.name });
+      present -= file.sizeBytes - limitBytes;
+      kept[kept.length - 1] = { ...file, sizeBytes: limitBytes };
+    }
+  }
+  return steps;
+}
+
 /** The files of the log, oldest first. What an interrupted trim has left goes. */
-function findChain(directoryFd: number, live: string): readonly Found[] {
-  const chain: Found[] = [];
+function findChain(directoryFd: number, live: string): readonly ChainFile[] {
+  const chain: ChainFile[] = [];
   for (const name of listNames(directoryFd)) {
     const index = chainIndex(live, name);
-    const unfinished = name.startsWith(`.${live}`) && name.endsWith(temporarySuffix);
-    if (index === undefined && !unfinished) continue;
+    if (index === undefined && !isTemporary(live, name)) continue;
     const stat = statAt(directoryFd, name);
     if (stat?.isFile() !== true) continue;
     if (index === undefined) removeIfThere(directoryFd, name);
     else chain.push({ name, index, sizeBytes: stat.size });
   }
   return chain.sort((a, b) => b.index - a.index);
+}
+
+/** Whether that is the name of what is to become a shortened file of the log. */
+function isTemporary(live: string, name: string): boolean {
+  if (!(name.startsWith(".") && name.endsWith(temporarySuffix))) return false;
+  return chainIndex(live, name.slice(1, -temporarySuffix.length)) !== undefined;
 }
 
 /** Replaces the file by its last lines in one rename, so that an interruption leaves it whole. */

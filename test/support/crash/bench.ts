@@ -398,12 +398,13 @@ export class PumpBench implements Disposable {
     const kept = this.contents().length;
     const { start, inserted, unusedBytes } = this.#witness.epoch;
     const end = this.#witness.end - start;
+    const { crash = 0 } = report.droppedBytes;
     const written = end - inserted.marker - inserted.foreign - unusedBytes;
     assert.deepEqual(
       {
         offset: report.offset,
         size: report.sizeBytes,
-        crash: report.droppedBytes["crash"] ?? 0,
+        crash,
         written: report.writtenBytes,
         inserted: report.insertedBytes,
       },

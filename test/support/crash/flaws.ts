@@ -101,12 +101,12 @@ export const flawsUnderKills: readonly Flaw[] = [
     mutation: {
       file: "/write/log-files.ts",
       edits: [
-        ["if (found !== undefined && found.sizeBytes > limitBytes) {", "if (false) {"],
+        ["if (live !== undefined && live.sizeBytes > limitBytes) {", "if (false) {"],
         [
-          "trim(options, bound, Number.POSITIVE_INFINITY);",
-          `trim(options, bound, Number.POSITIVE_INFINITY);
-    if (found !== undefined && found.sizeBytes > limitBytes) {
-      journal.begin({ kind: "replace", live: found, foreignBytes: 0 });
+          "trim(options, bound, allowedBytes);",
+          `trim(options, bound, allowedBytes);
+    if (live !== undefined && live.sizeBytes > limitBytes) {
+      journal.begin({ kind: "replace", live, foreignBytes: 0 });
     }`,
         ],
       ],

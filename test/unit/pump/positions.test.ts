@@ -14,6 +14,7 @@ const steady: PositionRecord = {
   inode: 7,
   bornMs: 70,
   limitBytes: 4096,
+  boundBytes: 8192,
   end: null,
   isRotating: false,
   rotations: 2,
@@ -171,7 +172,16 @@ const cases: readonly Case[] = [
     name: "as many as its own limit allowed, which may have been a higher one",
     last: { ...steady, limitBytes: 8192 },
     live: file(8, 0),
-    expected: { ...steady, base: 1000 + 8192, inode: 8, bornMs: 80, unused: 7792 },
+    expected: {
+      ...steady,
+      ...{ base: 1000 + 8192, inode: 8, bornMs: 80, unused: 7792, limitBytes: 8192 },
+    },
+  },
+  {
+    name: "keeps a higher bound until the files are within the lower one",
+    last: { ...steady, limitBytes: 8192, boundBytes: 9000 },
+    live: file(7, 400),
+    expected: { ...steady, limitBytes: 8192, boundBytes: 9000 },
   },
   {
     name: "and so when no file is there",
@@ -231,9 +241,10 @@ const cases: readonly Case[] = [
 describe("the offset at which the live file begins", () => {
   for (const { name, last, live, copy, least = 1400, most = least, ...expected } of cases) {
     it(name, () => {
-      const found = { live, limitBytes: 4096, copySize: () => copy };
+      const bound = { limitBytes: 4096, boundBytes: 8192 };
+      const found = { live, bound, copySize: () => copy };
       assert.deepEqual(resolvePosition(last, { least, most }, found), {
-        record: { ...expected.expected, limitBytes: 4096 },
+        record: expected.expected,
         writtenBytes: expected.written ?? least,
         foreign: expected.foreign ?? [],
       });

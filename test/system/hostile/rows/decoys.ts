@@ -167,7 +167,6 @@ const beside: readonly Row[] = [
   },
   nodes: () => ({ limit: "4096", copies: "0" }),
   answer: () => accepted,
-  ...(name.endsWith(".trim") ? { wrongToday: "it is removed" } : {}),
 }));
 
 export const decoys: Kind = {
