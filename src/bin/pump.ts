@@ -2,10 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The pump process. Started by the main process with an IPC channel, never by hand.
 
+import { guardOutputs, printLine } from "../program/index.ts";
 import { runPump } from "../pump/index.ts";
 
+guardOutputs("xenlogd-pump");
 if (process.send === undefined) {
-  process.stderr.write("xenlogd-pump: started by xenlogd, not by hand\n");
+  printLine("xenlogd-pump: started by xenlogd, not by hand");
   process.exit(2);
 }
 // A terminal sends these to every process of its job; the main process asks the pump to stop.
@@ -16,7 +18,8 @@ process.on("disconnect", () => process.exit(0));
 
 await runPump({
   send: (message) => {
-    process.send?.(message);
+    // A channel that is closed has its own event.
+    process.send?.(message, () => {});
   },
   onMessage: (listener) => {
     process.removeAllListeners("message");

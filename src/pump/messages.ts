@@ -16,8 +16,10 @@ export interface PumpStart {
   readonly fsync: FsyncPolicy;
   /** The directory of the first log: it identifies the file system. */
   readonly directory: string;
-  /** The file system that the bytes in the stages belong to; null if any will do. */
+  /** The file system that the pump has to find there; null if any will do. */
   readonly contents: string | null;
+  /** The file system that the bytes in the stages belong to; null if none was reported. */
+  readonly recorded: string | null;
 }
 
 export type ToPump =
@@ -57,6 +59,8 @@ export interface StreamReport {
 export type FromPump =
   /** `contents` identifies the file system, null if the directory cannot be opened. */
   | { readonly type: "started"; readonly contents: string | null }
+  /** What could not be found out at the start: the stages are those of that file system. */
+  | { readonly type: "identified"; readonly contents: string }
   /** The last message: the stages belong to another file system; they were not touched. */
   | { readonly type: "otherContents"; readonly contents: string | null }
   | { readonly type: "opened"; readonly epoch: string }
@@ -109,6 +113,7 @@ const toPumpSchema: v.GenericSchema<unknown, ToPump> = v.variant("type", [
     fsync: fsyncSchema,
     directory: v.string(),
     contents: v.nullable(v.string()),
+    recorded: v.nullable(v.string()),
   }),
   v.object({ type: v.literal("open"), record: streamRecordSchema }),
   v.object({ type: v.literal("nodesGone"), epoch }),
@@ -139,6 +144,7 @@ const reportSchema = v.object({
 
 const fromPumpSchema: v.GenericSchema<unknown, FromPump> = v.variant("type", [
   v.object({ type: v.literal("started"), contents: v.nullable(v.string()) }),
+  v.object({ type: v.literal("identified"), contents: v.string() }),
   v.object({ type: v.literal("otherContents"), contents: v.nullable(v.string()) }),
   v.object({ type: v.literal("opened"), epoch }),
   v.object({

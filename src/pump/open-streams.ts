@@ -12,6 +12,7 @@ import { isSuperseded } from "./positions.ts";
 import { PumpedStream } from "./pumped-stream.ts";
 import { isSameFile, type StreamRecord } from "./record.ts";
 import type { Recovery } from "./recovery.ts";
+import type { StageOwner } from "./stage-owner.ts";
 import type { StagePool } from "./stage-pool.ts";
 import type { Nodes } from "./stream-state.ts";
 import { decideSuccession, type Holding } from "./succession.ts";
@@ -22,6 +23,7 @@ export interface OpenStreamsOptions {
   readonly durability: Durability;
   readonly nullFd: number;
   readonly recovery: Recovery;
+  readonly owner: StageOwner;
   readonly send: (message: FromPump) => void;
 }
 
@@ -91,6 +93,12 @@ export class OpenStreams {
     let strandedBytes = 0;
     for (const stream of this.#open.values()) strandedBytes += stream.drainAndRelease();
     return strandedBytes;
+  }
+
+  /** Opens no other stream. Only while none is open. */
+  cancel(): void {
+    this.#waiting.clear();
+    this.#retry.cancel();
   }
 
   /** Opens what can be opened now, in the order in which it was asked for. */
@@ -165,8 +173,10 @@ export class OpenStreams {
 
   #start(record: StreamRecord): void {
     const { epoch } = record;
-    const { recovery, send } = this.#options;
+    const { owner, recovery, send } = this.#options;
     try {
+      // Until then it is not known whose the stages are: no stream may use them.
+      if (!owner.isFound) owner.require(record);
       const stream = PumpedStream.open({
         ...this.#options,
         record,

@@ -147,6 +147,7 @@ export class PumpProcess {
           notesFile: `${volatileDirectory}/notes-${choice.name}`,
           directory,
           contents: choice.contents,
+          recorded: vault.contentsOf(choice.name) ?? null,
           positionsDirectory,
           fsync: this.#options.fsync(),
         },
@@ -172,6 +173,10 @@ export class PumpProcess {
     switch (message.type) {
       case "started":
         this.#started(child, message.contents);
+        break;
+      case "identified":
+        if (this.#pool !== undefined)
+          this.#options.vault.noteContents(this.#pool, message.contents);
         break;
       case "otherContents":
         this.#found = { contents: message.contents };

@@ -3,15 +3,19 @@
 // that was lowered, or a file that others wrote. The newest bytes are kept.
 
 import { closeSync, constants, fstatSync, readSync, writeSync } from "node:fs";
-import { errnoNameOf, openBeneath, renameAt, statAt, unlinkAt } from "../../kernel/index.ts";
-import { chainIndex, LogfileError, listNames } from "../files/index.ts";
+import { errnoNameOf, openBeneath, renameAt, unlinkAt } from "../../kernel/index.ts";
+import {
+  findChain,
+  findTemporaries,
+  type LogDirectory,
+  LogfileError,
+  temporaryName,
+} from "../files/index.ts";
 import { cutWindowBytes } from "./cut.ts";
 
 const copyBytes = 1 << 20;
 
-/** Of a dot file beside the log; one that an interruption left is removed at the next start. */
-const temporarySuffix = ".trim";
-
+/** A file of the log. */
 interface ChainFile {
   readonly name: string;
   /** 0 is the live file, 1 the newest copy. */
@@ -31,9 +35,7 @@ export interface TrimBound {
 }
 
 export interface TrimOptions extends TrimBound {
-  readonly directoryFd: number;
-  /** Name of the live file. */
-  readonly live: string;
+  readonly directory: Pick<LogDirectory, "fd" | "name">;
   /** Gets the shortened file before it is renamed to the name of the old one. */
   readonly onShortened: (fd: number) => void;
 }
@@ -44,10 +46,14 @@ export interface TrimOptions extends TrimBound {
  * on disk for that moment the oldest copies go.
  */
 export function bringUnderBound(options: TrimOptions): void {
-  const { directoryFd, live } = options;
-  for (const { kind, name } of planTrim(findChain(directoryFd, live), options)) {
+  const { directory } = options;
+  for (const name of findTemporaries(directory)) removeIfThere(directory.fd, name);
+  const chain = findChain(directory)
+    .filter(({ stat }) => stat.isFile())
+    .map(({ name, index, stat }) => ({ name, index, sizeBytes: stat.size }));
+  for (const { kind, name } of planTrim(chain, options)) {
     try {
-      if (kind === "remove") removeIfThere(directoryFd, name);
+      if (kind === "remove") removeIfThere(directory.fd, name);
       else keepTail(name, options);
     } catch (error) {
       throw new LogfileError("trim", name, error);
@@ -87,29 +93,10 @@ export function planTrim(
   return steps;
 }
 
-/** The files of the log, oldest first. What an interrupted trim has left goes. */
-function findChain(directoryFd: number, live: string): readonly ChainFile[] {
-  const chain: ChainFile[] = [];
-  for (const name of listNames(directoryFd)) {
-    const index = chainIndex(live, name);
-    if (index === undefined && !isTemporary(live, name)) continue;
-    const stat = statAt(directoryFd, name);
-    if (stat?.isFile() !== true) continue;
-    if (index === undefined) removeIfThere(directoryFd, name);
-    else chain.push({ name, index, sizeBytes: stat.size });
-  }
-  return chain.sort((a, b) => b.index - a.index);
-}
-
-/** Whether that is the name of what is to become a shortened file of the log. */
-function isTemporary(live: string, name: string): boolean {
-  if (!(name.startsWith(".") && name.endsWith(temporarySuffix))) return false;
-  return chainIndex(live, name.slice(1, -temporarySuffix.length)) !== undefined;
-}
-
 /** Replaces the file by its last lines in one rename, so that an interruption leaves it whole. */
-function keepTail(name: string, { directoryFd, limitBytes, onShortened }: TrimOptions): void {
-  const temporary = `.${name}${temporarySuffix}`;
+function keepTail(name: string, { directory, limitBytes, onShortened }: TrimOptions): void {
+  const { fd: directoryFd } = directory;
+  const temporary = temporaryName(name);
   removeIfThere(directoryFd, temporary);
   const from = openBeneath(directoryFd, name, constants.O_RDONLY);
   try {

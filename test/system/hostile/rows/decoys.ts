@@ -113,7 +113,6 @@ const liveRows: readonly Row[] = lives.flatMap(({ it, make, says, needs }) =>
       },
       nodes: () => nodes,
       answer: () => refused(`the log x.log ${says}`),
-      wrongToday: "its copies are shortened and removed, and a side file is left",
       ...(needs === undefined ? {} : { needs }),
     }),
   ),
@@ -134,7 +133,6 @@ const unopened: Row = {
     });
   },
   answer: () => refused("the log x.log is not a regular file"),
-  wrongToday: "it is opened before it is looked at, and a side file is left",
   check: async ({ file }) => {
     const before = opened;
     closeSync(openSync(file, constants.O_RDWR));
