@@ -31,6 +31,8 @@ export interface OpenStreamsOptions {
 interface WaitingStream {
   readonly record: StreamRecord;
   readonly nodes: Nodes;
+  /** When the content of its FIFO was found to be lost. */
+  readonly fifoLostAtMs: number | undefined;
   readonly sinceMs: number;
 }
 
@@ -51,14 +53,15 @@ export class OpenStreams {
     this.#options = options;
   }
 
-  open(record: StreamRecord): void {
+  open(record: StreamRecord, fifoLostAtMs?: number): void {
     const { epoch } = record;
     if (this.#open.has(epoch)) {
       // A duplicate, from two attempts that crossed: not a next epoch of its FIFO.
       this.#options.send({ type: "opened", epoch });
       return;
     }
-    this.#waiting.set(epoch, { record, nodes: "present", sinceMs: performance.now() });
+    const sinceMs = performance.now();
+    this.#waiting.set(epoch, { record, nodes: "present", fifoLostAtMs, sinceMs });
     this.#openWaiting();
   }
 
@@ -105,8 +108,10 @@ export class OpenStreams {
   #openWaiting(): void {
     for (const waiting of [...this.#waiting.values()]) {
       if (this.#tryOpen(waiting) === "waits") continue;
-      const { epoch } = waiting.record;
+      const { record, fifoLostAtMs } = waiting;
+      const { epoch } = record;
       this.#waiting.delete(epoch);
+      if (fifoLostAtMs !== undefined) this.#open.get(epoch)?.markFifoLost(fifoLostAtMs);
       if (waiting.nodes === "gone") this.#open.get(epoch)?.nodesGone();
     }
     if (this.#waiting.size > 0) this.#retry.again();

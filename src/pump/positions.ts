@@ -3,10 +3,10 @@
 // of the log's files. Between two changes the live file's size is the stream's end. Behind the record
 // is what writers sent, so that bytes of others, and files that others cut, are found at a restart.
 
-import { closeSync, constants, existsSync, readSync, writeSync } from "node:fs";
+import { closeSync, existsSync, readSync, writeSync } from "node:fs";
 import * as v from "valibot";
-import { openPath } from "../kernel/index.ts";
 import type { FileOnDisk } from "../logfile/index.ts";
+import { openStateFile } from "../program/index.ts";
 import {
   type Bound,
   type ForeignBytes,
@@ -91,7 +91,7 @@ export class Positions {
 
   /** `writtenMax`: a stage that is lost leaves open how much of it came to the log. */
   static open(path: string, found: FoundFiles, writtenMax = 0): Positions {
-    const fd = openPath(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+    const fd = openStateFile(path, "existingOrNew");
     try {
       const least = readWritten(fd);
       const written = { least, most: Math.max(least, writtenMax) };
@@ -109,7 +109,7 @@ export class Positions {
   /** The record of a stream that has lost its file to another one; `undefined` if it is none. */
   static openSuperseded(path: string): Positions | undefined {
     if (!existsSync(path)) return undefined;
-    const fd = openPath(path, constants.O_RDWR);
+    const fd = openStateFile(path, "existing");
     const record = readRecord(fd);
     if (record?.superseded === true) return new Positions(fd, record, readWritten(fd), []);
     closeSync(fd);
@@ -295,7 +295,7 @@ function withRecord<T>(
   use: (fd: number) => T,
 ): T | undefined {
   if (!isKnown(positionsDirectory, target)) return undefined;
-  const fd = openPath(positionsPath(positionsDirectory, target), constants.O_RDWR);
+  const fd = openStateFile(positionsPath(positionsDirectory, target), "existing");
   try {
     return use(fd);
   } finally {
