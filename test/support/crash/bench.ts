@@ -238,6 +238,7 @@ export class PumpBench implements Disposable {
       this.#witness.end - kernel.bytesReadable(this.#mainFd),
     );
     this.#account.beginEpoch();
+    this.#watch.inherit();
   }
 
   /** The next pump gets a request for the same file from another guest; the one before goes on. */
@@ -260,6 +261,7 @@ export class PumpBench implements Disposable {
     this.#record = { ...record, epoch, relativePipe, pipe };
     this.#witness.beginEpoch(epoch, this.#witness.end);
     this.#account.beginEpoch();
+    this.#watch.inherit();
   }
 
   /** The guest that had the file before writes on. */

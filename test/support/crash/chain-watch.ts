@@ -24,6 +24,8 @@ export class ChainWatch {
   #seen: readonly ChainFile[] = [];
   /** Somebody else has changed the files, and no pump has noticed yet. */
   #isDisturbed: boolean = false;
+  /** The files are of an earlier request, and the next one's bound may be lower. */
+  #isInherited: boolean = false;
   /** Room that a file may keep when it is rotated. */
   #markBytes = 0;
 
@@ -43,12 +45,18 @@ export class ChainWatch {
     this.#markBytes = 1024;
   }
 
+  /** Another request gets the files: what it shortens needs room, whatever it is that they have. */
+  inherit(): void {
+    this.#isInherited = true;
+  }
+
   disturb(): void {
     this.#isDisturbed = true;
   }
 
   settle(bound: LogBound): void {
     this.#bounds = [bound];
+    this.#isInherited = false;
     if (this.#isDisturbed) this.#seen = [];
     this.#isDisturbed = false;
     this.look();
@@ -78,7 +86,7 @@ export class ChainWatch {
     this.#seen = now;
     const limit = Math.max(...this.#bounds.map(({ limitBytes }) => limitBytes));
     // Without a copy there is nothing that could go first.
-    const temporaryBytes = now.length > 1 ? this.#temporaryBytes() : 0;
+    const temporaryBytes = now.length > 1 && !this.#isInherited ? this.#temporaryBytes() : 0;
     const total = now.reduce((sum, { size }) => sum + size, temporaryBytes);
     const bound = Math.max(...this.#bounds.map((one) => one.limitBytes * (one.copies + 1)));
     assert.ok(total <= bound, `${total} bytes are on disk, of at most ${bound}`);
