@@ -68,7 +68,9 @@ export type DaemonEvent =
   | {
       readonly kind: "LogInterfered";
       readonly key: string;
-      readonly what: "truncated" | "extended" | "replaced" | "directory";
+      readonly what: "truncated" | "extended" | "renamed" | "replaced" | "directory";
+      /** The new name of a file that was renamed. */
+      readonly to?: string | undefined;
     }
   | { readonly kind: "PumpStarted"; readonly fileSystem: string; readonly pid: number }
   | { readonly kind: "PumpEnded"; readonly fileSystem: string; readonly reason: string }

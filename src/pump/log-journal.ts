@@ -19,7 +19,7 @@ export interface LogJournalOptions {
   readonly positions: Positions;
   readonly index: IndexWriter;
   readonly durability: Durability;
-  readonly onInterference: (kind: Interference) => void;
+  readonly onInterference: (interference: Interference) => void;
 }
 
 export class LogJournal implements Journal {
@@ -78,9 +78,9 @@ export class LogJournal implements Journal {
     }
   }
 
-  interfered(what: Interference): void {
-    if (what === "directory") this.#options.index.moved();
-    this.#options.onInterference(what);
+  interfered(interference: Interference): void {
+    if (interference.what === "directory") this.#options.index.moved();
+    this.#options.onInterference(interference);
   }
 
   #renamed(): void {

@@ -32,7 +32,7 @@ export interface LogSinkOptions {
   readonly target: LogTarget;
   readonly positionsDirectory: string;
   readonly durability: Durability;
-  readonly onInterference: (kind: Interference) => void;
+  readonly onInterference: (interference: Interference) => void;
   /** See `Positions.open`. */
   readonly writtenMax?: number;
 }

@@ -90,7 +90,7 @@ export type FromPump =
       readonly certainty: "exact" | "atMost";
     }
   /** Others have changed the files of the log. */
-  | { readonly type: "interfered"; readonly epoch: string; readonly what: Interference }
+  | ({ readonly type: "interfered"; readonly epoch: string } & Interference)
   | { readonly type: "stalled"; readonly epoch: string; readonly reason: string }
   | { readonly type: "resumed"; readonly epoch: string }
   /** The last message; these bytes are still in stages because the file system refused them. */
@@ -171,7 +171,8 @@ const fromPumpSchema: v.GenericSchema<unknown, FromPump> = v.variant("type", [
   v.object({
     type: v.literal("interfered"),
     epoch,
-    what: v.picklist(["truncated", "extended", "replaced", "directory"]),
+    what: v.picklist(["truncated", "extended", "renamed", "replaced", "directory"]),
+    to: v.optional(v.string()),
   }),
   v.object({ type: v.literal("stalled"), epoch, reason: v.string() }),
   v.object({ type: v.literal("resumed"), epoch }),

@@ -20,8 +20,10 @@ export function eventOf(
       const { epoch, bytes, certainty } = message;
       return { kind: "StageLost", key: keyOf(epoch), bytes, certainty };
     }
-    case "interfered":
-      return { kind: "LogInterfered", key: keyOf(message.epoch), what: message.what };
+    case "interfered": {
+      const { epoch, what, to } = message;
+      return { kind: "LogInterfered", key: keyOf(epoch), what, ...(to !== undefined && { to }) };
+    }
     case "orphaned":
       return { kind: "StageOrphaned", bytes: message.bytes };
     default:

@@ -35,5 +35,5 @@ export interface Journal {
   /** After its last step. */
   end(changed: Changed): void;
   /** Others have changed the files; what that means for the log comes as a change. */
-  interfered(what: Interference): void;
+  interfered(interference: Interference): void;
 }

@@ -2,6 +2,7 @@
 // The files of a log that is written: rotated, brought under a new bound, and mended when others have
 // moved, cut or extended them. A change that is refused half-way is gone on with at the next use.
 
+import { basename } from "node:path";
 import { renameAt, statAt, unlinkAt } from "../../kernel/index.ts";
 import { chainName, type FileOnDisk, type LogDirectory, refusalOf } from "../files/index.ts";
 import type { Durability } from "./durability.ts";
@@ -131,8 +132,8 @@ export class LogFiles {
    */
   look(): void {
     const live = this.live();
-    if (this.#options.directory.reopen() === "moved") this.#takeName("directory");
-    else if (!this.#hasName(live)) this.#takeName("replaced");
+    if (this.#options.directory.reopen() === "moved") this.#takeName({ what: "directory" });
+    else if (!this.#hasName(live)) this.#takeName(this.#whatTookName(live));
   }
 
   close(): void {
@@ -149,22 +150,22 @@ export class LogFiles {
     const foreignBytes = sizeBytes - known.sizeBytes;
     switch (sizeChange(known.sizeBytes, sizeBytes, this.#bound.limitBytes)) {
       case "aboveLimit":
-        journal.interfered("extended");
+        journal.interfered({ what: "extended" });
         this.#beginTrim(live, foreignBytes, boundBytes(this.#bound));
         break;
       case "extended":
-        journal.interfered("extended");
+        journal.interfered({ what: "extended" });
         live.resized(sizeBytes);
         journal.end({ kind: "extended", live: live.known(), foreignBytes });
         break;
       case "emptied":
-        journal.interfered("truncated");
+        journal.interfered({ what: "truncated" });
         journal.begin({ kind: "replace", live: known, foreignBytes: 0 });
         live.resized(0);
         this.#replaced(live, undefined);
         break;
       case "cut":
-        journal.interfered("truncated");
+        journal.interfered({ what: "truncated" });
         journal.begin({ kind: "replace", live: known, foreignBytes: 0 });
         // The rest keeps its offsets, so the bytes that follow need another file.
         this.#state = { kind: "rotating", copy: { ...known, sizeBytes } };
@@ -185,7 +186,8 @@ export class LogFiles {
 
   /** The live file under its name: a file that others have put there is not renamed or shortened. */
   #named(): LiveFile {
-    if (!this.#hasName(this.live())) this.#takeName("replaced");
+    const live = this.live();
+    if (!this.#hasName(live)) this.#takeName(this.#whatTookName(live));
     return this.live();
   }
 
@@ -193,6 +195,13 @@ export class LogFiles {
     const { fd, name } = this.#options.directory;
     const named = statAt(fd, name);
     return named?.ino === live.inode && named.nlink === 1;
+  }
+
+  #whatTookName(live: LiveFile): Interference {
+    const { fd } = this.#options.directory;
+    const to = basename(live.path());
+    // Not its name if it was removed, or is in another directory.
+    return statAt(fd, to)?.ino === live.inode ? { what: "renamed", to } : { what: "replaced" };
   }
 
   /** Gives up the live file, whose name others have taken, and goes on under that name. */
@@ -211,7 +220,7 @@ export class LogFiles {
     } catch (error) {
       const refusal = refusalOf(error);
       if (this.#options.directory.reopen() === "same") throw refusal;
-      this.#options.journal.interfered("directory");
+      this.#options.journal.interfered({ what: "directory" });
       // Its files are gone with it, and the log goes on behind their end.
       if (state.kind === "replaced") return;
       const before = state.kind === "rotating" ? state.copy : state.live;

@@ -521,7 +521,7 @@ export class PumpBench implements Disposable {
           leftover: recovery.leftoverOf(record.epoch),
           onStalled: (reason) => assert.ok(this.#disk.isFull, reason),
           onResumed: () => {},
-          onInterference: (kind) => assert.ok(this.#isDisturbed, `somebody has ${kind} the log`),
+          onInterference: ({ what }) => assert.ok(this.#isDisturbed, `others: ${what}`),
           onClosed: () => {},
         });
       const before = this.#before && openPredecessor(open, this.#before.record);

@@ -50,13 +50,26 @@ describe("somebody else's hands on a live log", () => {
     "removed it": { does: (bench) => rmSync(bench.path()), told: "replaced", left: after },
     "renamed it to a copy": {
       does: (bench) => renameSync(bench.path(), bench.path("x.log.1")),
-      told: "replaced",
+      told: "renamed to x.log.1",
       left: before + after,
     },
     "renamed it away": {
       does: (bench) => renameSync(bench.path(), bench.path("old")),
+      told: "renamed to old",
+      left: after,
+    },
+    "renamed it into another directory": {
+      does: (bench) => renameSync(bench.path(), join(bench.root, "x.log")),
       told: "replaced",
       left: after,
+    },
+    "renamed it and put an empty file in its place": {
+      does: (bench) => {
+        renameSync(bench.path(), bench.path("x.log.1"));
+        writeFileSync(bench.path(), "");
+      },
+      told: "renamed to x.log.1",
+      left: before + after,
     },
     "put another file in its place": {
       does: (bench) => {
