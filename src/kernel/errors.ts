@@ -17,6 +17,7 @@ const nameOf: ReadonlyMap<number, ErrnoName> = new Map(
 const sentenceOf: Partial<Record<ErrnoName, string>> = {
   EACCES: "permission denied",
   EBUSY: "it is in use",
+  ECONNABORTED: "the file system's server has ended",
   EDQUOT: "the disk quota is used up",
   EEXIST: "it exists already",
   EFBIG: "the file would become too large",
@@ -31,6 +32,7 @@ const sentenceOf: Partial<Record<ErrnoName, string>> = {
   ENOMEM: "out of memory",
   ENOSPC: "no space left on the file system",
   ENOSYS: "the kernel does not have this system call",
+  ENOTCONN: "the file system's server does not run",
   ENOTDIR: "it is not a directory",
   ENXIO: "no such device, or no process is at the other end",
   EPERM: "the operation is not permitted",

@@ -5,6 +5,7 @@ export { closeOnExec, copyDescriptor, copyDescriptorOf, openProcess } from "./de
 export { describeErrno, type ErrnoName, errnoNameOf, KernelError } from "./errors.ts";
 export { identifyFileSystem, isUnique } from "./file-system.ts";
 export {
+  closeFile,
   type LockKind,
   makeFifo,
   O_PATH,

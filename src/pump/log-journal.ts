@@ -78,6 +78,10 @@ export class LogJournal implements Journal {
     }
   }
 
+  renewed(): void {
+    this.#options.index.moved();
+  }
+
   interfered(what: Interference): void {
     if (what === "directory") this.#options.index.moved();
     this.#options.onInterference(what);

@@ -2,8 +2,15 @@
 // A directory as a descriptor, and files beneath it. Nothing here follows a symbolic link or leaves
 // the directory, also when directories above it are renamed meanwhile.
 
-import { closeSync, constants, fstatSync, mkdirSync, readdirSync } from "node:fs";
-import { errnoNameOf, O_PATH, openBeneath, openPath } from "../../kernel/index.ts";
+import { closeSync, constants, fstatSync, mkdirSync, readdirSync, type Stats } from "node:fs";
+import {
+  closeFile,
+  errnoNameOf,
+  identifyFileSystem,
+  O_PATH,
+  openBeneath,
+  openPath,
+} from "../../kernel/index.ts";
 import { LogfileError } from "./errors.ts";
 
 /** The directory of a log, and the log's name in it. */
@@ -12,12 +19,15 @@ export class LogDirectory {
   readonly #parent: string | undefined;
   readonly name: string;
   #fd: number;
+  /** `undefined` if it cannot be found out: the directory may not be read, perhaps. */
+  #fileSystem: string | undefined;
 
   private constructor(root: string, parent: string | undefined, name: string) {
     this.#root = root;
     this.#parent = parent;
     this.name = name;
     this.#fd = openBelow(root, parent);
+    this.#fileSystem = fileSystemOf(this.#fd);
   }
 
   /** Opens the directory that holds `relativePath` beneath the directory `root`. Throws LogfileError. */
@@ -34,7 +44,8 @@ export class LogDirectory {
 
   /**
    * Looks where the path leads now. One that leads nowhere is made again: it was there before. As
-   * long as it cannot be opened the directory stays the one that it was.
+   * long as it cannot be opened the directory stays the one that it was. Throws as `renew` if the
+   * directory gives an error.
    */
   reopen(): "same" | "moved" {
     let fd: number;
@@ -44,18 +55,47 @@ export class LogDirectory {
       if (error instanceof LogfileError || errnoNameOf(error) !== undefined) return "same";
       throw error;
     }
-    const [before, now] = [fstatSync(this.#fd), fstatSync(fd)];
-    if (before.ino === now.ino && before.dev === now.dev) {
+    const [before, now] = [statOf(this.#fd), fstatSync(fd)];
+    if (before?.ino === now.ino && before.dev === now.dev) {
       closeSync(fd);
       return "same";
     }
-    closeSync(this.#fd);
-    this.#fd = fd;
+    if (before === undefined) {
+      closeSync(fd);
+      this.renew();
+      return "same";
+    }
+    this.#become(fd, fileSystemOf(fd));
     return "moved";
+  }
+
+  /**
+   * Opens the path anew after an error: the directory's server may have been started again, or its disk
+   * mounted again. Throws LogfileError or KernelError while that is not possible, or while another file
+   * system is there: the place of the mount, perhaps.
+   */
+  renew(): void {
+    const fd = this.#openAgain();
+    const fileSystem = fileSystemOf(fd);
+    if (this.#fileSystem !== undefined && fileSystem !== this.#fileSystem) {
+      closeFile(fd);
+      throw new LogfileError("otherFileSystem", this.#path);
+    }
+    this.#become(fd, fileSystem);
   }
 
   close(): void {
     closeSync(this.#fd);
+  }
+
+  get #path(): string {
+    return this.#parent === undefined ? this.#root : `${this.#root}/${this.#parent}`;
+  }
+
+  #become(fd: number, fileSystem: string | undefined): void {
+    closeSync(this.#fd);
+    this.#fd = fd;
+    this.#fileSystem = fileSystem;
   }
 
   #openAgain(): number {
@@ -66,6 +106,25 @@ export class LogDirectory {
     }
     makeBelow(this.#root, this.#parent);
     return openBelow(this.#root, this.#parent);
+  }
+}
+
+/** `undefined` where the file system gives an error. */
+function statOf(fd: number): Stats | undefined {
+  try {
+    return fstatSync(fd);
+  } catch (error) {
+    if (errnoNameOf(error) === undefined) throw error;
+    return undefined;
+  }
+}
+
+function fileSystemOf(fd: number): string | undefined {
+  try {
+    return identifyFileSystem(`/proc/self/fd/${fd}`);
+  } catch (error) {
+    if (errnoNameOf(error) === undefined) throw error;
+    return undefined;
   }
 }
 

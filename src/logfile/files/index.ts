@@ -10,4 +10,10 @@ export {
   findLive,
 } from "./chain-on-disk.ts";
 export { LogDirectory, listNames, openLog } from "./directory.ts";
-export { LogfileError, type LogfileErrorCode, type Refusal, refusalOf } from "./errors.ts";
+export {
+  isAboutRoom,
+  LogfileError,
+  type LogfileErrorCode,
+  type Refusal,
+  refusalOf,
+} from "./errors.ts";

@@ -109,7 +109,7 @@ export class IndexWriter {
     if (now - this.#writtenAtMs >= writeIntervalMs) this.#write();
   }
 
-  /** The directory is another one now. */
+  /** The directory is another one now, or was opened anew. */
   moved(): void {
     this.leave();
     const index = this.#index;

@@ -3,10 +3,10 @@
 // turn, each with a number and a checksum, so that after a crash or a power failure in one of
 // them the other is whole. A lost side file costs positions, never bytes of the log.
 
-import { closeSync, constants, fstatSync, readSync, writeSync } from "node:fs";
+import { constants, fstatSync, readSync, writeSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import * as v from "valibot";
-import { openBeneath } from "../../kernel/index.ts";
+import { closeFile, openBeneath } from "../../kernel/index.ts";
 import { LogfileError } from "../files/index.ts";
 import { emptyIndex, type LogIndex, shrink } from "./log-index.ts";
 
@@ -49,7 +49,7 @@ export class SideFile {
       const { sequence, index } = newestSlot(fd) ?? { sequence: 0, index: emptyIndex };
       return { file: new SideFile(fd, sequence), index };
     } catch (error) {
-      closeSync(fd);
+      closeFile(fd);
       throw error;
     }
   }
@@ -68,7 +68,7 @@ export class SideFile {
   }
 
   close(): void {
-    closeSync(this.#fd);
+    closeFile(this.#fd);
   }
 }
 
@@ -79,7 +79,7 @@ export function readIndex(directoryFd: number, live: string): LogIndex | undefin
   try {
     return fstatSync(fd).isFile() ? newestSlot(fd)?.index : undefined;
   } finally {
-    closeSync(fd);
+    closeFile(fd);
   }
 }
 

@@ -2,8 +2,8 @@
 // When files are written to the disk, which decides what a power failure may cost. fsync runs in libuv's
 // threads, so a slow disk delays no log; only when too many wait does the next one block.
 
-import { closeSync, constants, fdatasync, fdatasyncSync, fsync } from "node:fs";
-import { openBeneath, openPath } from "../../kernel/index.ts";
+import { constants, fdatasync, fdatasyncSync, fsync } from "node:fs";
+import { closeFile, openBeneath, openPath } from "../../kernel/index.ts";
 import { refusalOf } from "../files/index.ts";
 
 export type FsyncPolicy =
@@ -51,16 +51,16 @@ export class Durability {
   /** Takes a finished file and closes it, on the disk if the policy wants that. */
   finish(fd: number): void {
     if (this.#policy.kind === "none") {
-      closeSync(fd);
+      closeFile(fd);
     } else if (this.#inFlight >= inFlightMax) {
       syncNow(fd);
-      closeSync(fd);
+      closeFile(fd);
     } else {
       this.#inFlight += 1;
       // A disk that refuses it has lost what it lost: the bytes stay in the page cache.
       fdatasync(fd, () => {
         this.#inFlight -= 1;
-        closeSync(fd);
+        closeFile(fd);
       });
     }
   }
@@ -131,13 +131,13 @@ export class Durability {
     const fd = openBeneath(directoryFd, ".", constants.O_RDONLY | constants.O_DIRECTORY);
     if (this.#inFlight >= inFlightMax) {
       syncNow(fd);
-      closeSync(fd);
+      closeFile(fd);
       return;
     }
     this.#inFlight += 1;
     fsync(fd, () => {
       this.#inFlight -= 1;
-      closeSync(fd);
+      closeFile(fd);
     });
   }
 }
@@ -150,7 +150,7 @@ function openAgain({ directoryFd, fds }: Syncable): readonly number[] {
     opened.push(openBeneath(directoryFd, ".", constants.O_RDONLY | constants.O_DIRECTORY));
     return opened;
   } catch (error) {
-    for (const fd of opened) closeSync(fd);
+    for (const fd of opened) closeFile(fd);
     throw error;
   }
 }
@@ -163,7 +163,7 @@ function syncEach([fd, ...others]: readonly number[], onEnd: () => void): void {
   }
   const sync = others.length === 0 ? fsync : fdatasync;
   sync(fd, () => {
-    closeSync(fd);
+    closeFile(fd);
     syncEach(others, onEnd);
   });
 }

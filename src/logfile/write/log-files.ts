@@ -2,13 +2,20 @@
 // The files of a log that is written: rotated, brought under a new bound, and mended when others have
 // moved, cut or extended them. A change that is refused half-way is gone on with at the next use.
 
-import { renameAt, statAt, unlinkAt } from "../../kernel/index.ts";
-import { chainName, type FileOnDisk, type LogDirectory, refusalOf } from "../files/index.ts";
+import { statAt } from "../../kernel/index.ts";
+import {
+  type FileOnDisk,
+  isAboutRoom,
+  type LogDirectory,
+  type Refusal,
+  refusalOf,
+} from "../files/index.ts";
 import type { Durability } from "./durability.ts";
 import { type Interference, sizeChange } from "./interference.ts";
 import type { Journal } from "./journal.ts";
 import { LiveFile } from "./live-file.ts";
-import { planRotation, type RotationStep } from "./rotation-plan.ts";
+import { type AreNext, openAgain, type Unreachable } from "./open-again.ts";
+import { rotateNames } from "./rotate-names.ts";
 import { bringUnderBound } from "./trim.ts";
 
 /** A bound on the log: limit × (copies + 1) bytes. */
@@ -41,6 +48,7 @@ type Unfinished =
 type State =
   | { readonly kind: "open"; readonly live: LiveFile }
   | Unfinished
+  | Unreachable
   | { readonly kind: "closed" };
 
 export class LogFiles {
@@ -87,10 +95,22 @@ export class LogFiles {
       if (state.kind === "closed") throw new Error("append to a closed log");
       if (state.kind === "open") {
         if (this.#compareSize(state.live) === "asKnown") return state.live;
+      } else if (state.kind === "unreachable") {
+        this.#openAgain(state);
       } else {
         this.#goOn(state);
       }
     }
+  }
+
+  /** The files gave an error: unless there is only no room, the live file is opened anew at its next use. */
+  failed(refusal: Refusal, areNext: AreNext): void {
+    if (this.#state.kind !== "open" || isAboutRoom(refusal)) return;
+    const { live } = this.#state;
+    const known = live.known();
+    this.#state = { kind: "unreachable", live: known, areNext };
+    live.close();
+    this.#options.journal.begin({ kind: "replace", live: known, foreignBytes: 0 });
   }
 
   /** Finishes the live file and begins another one, unless it is empty. */
@@ -192,13 +212,31 @@ export class LogFiles {
     this.live();
   }
 
+  #openAgain(state: Unreachable): void {
+    const { directory, journal } = this.#options;
+    const { live: before } = state;
+    const live = openAgain(directory, state);
+    journal.renewed();
+    if (live === undefined) {
+      journal.interfered("replaced");
+      this.#state = { kind: "replaced", live: before, copy: before };
+    } else {
+      // Another size is seen at the next look, as what others have done.
+      live.resized(before.sizeBytes);
+      this.#replaced(live, undefined);
+    }
+  }
+
   /** A step may be refused because another directory has the path now. */
   #goOn(state: Unfinished): void {
     try {
       this.#finish(state);
     } catch (error) {
       const refusal = refusalOf(error);
-      if (this.#options.directory.reopen() === "same") throw refusal;
+      if (this.#options.directory.reopen() === "same") {
+        if (!isAboutRoom(refusal)) this.#options.directory.renew();
+        throw refusal;
+      }
       this.#options.journal.interfered("directory");
       // Its files are gone with it, and the log goes on behind their end.
       if (state.kind === "replaced") return;
@@ -210,7 +248,7 @@ export class LogFiles {
   #finish(state: Unfinished): void {
     switch (state.kind) {
       case "rotating":
-        this.#performRotation();
+        rotateNames(this.#options.directory, this.#bound.copies);
         this.#adopt(state.copy, state.copy);
         break;
       case "trimming":
@@ -235,23 +273,6 @@ export class LogFiles {
     this.#state = { kind: "open", live };
     const { copies } = this.#bound;
     this.#options.journal.end({ kind: "replaced", live: live.known(), copy, copies });
-  }
-
-  #performRotation(): void {
-    const { fd, name } = this.#options.directory;
-    const exists = (index: number): boolean => statAt(fd, chainName(name, index)) !== undefined;
-    for (const step of planRotation(name, this.#bound.copies, exists)) perform(fd, step);
-  }
-}
-
-function perform(directoryFd: number, step: RotationStep): void {
-  switch (step.kind) {
-    case "unlink":
-      unlinkAt(directoryFd, step.name);
-      break;
-    case "rename":
-      renameAt(directoryFd, step.from, step.to);
-      break;
   }
 }
 

@@ -73,6 +73,7 @@ function open(
 const journal: Journal = {
   begin: () => {},
   end: () => {},
+  renewed: () => {},
   interfered: () => {},
 };
 
