@@ -118,8 +118,10 @@ export const mutants: readonly Mutant[] = [
     file: src.fifoReadingEnd,
     what: "the old reading end is closed before the new one is opened",
     edits: [
-      ["const old = this.#fd;", "closeSync(this.#fd);"],
-      ["closeSync(old);", ""],
+      [
+        "const old = this.#fd;",
+        'const { openSync } = process.getBuiltinModule("node:fs"); const old = openSync("/proc/self/fd/" + this.#fd, 0o10000000); closeSync(this.#fd);',
+      ],
     ],
     tests: [test.callOrder],
   },
