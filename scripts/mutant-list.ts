@@ -164,7 +164,7 @@ export const mutants: readonly Mutant[] = [
   {
     file: src.logfileDurability,
     what: "the directory is not asked to the disk",
-    edits: [["this.#syncDirectory(directoryFd);", ""]],
+    edits: [["this.#syncDirectory(openDirectory(files));", ""]],
     tests: [test.callOrder],
   },
   {

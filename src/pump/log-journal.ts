@@ -89,7 +89,6 @@ export class LogJournal implements Journal {
 
   #renamed(): void {
     const { durability, directory, index } = this.#options;
-    const fds = index.fd === undefined ? [] : [index.fd];
-    durability.renamed({ directoryFd: directory.fd, fds });
+    durability.renamed({ directoryFd: directory.fd, name: index.name });
   }
 }

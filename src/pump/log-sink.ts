@@ -177,7 +177,8 @@ export class LogSink implements StreamSink, Outlet {
     const { directory, file, index } = this.#log;
     this.#durability.grown(this, () => ({
       directoryFd: directory.fd,
-      fds: [file.fd, index.fd].filter((fd) => fd !== undefined),
+      fd: file.fd,
+      name: index.name,
     }));
   }
 
