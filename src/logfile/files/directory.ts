@@ -2,32 +2,23 @@
 // A directory as a descriptor, and files beneath it. Nothing here follows a symbolic link or leaves
 // the directory, also when directories above it are renamed meanwhile.
 
-import { closeSync, constants, fstatSync, mkdirSync, readdirSync, type Stats } from "node:fs";
-import {
-  closeFile,
-  errnoNameOf,
-  identifyFileSystem,
-  O_PATH,
-  openBeneath,
-  openPath,
-} from "../../kernel/index.ts";
+import { closeSync, constants, fstatSync, mkdirSync, readdirSync } from "node:fs";
+import { errnoNameOf, O_PATH, openBeneath, openPath } from "../../kernel/index.ts";
 import { LogfileError } from "./errors.ts";
+import { fileSystemOf, OpenDirectory } from "./open-directory.ts";
 
 /** The directory of a log, and the log's name in it. */
 export class LogDirectory {
   readonly #root: string;
   readonly #parent: string | undefined;
   readonly name: string;
-  #fd: number;
-  /** `undefined` if it cannot be found out: the directory may not be read, perhaps. */
-  #fileSystem: string | undefined;
+  #open: OpenDirectory;
 
   private constructor(root: string, parent: string | undefined, name: string) {
     this.#root = root;
     this.#parent = parent;
     this.name = name;
-    this.#fd = openBelow(root, parent);
-    this.#fileSystem = fileSystemOf(this.#fd);
+    this.#open = OpenDirectory.take(this.#path, openBelow(root, parent));
   }
 
   /** Opens the directory that holds `relativePath` beneath the directory `root`. Throws LogfileError. */
@@ -37,9 +28,9 @@ export class LogDirectory {
     return new LogDirectory(root, parent, relativePath.slice(slash + 1));
   }
 
-  /** Changes when `reopen` says "moved". */
+  /** For use at once: it changes whenever the directory is opened again, for another log as well. */
   get fd(): number {
-    return this.#fd;
+    return this.#open.fd;
   }
 
   /**
@@ -48,6 +39,10 @@ export class LogDirectory {
    * directory gives an error.
    */
   reopen(): "same" | "moved" {
+    if (!this.#open.isAlive) {
+      this.renew();
+      return "same";
+    }
     let fd: number;
     try {
       fd = this.#openAgain();
@@ -55,17 +50,11 @@ export class LogDirectory {
       if (error instanceof LogfileError || errnoNameOf(error) !== undefined) return "same";
       throw error;
     }
-    const [before, now] = [statOf(this.#fd), fstatSync(fd)];
-    if (before?.ino === now.ino && before.dev === now.dev) {
+    if (this.#open.is(fd)) {
       closeSync(fd);
       return "same";
     }
-    if (before === undefined) {
-      closeSync(fd);
-      this.renew();
-      return "same";
-    }
-    this.#become(fd, fileSystemOf(fd));
+    this.#become(fd);
     return "moved";
   }
 
@@ -75,27 +64,27 @@ export class LogDirectory {
    * system is there: the place of the mount, perhaps.
    */
   renew(): void {
-    const fd = this.#openAgain();
-    const fileSystem = fileSystemOf(fd);
-    if (this.#fileSystem !== undefined && fileSystem !== this.#fileSystem) {
-      closeFile(fd);
+    const fd = openBelow(this.#root, this.#parent);
+    const { fileSystem } = this.#open;
+    if (fileSystem !== undefined && fileSystemOf(fd) !== fileSystem) {
+      closeSync(fd);
       throw new LogfileError("otherFileSystem", this.#path);
     }
-    this.#become(fd, fileSystem);
+    this.#become(fd);
   }
 
   close(): void {
-    closeSync(this.#fd);
+    this.#open.release();
   }
 
   get #path(): string {
     return this.#parent === undefined ? this.#root : `${this.#root}/${this.#parent}`;
   }
 
-  #become(fd: number, fileSystem: string | undefined): void {
-    closeSync(this.#fd);
-    this.#fd = fd;
-    this.#fileSystem = fileSystem;
+  #become(fd: number): void {
+    const before = this.#open;
+    this.#open = OpenDirectory.take(this.#path, fd);
+    before.release();
   }
 
   #openAgain(): number {
@@ -106,25 +95,6 @@ export class LogDirectory {
     }
     makeBelow(this.#root, this.#parent);
     return openBelow(this.#root, this.#parent);
-  }
-}
-
-/** `undefined` where the file system gives an error. */
-function statOf(fd: number): Stats | undefined {
-  try {
-    return fstatSync(fd);
-  } catch (error) {
-    if (errnoNameOf(error) === undefined) throw error;
-    return undefined;
-  }
-}
-
-function fileSystemOf(fd: number): string | undefined {
-  try {
-    return identifyFileSystem(`/proc/self/fd/${fd}`);
-  } catch (error) {
-    if (errnoNameOf(error) === undefined) throw error;
-    return undefined;
   }
 }
 
