@@ -11,6 +11,7 @@ import {
   IndexWriter,
   type Interference,
   LogDirectory,
+  type OpenDirectories,
   type Refusal,
   RotatingFile,
   refusalOf,
@@ -29,6 +30,7 @@ export interface LogSinkOptions {
   readonly target: LogTarget;
   readonly positionsDirectory: string;
   readonly durability: Durability;
+  readonly directories: OpenDirectories;
   readonly onInterference: (kind: Interference) => void;
 }
 
@@ -64,7 +66,7 @@ export class LogSink implements StreamSink, Outlet {
   /** Throws LogfileError or KernelError; nothing is left open then. */
   static open(options: LogSinkOptions): LogSink {
     const { logRoot, relativeFile } = options.target;
-    const directory = LogDirectory.open(logRoot, relativeFile);
+    const directory = LogDirectory.open(logRoot, relativeFile, options.directories);
     try {
       return new LogSink(options, openPositions(options, directory));
     } catch (error) {

@@ -4,7 +4,12 @@
 
 import { FifoError } from "../fifo/index.ts";
 import { errnoNameOf } from "../kernel/index.ts";
-import { type Durability, type LogBound, LogfileError } from "../logfile/index.ts";
+import {
+  type Durability,
+  type LogBound,
+  LogfileError,
+  type OpenDirectories,
+} from "../logfile/index.ts";
 import { RetryTimer } from "../program/index.ts";
 import { supersededMarker } from "./markers.ts";
 import type { FromPump, StreamReport } from "./messages.ts";
@@ -21,6 +26,7 @@ export interface OpenStreamsOptions {
   readonly pool: StagePool;
   readonly positionsDirectory: string;
   readonly durability: Durability;
+  readonly directories: OpenDirectories;
   readonly nullFd: number;
   readonly recovery: Recovery;
   readonly owner: StageOwner;

@@ -5,7 +5,7 @@
 import { closeSync, constants } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { errnoNameOf, identifyFileSystem, openPath, tryLock } from "../kernel/index.ts";
-import { Durability } from "../logfile/index.ts";
+import { Durability, OpenDirectories } from "../logfile/index.ts";
 import { type FromPump, type PumpStart, parseToPump, type ToPump } from "./messages.ts";
 import { OpenStreams } from "./open-streams.ts";
 import { Recovery } from "./recovery.ts";
@@ -99,6 +99,7 @@ class Pump {
       pool: this.#pool,
       positionsDirectory: start.positionsDirectory,
       durability: this.#durability,
+      directories: new OpenDirectories(),
       nullFd: this.#nullFd,
       owner: new StageOwner({
         found: contents,

@@ -5,27 +5,41 @@
 import { closeSync, constants, fstatSync, mkdirSync, readdirSync } from "node:fs";
 import { errnoNameOf, O_PATH, openBeneath, openPath } from "../../kernel/index.ts";
 import { LogfileError } from "./errors.ts";
-import { fileSystemOf, OpenDirectory } from "./open-directory.ts";
+import { fileSystemOf, OpenDirectories, type OpenDirectory } from "./open-directory.ts";
 
 /** The directory of a log, and the log's name in it. */
 export class LogDirectory {
   readonly #root: string;
   readonly #parent: string | undefined;
   readonly name: string;
+  readonly #directories: OpenDirectories;
   #open: OpenDirectory;
 
-  private constructor(root: string, parent: string | undefined, name: string) {
+  private constructor(
+    root: string,
+    parent: string | undefined,
+    name: string,
+    directories: OpenDirectories,
+  ) {
+    this.#directories = directories;
     this.#root = root;
     this.#parent = parent;
     this.name = name;
-    this.#open = OpenDirectory.take(this.#path, openBelow(root, parent));
+    this.#open = directories.take(this.#path, openBelow(root, parent));
   }
 
-  /** Opens the directory that holds `relativePath` beneath the directory `root`. Throws LogfileError. */
-  static open(root: string, relativePath: string): LogDirectory {
+  /**
+   * Opens the directory that holds `relativePath` beneath the directory `root`, or shares it with other
+   * logs of `directories`. Throws LogfileError.
+   */
+  static open(
+    root: string,
+    relativePath: string,
+    directories: OpenDirectories = new OpenDirectories(),
+  ): LogDirectory {
     const slash = relativePath.lastIndexOf("/");
     const parent = slash < 0 ? undefined : relativePath.slice(0, slash);
-    return new LogDirectory(root, parent, relativePath.slice(slash + 1));
+    return new LogDirectory(root, parent, relativePath.slice(slash + 1), directories);
   }
 
   /** For use at once: it changes whenever the directory is opened again, for another log as well. */
@@ -74,7 +88,7 @@ export class LogDirectory {
   }
 
   close(): void {
-    this.#open.release();
+    this.#directories.release(this.#path, this.#open);
   }
 
   get #path(): string {
@@ -83,8 +97,8 @@ export class LogDirectory {
 
   #become(fd: number): void {
     const before = this.#open;
-    this.#open = OpenDirectory.take(this.#path, fd);
-    before.release();
+    this.#open = this.#directories.take(this.#path, fd);
+    this.#directories.release(this.#path, before);
   }
 
   #openAgain(): number {

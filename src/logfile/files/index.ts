@@ -17,3 +17,4 @@ export {
   type Refusal,
   refusalOf,
 } from "./errors.ts";
+export { OpenDirectories } from "./open-directory.ts";

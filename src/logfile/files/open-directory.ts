@@ -4,11 +4,35 @@
 import { closeSync, fstatSync } from "node:fs";
 import { errnoNameOf, identifyFileSystem } from "../../kernel/index.ts";
 
-/** Those that their paths led to last. */
-const newest = new Map<string, OpenDirectory>();
+/** The directories that a process has open. */
+export class OpenDirectories {
+  /** Those that their paths led to last. */
+  readonly #newest: Map<string, OpenDirectory> = new Map();
+
+  /** What `path` leads to now: `fd`, which is this folder's to close from now on. */
+  take(path: string, fd: number): OpenDirectory {
+    const known = this.#newest.get(path);
+    if (known?.is(fd) === true) {
+      known.use(fd);
+      return known;
+    }
+    try {
+      const made = new OpenDirectory(fd);
+      this.#newest.set(path, made);
+      return made;
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
+  }
+
+  release(path: string, directory: OpenDirectory): void {
+    if (directory.release() === "used") return;
+    if (this.#newest.get(path) === directory) this.#newest.delete(path);
+  }
+}
 
 export class OpenDirectory {
-  readonly #path: string;
   readonly #inode: number;
   readonly #device: number;
   /** `undefined` if it cannot be found out: the directory may not be read, perhaps. */
@@ -16,32 +40,12 @@ export class OpenDirectory {
   #fd: number;
   #users = 1;
 
-  private constructor(path: string, fd: number) {
+  constructor(fd: number) {
     const { ino, dev } = fstatSync(fd);
-    this.#path = path;
     this.#fd = fd;
     this.#inode = ino;
     this.#device = dev;
     this.fileSystem = fileSystemOf(fd);
-  }
-
-  /** What `path` leads to now: `fd`, which is this folder's to close from now on. */
-  static take(path: string, fd: number): OpenDirectory {
-    const known = newest.get(path);
-    if (known?.is(fd) === true) {
-      known.#users += 1;
-      known.replace(fd);
-      return known;
-    }
-    let made: OpenDirectory;
-    try {
-      made = new OpenDirectory(path, fd);
-    } catch (error) {
-      closeSync(fd);
-      throw error;
-    }
-    newest.set(path, made);
-    return made;
   }
 
   get fd(): number {
@@ -65,18 +69,19 @@ export class OpenDirectory {
     return ino === this.#inode && dev === this.#device;
   }
 
-  /** Uses that descriptor of the same directory: it was opened later. */
-  replace(fd: number): void {
+  /** One user more, and a descriptor of the same directory that was opened later. */
+  use(fd: number): void {
     closeSync(this.#fd);
     this.#fd = fd;
+    this.#users += 1;
   }
 
-  /** One user less. */
-  release(): void {
+  /** One user less; closed without any. */
+  release(): "used" | "closed" {
     this.#users -= 1;
-    if (this.#users > 0) return;
+    if (this.#users > 0) return "used";
     closeSync(this.#fd);
-    if (newest.get(this.#path) === this) newest.delete(this.#path);
+    return "closed";
   }
 }
 
