@@ -2,12 +2,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // The pump process. Started by the main process with an IPC channel, never by hand.
 
+import { raiseLimits } from "../kernel/index.ts";
 import { runPump } from "../pump/index.ts";
 
 if (process.send === undefined) {
   process.stderr.write("xenlogd-pump: started by xenlogd, not by hand\n");
   process.exit(2);
 }
+raiseLimits();
 // A terminal sends these to every process of its job; the main process asks the pump to stop.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
 // At the file size limit of the process (RLIMIT_FSIZE) a write then fails with EFBIG.

@@ -17,6 +17,7 @@ export {
   tryLock,
   unlinkAt,
 } from "./files.ts";
+export { mayOpen, raiseLimits, softLimit } from "./limits.ts";
 export { NotifySocket } from "./notify-socket.ts";
 export {
   bytesReadable,
