@@ -3,10 +3,12 @@
 // The pump process. Started by the main process with an IPC channel, never by hand.
 
 import { raiseLimits } from "../kernel/index.ts";
+import { guardOutputs, printLine } from "../program/index.ts";
 import { runPump } from "../pump/index.ts";
 
+guardOutputs("xenlogd-pump");
 if (process.send === undefined) {
-  process.stderr.write("xenlogd-pump: started by xenlogd, not by hand\n");
+  printLine("xenlogd-pump: started by xenlogd, not by hand");
   process.exit(2);
 }
 raiseLimits();
@@ -18,7 +20,8 @@ process.on("disconnect", () => process.exit(0));
 
 await runPump({
   send: (message) => {
-    process.send?.(message);
+    // A channel that is closed has its own event.
+    process.send?.(message, () => {});
   },
   onMessage: (listener) => {
     process.removeAllListeners("message");

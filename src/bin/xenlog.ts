@@ -3,39 +3,42 @@
 // The command line as a process: argv in, exit code out.
 
 import { homedir } from "node:os";
-import type { WriteStream } from "node:tty";
-import { type CliContext, main, type Output } from "../cli/index.ts";
+import { type CliContext, main } from "../cli/index.ts";
+import { describeErrno } from "../kernel/index.ts";
+import { guardOutputs } from "../program/index.ts";
+import { letGoOfDeadTerminals } from "./dead-terminals.ts";
 import { packageVersion, programBeside } from "./package.ts";
+import { data, messages } from "./xenlog-outputs.ts";
 
-process.exitCode = await main(process.argv.slice(2), contextOf());
+/** As other tools exit when their standard output cannot be written. */
+const outputFailed = 1;
+
+guardOutputs("xenlog");
+letGoOfDeadTerminals();
+const stderr = messages();
+const stdout = data();
+const code = await main(process.argv.slice(2), contextOf());
+const failure = await stdout.failure();
+// `xenlog list | head -1` closes the pipe while we write: the reader wants no more.
+if (code === 0 && failure !== undefined && failure !== "EPIPE") {
+  stderr.line(`xenlog: standard output cannot be written: ${describeErrno(failure)}`);
+  process.exitCode = outputFailed;
+} else {
+  process.exitCode = code;
+}
 
 function contextOf(): CliContext {
   return {
     environment: process.env,
     directory: process.cwd(),
     homeDirectory: homedir(),
-    stdout: outputOf(process.stdout),
-    stderr: outputOf(process.stderr),
+    stdout,
+    stderr,
     version: packageVersion(),
     xenlogd: programBeside("xenlogd"),
     onSignal: (signal, handler) => {
       process.on(signal, handler);
       return () => process.off(signal, handler);
-    },
-  };
-}
-
-function outputOf(stream: WriteStream): Output {
-  // `xenlog list | head -1` closes the pipe while we write: the reader wants no more.
-  stream.on("error", () => undefined);
-  return {
-    write: (text) => {
-      stream.write(text);
-    },
-    isTerminal: stream.isTTY === true,
-    get columns() {
-      // Some terminals report a width of 0.
-      return stream.columns || 80;
     },
   };
 }

@@ -12,9 +12,10 @@ import {
   startDaemon,
 } from "../daemon/index.ts";
 import { raiseLimits } from "../kernel/index.ts";
-import { logEvents } from "../observe/index.ts";
-import { giveNotice } from "../program/index.ts";
+import { openEventLog } from "../observe/index.ts";
+import { giveNotice, guardOutputs, printLine } from "../program/index.ts";
 import { ServiceManager } from "../vault/index.ts";
+import { letGoOfDeadTerminals } from "./dead-terminals.ts";
 import { packageVersion, programBeside } from "./package.ts";
 import { exitCode, exitCodeOf, isExpected, printFaults } from "./xenlogd-failure.ts";
 import {
@@ -24,6 +25,8 @@ import {
   type XenlogdOptions,
 } from "./xenlogd-options.ts";
 
+guardOutputs("xenlogd");
+letGoOfDeadTerminals();
 // Exits although something may still be open, such as the channel of a pump that hangs.
 process.exit(await main(process.argv));
 
@@ -44,7 +47,8 @@ async function main(argv: readonly string[]): Promise<number> {
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => resolve());
   });
   const reloadOnHangUp = awaitHangUps();
-  const emit = logEvents();
+  const log = openEventLog();
+  const { emit } = log;
   // `run` may be part of a service: the variables of the service manager are not for its daemon.
   const environment = options.transient ? {} : process.env;
   const serviceManager = ServiceManager.fromEnvironment(environment, emit);
@@ -57,6 +61,7 @@ async function main(argv: readonly string[]): Promise<number> {
       pumpProgram: programBeside("pump"),
       storeProgram: programBeside("xenstored"),
       emit,
+      lostLines: () => log.lostLines,
       configurationFile: configurationFileOf(options),
     });
     reloadOnHangUp(daemon);
@@ -82,7 +87,7 @@ function checkConfiguration(options: XenlogdOptions): number {
     printFaults(error);
     return exitCode.usage;
   }
-  process.stdout.write("OK\n");
+  printLine("OK", "stdout");
   return exitCode.ok;
 }
 

@@ -4,9 +4,10 @@
 // after a crash the daemon and its clients wait for it. SIGTERM ends it in order.
 
 import { parseArgs } from "node:util";
-import { giveNotice } from "../program/portable/index.ts";
+import { giveNotice, guardOutputs, printLine } from "../program/portable/index.ts";
 import { startXenstoreServer, XenstoreServerError } from "../xenstore/server/index.ts";
 
+guardOutputs("xenlogd-xenstored");
 const { values } = parseArgs({
   options: {
     socket: { type: "string" },
@@ -16,7 +17,7 @@ const { values } = parseArgs({
 });
 const { socket: socketPath, state: stateFile } = values;
 if (socketPath === undefined || stateFile === undefined) {
-  process.stderr.write("xenlogd-xenstored: started by xenlogd; by hand use xenlog xenstored\n");
+  printLine("xenlogd-xenstored: started by xenlogd; by hand use xenlog xenstored");
   process.exit(2);
 }
 const stopped = new Promise<void>((resolve) => {
@@ -24,7 +25,11 @@ const stopped = new Promise<void>((resolve) => {
 });
 const notifyFd = values["notify-fd"] === undefined ? undefined : Number(values["notify-fd"]);
 try {
-  await using _server = await startXenstoreServer({ socketPath, stateFile });
+  await using _server = await startXenstoreServer({
+    socketPath,
+    stateFile,
+    onError: ({ message }) => printLine(`xenstored: ${message}`),
+  });
   giveNotice(notifyFd, { kind: "ready" });
   await stopped;
 } catch (error) {

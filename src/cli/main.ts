@@ -49,8 +49,8 @@ function build(context: CliContext, invoke: Invoke): Command {
     .helpCommand(false)
     .exitOverride()
     .configureOutput({
-      writeOut: (text) => context.stdout.write(text),
-      writeErr: (text) => context.stderr.write(text),
+      writeOut: (text) => context.stdout.lines(text),
+      writeErr: (text) => context.stderr.lines(text),
       getOutHelpWidth: () => context.stdout.columns,
       getErrHelpWidth: () => context.stderr.columns,
       // main() reports the errors of commander with all others.
@@ -70,8 +70,6 @@ function report(error: unknown, context: CliContext, json: boolean): void {
   // Commander has written the help already.
   if (error instanceof CommanderError && error.code === "commander.help") return;
   const description = describeError(error);
-  const text = json
-    ? JSON.stringify({ error: description })
-    : `xenlog: ${description.message.replace(/\s*\n\s*/g, " ")}`;
-  context.stderr.write(`${text}\n`);
+  if (json) context.stderr.json({ error: description });
+  else context.stderr.line(`xenlog: ${description.message}`);
 }

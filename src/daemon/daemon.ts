@@ -28,6 +28,8 @@ export interface DaemonOptions {
   readonly pumpProgram: Program;
   readonly storeProgram: Program;
   readonly emit: EmitEvent;
+  /** Lines of its own log that could not be written. */
+  readonly lostLines: () => number;
   /** Where its configuration is read from, now and at each reload. */
   readonly configurationFile: ConfigurationFile | undefined;
 }
@@ -201,6 +203,7 @@ function startControl(options: DaemonOptions, parts: Parts): Promise<ControlServ
         directory: places.directory ?? null,
         transient: lifetime === "shared",
         xenstore: parts.xenstore?.state ?? "lost",
+        lostLines: options.lostLines(),
       }),
     }),
   });

@@ -4,7 +4,13 @@
 
 import { closeSync } from "node:fs";
 import { KernelError } from "./errors.ts";
-import { lastErrno, libcFcntl, libcSyscallPidfdGetfd, libcSyscallPidfdOpen } from "./library.ts";
+import {
+  lastErrno,
+  libcDup2,
+  libcFcntl,
+  libcSyscallPidfdGetfd,
+  libcSyscallPidfdOpen,
+} from "./library.ts";
 
 // include/uapi/asm-generic/fcntl.h, include/uapi/linux/fcntl.h
 const F_SETFD = 2;
@@ -41,6 +47,11 @@ export function copyDescriptorOf(pid: number, fd: number): number {
 /** Child processes do not inherit the descriptor. */
 export function closeOnExec(fd: number): void {
   check(libcFcntl(fd, F_SETFD, FD_CLOEXEC), "fcntl F_SETFD");
+}
+
+/** dup2(2): `to` is another name of the open file of `from`, in one step; what it was is closed. */
+export function replaceDescriptor(from: number, to: number): void {
+  check(libcDup2(from, to), "dup2");
 }
 
 function check(result: number, syscall: string): number {

@@ -16,6 +16,7 @@ const nameOf: ReadonlyMap<number, ErrnoName> = new Map(
 /** What strerror(3) says, for the errors that operators meet. */
 const sentenceOf: Partial<Record<ErrnoName, string>> = {
   EACCES: "permission denied",
+  EAGAIN: "the reader does not read",
   EBUSY: "it is in use",
   ECONNABORTED: "the file system's server has ended",
   EDQUOT: "the disk quota is used up",
@@ -35,7 +36,9 @@ const sentenceOf: Partial<Record<ErrnoName, string>> = {
   ENOTCONN: "the file system's server does not run",
   ENOTDIR: "it is not a directory",
   ENXIO: "no such device, or no process is at the other end",
+  EOPNOTSUPP: "its file system does not support that",
   EPERM: "the operation is not permitted",
+  EPIPE: "the reader is gone",
   EROFS: "the file system is read-only",
   ESTALE: "the network file system has forgotten it",
   ETXTBSY: "it is being executed",

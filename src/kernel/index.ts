@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The Linux system calls that Node lacks. Knows nothing of logs.
 
-export { closeOnExec, copyDescriptor, copyDescriptorOf, openProcess } from "./descriptors.ts";
+export {
+  closeOnExec,
+  copyDescriptor,
+  copyDescriptorOf,
+  openProcess,
+  replaceDescriptor,
+} from "./descriptors.ts";
 export { describeErrno, type ErrnoName, errnoNameOf, KernelError } from "./errors.ts";
 export { identifyFileSystem, isUnique } from "./file-system.ts";
 export {
@@ -28,7 +34,7 @@ export {
   splice,
   tee,
 } from "./pipes.ts";
-export { type Readiness, requirePollable, watchReadable } from "./readiness.ts";
+export { isWritable, type Readiness, requirePollable, watchReadable } from "./readiness.ts";
 export { descriptorsPerMessageMax, sendMessage } from "./send-message.ts";
 export { mapShared } from "./shared-memory.ts";
 export { growSendQueue, makeSocketPair, type SocketPair } from "./socket-pair.ts";

@@ -57,6 +57,8 @@ export const libcSyscallPidfdGetfd: Call = declare(
   "long syscall(long number, int pidfd, int fd, unsigned int flags)",
 );
 
+export const libcPoll: Call = declare("int poll(void *fds, unsigned long count, int timeoutMs)");
+export const libcDup2: Call = declare("int dup2(int from, int to)");
 export const libcEpollCreate: Call = declare("int epoll_create1(int flags)");
 export const libcEpollCtl: Call = declare(
   "int epoll_ctl(int epoll, int operation, int fd, void *event)",

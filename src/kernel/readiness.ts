@@ -8,6 +8,7 @@ import {
   lastErrno,
   libcEpollCreate,
   libcEpollCtl,
+  libcPoll,
   type PollHandle,
   pollReadable,
 } from "./library.ts";
@@ -43,6 +44,18 @@ export function watchReadable(fd: number, onReadable: () => void): Readiness {
       handle.close();
     },
   };
+}
+
+// include/uapi/asm-generic/poll.h; struct pollfd: int fd, short events, short revents.
+const POLLOUT = 4;
+const pollfdBytes = 8;
+
+/** poll(2) without waiting: whether a write returns at once, with success or an error. */
+export function isWritable(fd: number): boolean {
+  const asked = Buffer.alloc(pollfdBytes);
+  asked.writeInt32LE(fd, 0);
+  asked.writeInt16LE(POLLOUT, 4);
+  return libcPoll(asked, 1, 0) !== 0;
 }
 
 // include/uapi/linux/eventpoll.h

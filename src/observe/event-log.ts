@@ -2,7 +2,9 @@
 // One event is one line of the daemon's own log. ERROR means that bytes were lost or an operator must
 // act, WARN that something was recovered, INFO is lifecycle.
 
-import { destination, type Logger, pino } from "pino";
+import { type Logger, pino } from "pino";
+import { describeErrno, isWritable } from "../kernel/index.ts";
+import { LineOutput, safeJsonText } from "../program/index.ts";
 import type { DaemonEvent, EmitEvent } from "./events.ts";
 
 type Level = "info" | "warn" | "error";
@@ -32,6 +34,7 @@ const levelOf: Record<DaemonEvent["kind"], Level> = {
   StagesRestored: "warn",
   StagesLost: "error",
   ServiceManagerLost: "error",
+  LogLinesLost: "error",
   XenstoreConnected: "info",
   XenstoreLost: "warn",
   FifosCollected: "warn",
@@ -50,19 +53,50 @@ export function lineOf({ kind, ...fields }: DaemonEvent): EventLine {
   return { level: levelOf[kind], message: kind, fields };
 }
 
-/** Writes events to stderr, one JSON object a line, and returns when the line is written. */
-export function logEvents(): EmitEvent {
+/** The daemon's own log. */
+export interface EventLog {
+  readonly emit: EmitEvent;
+  /** Lines that could not be written since the start. */
+  readonly lostLines: number;
+}
+
+/**
+ * Events on standard error, one JSON object a line. A line is written when `emit` returns, since the
+ * reason for an end is in the last one; or it is lost and counted, and nothing else happens.
+ */
+export function openEventLog(fd: number = 2): EventLog {
+  const format = lineFormat();
+  const output = new LineOutput({
+    fd,
+    isReady: isWritable,
+    lossLine: (lines, code) => format({ kind: "LogLinesLost", lines, reason: describeErrno(code) }),
+  });
+  return {
+    emit: (event) => output.write(format(event)),
+    get lostLines() {
+      return output.lostLines;
+    },
+  };
+}
+
+function lineFormat(): (event: DaemonEvent) => string {
+  let line = "";
   const logger: Logger = pino(
     {
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (level) => ({ level }) },
+      hooks: { streamWrite: safeJsonText },
     },
-    // Written at once: the reason for an end is in the last line.
-    destination({ fd: 2, sync: true }),
+    {
+      write: (text) => {
+        line = text;
+      },
+    },
   );
   return (event) => {
     const { level, message, fields } = lineOf(event);
     logger[level](fields, message);
+    return line;
   };
 }

@@ -79,10 +79,12 @@ export type DaemonEvent =
   /** None can be started, or it cannot have everything; it is tried again. */
   | { readonly kind: "VaultProcessFailed"; readonly reason: string }
   /** All processes were gone, but the service manager had the stages. */
-  | { readonly kind: "StagesRestored"; readonly fileSystem: string }
+  | { readonly kind: "StagesRestored"; readonly pool: string }
   /** All processes that had the stages were gone; `StageLost` says for each log what was in them. */
-  | { readonly kind: "StagesLost"; readonly fileSystem: string }
+  | { readonly kind: "StagesLost"; readonly pool: string }
   | { readonly kind: "ServiceManagerLost"; readonly reason: string }
+  /** So many lines of this log could not be written before this one. */
+  | { readonly kind: "LogLinesLost"; readonly lines: number; readonly reason: string }
   | { readonly kind: "XenstoreConnected"; readonly socketPath: string }
   | { readonly kind: "XenstoreLost"; readonly reason: string }
   | { readonly kind: "FifosCollected"; readonly names: readonly string[] }

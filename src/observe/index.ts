@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What happens in the daemon, by name, and how it is reported.
 
-export { logEvents } from "./event-log.ts";
+export { type EventLog, openEventLog } from "./event-log.ts";
 export type { DaemonEvent, EmitEvent } from "./events.ts";
 export { RateLimit, type RateLimitOptions } from "./rate-limit.ts";

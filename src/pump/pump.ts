@@ -6,6 +6,7 @@ import { closeSync, constants } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { errnoNameOf, identifyFileSystem, openPath, tryLock } from "../kernel/index.ts";
 import { Durability, OpenDirectories } from "../logfile/index.ts";
+import { printLine } from "../program/portable/index.ts";
 import { type FromPump, type PumpStart, parseToPump, type ToPump } from "./messages.ts";
 import { OpenStreams } from "./open-streams.ts";
 import { Recovery } from "./recovery.ts";
@@ -57,7 +58,7 @@ function parse(message: unknown): ToPump | undefined {
   try {
     return parseToPump(message);
   } catch (error) {
-    process.stderr.write(`xenlogd-pump: cannot understand a message: ${String(error)}\n`);
+    printLine(`xenlogd-pump: cannot understand a message: ${String(error)}`);
     return undefined;
   }
 }

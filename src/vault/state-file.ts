@@ -10,7 +10,7 @@ export const stateFileName = "vault.json";
 
 /** A stage as the process has it: its descriptor there, and the inode of the pipe behind it. */
 export interface HeldStage {
-  readonly fileSystem: string;
+  readonly pool: string;
   readonly fd: number;
   readonly inode: number;
 }
@@ -37,12 +37,12 @@ const identitySchema = v.pipe(
 );
 
 const stateSchema = v.object({
-  version: v.literal(1),
+  version: v.literal(2),
   processes: v.array(
     v.object({
       token: v.pipe(v.string(), v.regex(/^[0-9a-f]{16,64}$/)),
       process: identitySchema,
-      stages: v.array(v.object({ fileSystem: v.string(), fd: v.number(), inode: v.number() })),
+      stages: v.array(v.object({ pool: v.string(), fd: v.number(), inode: v.number() })),
     }),
   ),
   contents: v.optional(v.record(v.string(), v.string()), {}),
@@ -62,7 +62,7 @@ export function readVaultState(directory: string): VaultState {
 
 /** Throws what the file system refuses; the file is as before then. */
 export function writeVaultState(directory: string, state: VaultState): void {
-  replaceFile(pathIn(directory), `${JSON.stringify({ version: 1, ...state })}\n`);
+  replaceFile(pathIn(directory), `${JSON.stringify({ version: 2, ...state })}\n`);
 }
 
 export function removeVaultState(directory: string): void {

@@ -35,7 +35,7 @@ done`;
 
 /** A stage as this process has it. */
 export interface SharedStage {
-  readonly fileSystem: string;
+  readonly pool: string;
   readonly fd: number;
 }
 
@@ -86,8 +86,8 @@ function startShell(args: readonly string[], descriptors: readonly number[]) {
   return identity;
 }
 
-function heldAs({ fileSystem, fd }: SharedStage, index: number): HeldStage {
-  return { fileSystem, fd: firstStageFd + index, inode: fstatSync(fd).ino };
+function heldAs({ pool, fd }: SharedStage, index: number): HeldStage {
+  return { pool, fd: firstStageFd + index, inode: fstatSync(fd).ino };
 }
 
 /** True while it is that very process, of this directory, and its stages are in place. */

@@ -78,9 +78,9 @@ export class Vault {
     return this.#pools.names;
   }
 
-  /** File systems with stages, in use or not. */
-  get fileSystems(): readonly string[] {
-    return this.#pools.fileSystems;
+  /** Pools with stages, in use or not. */
+  get heldPools(): readonly string[] {
+    return this.#pools.held;
   }
 
   /** From the beginning of a stream on: when it returns, main and pump may be killed. */
@@ -117,35 +117,35 @@ export class Vault {
     endUnknownProcesses(this.#options.directory, this.#processes);
   }
 
-  /** The stages of a file system, for a start of its pump; new ones if they are gone. */
-  stagesOf(fileSystem: string): StagesForPump {
+  /** The stages of a pool, for a start of its pump; new ones if they are gone. */
+  stagesOf(pool: string): StagesForPump {
     const { directory, emit } = this.#options;
-    const found = this.#pools.find(fileSystem, (holder) => isHolding(holder, directory));
-    if (found === "restored") emit({ kind: "StagesRestored", fileSystem });
-    if (found === "lost") emit({ kind: "StagesLost", fileSystem });
+    const found = this.#pools.find(pool, (holder) => isHolding(holder, directory));
+    if (found === "restored") emit({ kind: "StagesRestored", pool });
+    if (found === "lost") emit({ kind: "StagesLost", pool });
     if (found === "kept" || found === "restored") {
       if (this.#current === undefined && !this.#retry.isWaiting) this.#replace();
-      return this.#pools.stagesOf(fileSystem);
+      return this.#pools.stagesOf(pool);
     }
-    const stages = this.#pools.make(fileSystem);
+    const stages = this.#pools.make(pool);
     this.#replace();
     return stages;
   }
 
   /** The pump has opened its stages. */
-  pumpStarted(fileSystem: string, pumpPid: number): void {
-    if (this.#pools.shareWithPump(fileSystem, pumpPid)) this.#replace();
+  pumpStarted(pool: string, pumpPid: number): void {
+    if (this.#pools.shareWithPump(pool, pumpPid)) this.#replace();
   }
 
   /** The file system that the bytes of these stages belong to, as a pump has reported it. */
-  contentsOf(fileSystem: string): string | undefined {
-    return this.#contents.get(fileSystem);
+  contentsOf(pool: string): string | undefined {
+    return this.#contents.get(pool);
   }
 
   /** Remembers it for the next daemon: the device number of the file system may be another one then. */
-  noteContents(fileSystem: string, contents: string): void {
-    if (this.#contents.get(fileSystem) === contents) return;
-    this.#contents.set(fileSystem, contents);
+  noteContents(pool: string, contents: string): void {
+    if (this.#contents.get(pool) === contents) return;
+    this.#contents.set(pool, contents);
     try {
       this.#writeState(this.#processes);
     } catch (error) {
@@ -153,15 +153,15 @@ export class Vault {
     }
   }
 
-  /** Bytes in the stages of a file system. Only while no pump has them, under the pump's lock. */
-  stagedBytes(fileSystem: string): number | "unknown" {
-    return this.#pools.stagedBytes(fileSystem);
+  /** Bytes in the stages of a pool. Only while no pump has them, under the pump's lock. */
+  stagedBytes(pool: string): number | "unknown" {
+    return this.#pools.stagedBytes(pool);
   }
 
   /** The stages are known to be empty. They are open until the next process, or the stop. */
-  giveUpStages(fileSystem: string): void {
-    this.#pools.giveUp(fileSystem);
-    this.#contents.delete(fileSystem);
+  giveUpStages(pool: string): void {
+    this.#pools.giveUp(pool);
+    this.#contents.delete(pool);
   }
 
   /**
@@ -187,7 +187,7 @@ export class Vault {
   }
 
   #leaveOrEnd(): void {
-    const isNeeded = this.#fifos.all.length > 0 || this.#pools.fileSystems.length > 0;
+    const isNeeded = this.#fifos.all.length > 0 || this.#pools.held.length > 0;
     if (isNeeded) {
       if (!this.#holdsExactly()) this.#replace();
       return;

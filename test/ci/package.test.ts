@@ -61,7 +61,7 @@ describe("the package", () => {
       "CHANGELOG.md",
       "docs/contract.md",
       "docs/operations.md",
-      "examples/toolstack.ts",
+      "examples/toolstack.mjs",
       "packaging/xenlogd.service",
     ]) {
       assert.ok(packed.includes(path), path);
@@ -93,15 +93,14 @@ describe("the package", () => {
     assert.equal(printed, "true,true,true\n");
   });
 
-  test("its example compiles with its types, and logs through its daemon", async () => {
-    await cp(
-      join(folder, "node_modules/xenlogd/examples/toolstack.ts"),
-      join(folder, "example.ts"),
-    );
+  test("its example has the right types, runs on the host's Node, and logs through its daemon", async () => {
+    const installed = join(folder, "node_modules/xenlogd/examples/toolstack.mjs");
+    await cp(installed, join(folder, "example.mjs"));
     const types = ["--types", "node", "--typeRoots", join(repository, "node_modules/@types")];
     const target = ["--target", "es2022", "--lib", "es2023,esnext.disposable", "--strict"];
     const compiler = join(repository, "node_modules/typescript/bin/tsc");
-    await run("node", [compiler, ...target, "--module", "nodenext", ...types, "example.ts"]);
+    const checked = ["--module", "nodenext", "--checkJs", "--noEmit", "example.mjs"];
+    await run("node", [compiler, ...target, ...types, ...checked]);
 
     const places = { XEN_RUN_DIR: join(folder, "run"), XEN_LOG_DIR: join(folder, "log") };
     await Promise.all(Object.values(places).map((path) => mkdir(path)));
@@ -112,13 +111,15 @@ describe("the package", () => {
     const daemon = spawn(program, { env, stdio: "ignore" });
     const ended = once(daemon, "exit");
     try {
-      await run("node", ["example.js", "sh", "-c", "echo out; echo err >&2"], { env });
+      for (const example of [installed, "example.mjs"]) {
+        await run("node", [example, "sh", "-c", "echo out; echo err >&2"], { env });
+      }
     } finally {
       daemon.kill("SIGTERM");
       await ended;
     }
     const log = join(places.XEN_LOG_DIR, "xenlogd/host-example.log");
-    assert.equal(await readFile(log, "utf8"), "out\nerr\n");
+    assert.equal(await readFile(log, "utf8"), "out\nerr\n".repeat(2));
   });
 
   async function run(

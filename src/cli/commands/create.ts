@@ -122,7 +122,7 @@ async function print(
   handle: LogfileHandle,
 ): Promise<void> {
   if (!globals.json) {
-    context.stdout.write(`${handle.pipe}\n`);
+    context.stdout.line(handle.pipe);
     return;
   }
   const description = {
@@ -138,7 +138,7 @@ async function print(
     overflow: choice.overflow,
     epoch: await epochOf(daemon, handle.pipe),
   };
-  context.stdout.write(`${JSON.stringify(description)}\n`);
+  context.stdout.json(description);
 }
 
 /** The daemon chooses the epoch; null if it has not read the request yet. */

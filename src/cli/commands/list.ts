@@ -6,7 +6,15 @@ import type { StreamStatus } from "../../control/index.ts";
 import { CliError, exitCode, type Invocation, type Invoke } from "../invocation/index.ts";
 import { isOfDomain, parseDomainArgument, titleOf } from "../logs/index.ts";
 import { findDaemon } from "../target/index.ts";
-import { type Column, formatBytes, formatTable, hasColor, say, sumOf } from "../terminal/index.ts";
+import {
+  type Column,
+  formatBytes,
+  formatCount,
+  formatTable,
+  hasColor,
+  say,
+  sumOf,
+} from "../terminal/index.ts";
 
 const columns: readonly Column<StreamStatus>[] = [
   { heading: "DOMAIN", align: "left", text: (stream) => stream.name },
@@ -50,6 +58,10 @@ async function list(
     throw new CliError("notFound", `there is no log of ${domainText}`);
   }
   print(invocation, streams);
+  const { lostLines } = await daemon.status();
+  if (lostLines > 0 && invocation.globals.verbosity !== "quiet") {
+    say(invocation, `xenlogd could not write ${formatCount(lostLines, "line")} of its own log`);
+  }
   return exitCode.ok;
 }
 
@@ -57,12 +69,12 @@ function print(invocation: Invocation, streams: readonly StreamStatus[]): void {
   const { context, globals } = invocation;
   if (globals.json) {
     // The control client's schema lets only the documented fields pass, in their frozen order.
-    context.stdout.write(`${JSON.stringify(streams)}\n`);
+    context.stdout.json(streams);
     return;
   }
   const [heading = "", ...rows] = formatTable(columns, streams);
-  const bold = hasColor(invocation, context.stdout) ? `\x1b[1m${heading}\x1b[22m` : heading;
-  context.stdout.write([bold, ...rows, ""].join("\n"));
+  context.stdout.line(heading, hasColor(invocation, context.stdout) ? "bold" : "plain");
+  for (const row of rows) context.stdout.line(row);
   for (const stream of streams) {
     if (stream.error !== null) say(invocation, `${titleOf(stream)}: ${stream.error}`);
   }

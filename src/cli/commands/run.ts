@@ -76,23 +76,24 @@ interface Run {
   readonly membership: Membership;
 }
 
+interface RunEnded {
+  /** The epoch of a stream that a process left behind by COMMAND still writes. */
+  leftOpen: string | undefined;
+}
+
 async function runJoined(run: Run): Promise<number> {
   const { membership, invocation } = run;
-  const ended: { epoch: string | undefined } = { epoch: undefined };
+  const ended: RunEnded = { leftOpen: undefined };
   try {
     const socketPath = membership.places.xenstorePaths;
     await using xenstore = await connectXenstore({ socketPath, signal: run.signals.preparing });
     return await runLogged(run, xenstore, ended);
   } finally {
-    await membership.leave(ended.epoch).catch((error: unknown) => warn(invocation, error));
+    await membership.leave(ended.leftOpen).catch((error: unknown) => warn(invocation, error));
   }
 }
 
-async function runLogged(
-  run: Run,
-  xenstore: XenstoreClient,
-  ended: { epoch: string | undefined },
-): Promise<number> {
+async function runLogged(run: Run, xenstore: XenstoreClient, ended: RunEnded): Promise<number> {
   const { invocation, choice, membership, signals, program } = run;
   const watching: WatchOptions = {
     membership,
@@ -102,15 +103,19 @@ async function runLogged(
   const log = await whileWatched(watching, () =>
     openLog({ target: membership, xenstore, choice, argv0, signal: signals.preparing }),
   );
-  ended.epoch = log.epoch;
   try {
-    return await runInto(run, log, watching);
+    return await runInto(run, log, watching, ended);
   } finally {
     await releaseOwner(xenstore, log.owner);
   }
 }
 
-async function runInto(run: Run, log: OpenLog, watching: WatchOptions): Promise<number> {
+async function runInto(
+  run: Run,
+  log: OpenLog,
+  watching: WatchOptions,
+  ended: RunEnded,
+): Promise<number> {
   const { invocation, signals, membership } = run;
   // A FIFO without any descriptor loses its bytes: this one keeps the last output of COMMAND if the
   // daemon is dead when COMMAND ends.
@@ -119,9 +124,10 @@ async function runInto(run: Run, log: OpenLog, watching: WatchOptions): Promise<
     await using watch = watchDaemon(watching, log.epoch);
     const exit = await attempt(() => runChild(run, log));
     signals.ignore();
-    const status = await closeLog({ invocation, daemon: membership.daemon, watch, log });
+    const closed = await closeLog({ invocation, daemon: membership.daemon, watch, log });
+    if (!closed.isClosed) ended.leftOpen = log.epoch;
     if (exit.kind === "failed") throw exit.error;
-    printLastLine(invocation, log, status);
+    printLastLine(invocation, log, closed.status, exit.code);
     return exit.code;
   } finally {
     closeSync(reader);

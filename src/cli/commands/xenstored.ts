@@ -2,11 +2,11 @@
 // `xenlog xenstored`: the embedded xenstore as a process of its own, in the foreground. Ends in
 // order on SIGTERM and SIGINT.
 
-import { mkdirSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { Command, Option } from "commander";
+import { describeErrno, errnoNameOf } from "../../kernel/index.ts";
 import { embeddedPlaces } from "../../places/index.ts";
-import { giveNotice, probeSocket } from "../../program/index.ts";
+import { giveNotice, makeDirectory, probeSocket } from "../../program/index.ts";
 import { findXenstoreSocket } from "../../xenstore/index.ts";
 import { startXenstoreServer } from "../../xenstore/server/index.ts";
 import {
@@ -19,7 +19,7 @@ import {
   type Invoke,
   parseDescriptor,
 } from "../invocation/index.ts";
-import { note } from "../terminal/index.ts";
+import { note, say } from "../terminal/index.ts";
 
 /** The texts that commander passes. */
 interface XenstoredTexts {
@@ -46,9 +46,11 @@ async function serve(invocation: Invocation, texts: XenstoredTexts): Promise<num
   try {
     const { socketPath, stateFile } = placesOf(invocation, texts);
     await refuseOther(socketPath);
-    await using _server = await startXenstoreServer(
-      stateFile === undefined ? { socketPath } : { socketPath, stateFile },
-    );
+    await using _server = await startXenstoreServer({
+      socketPath,
+      ...(stateFile === undefined ? {} : { stateFile }),
+      onError: (error) => say(invocation, error.message),
+    });
     note(invocation, `xenstored answers at ${socketPath}`);
     giveNotice(notifyFd, { kind: "ready" });
     await stopped;
@@ -76,7 +78,13 @@ async function refuseOther(socketPath: string): Promise<void> {
   if ((await probeSocket(socketPath)) === "answers") {
     throw new CliError("alreadyRunning", `another xenstored answers at ${socketPath} already`);
   }
-  mkdirSync(dirname(socketPath), { recursive: true });
+  try {
+    makeDirectory(dirname(socketPath), 0o755);
+  } catch (error) {
+    const reason = describeErrno(errnoNameOf(error) ?? "EIO");
+    const sentence = `cannot make ${dirname(socketPath)}: ${reason}; choose another --socket`;
+    throw new CliError("failed", sentence, error);
+  }
 }
 
 function stopSignal(context: CliContext): Promise<void> {

@@ -2,12 +2,13 @@
 // Starts an embedded daemon that outlives this process, and waits until it is ready. A lock permits
 // one start at a time in a directory.
 
-import { closeSync, fstatSync, ftruncateSync, mkdirSync, openSync } from "node:fs";
+import { closeSync, fstatSync, ftruncateSync, openSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { describeErrno, errnoNameOf } from "../../kernel/index.ts";
 import type { Places } from "../../places/index.ts";
 import {
   type Backoff,
+  makeDirectory,
   noticeDescriptor,
   retry,
   type StartOutcome,
@@ -73,10 +74,11 @@ function isPassing(error: unknown): boolean {
 /** Makes D/state, and D before it; throws CliError with a sentence. */
 export function makeStateDirectory(places: Places): void {
   try {
-    mkdirSync(places.stateDirectory, { recursive: true, mode: 0o700 });
+    makeDirectory(places.stateDirectory, 0o700);
   } catch (error) {
     const reason = describeErrno(errnoNameOf(error) ?? "EIO");
-    throw new CliError("failed", `cannot make ${places.stateDirectory}: ${reason}`, error);
+    const sentence = `cannot make ${places.stateDirectory}: ${reason}; choose another directory with --dir`;
+    throw new CliError("failed", sentence, error);
   }
 }
 

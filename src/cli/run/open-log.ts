@@ -23,6 +23,7 @@ import { legalName } from "./domain-name.ts";
 
 export interface OpenLog {
   readonly owner: Owner;
+  readonly name: string;
   /** `demo/console`. */
   readonly title: string;
   readonly handle: LogfileHandle;
@@ -109,7 +110,7 @@ async function describe(
       );
     }
     const title = titleOfOwner(owner, choice.log);
-    return { owner, title, handle, epoch: status.epoch, readStatus: find };
+    return { owner, name: choice.log, title, handle, epoch: status.epoch, readStatus: find };
   } catch (error) {
     await handle.close().catch(() => undefined);
     throw error;

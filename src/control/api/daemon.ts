@@ -19,6 +19,8 @@ const status = {
   /** Started by `xenlog run`, ends with the last of them. */
   transient: "flag",
   xenstore: ["connected", "lost"],
+  /** Of its own log, which could not be written; since its start. */
+  lostLines: "count",
 } as const;
 
 export type DaemonStatus = Shaped<typeof status>;

@@ -2,8 +2,8 @@
 // The streams as files on tmpfs, one each, so that a restarted daemon moves bytes before it asks
 // xenstore anything. A record is there from before its FIFO is opened until after it is closed.
 
-import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { replaceFile } from "../../program/index.ts";
+import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { makeDirectory, replaceFile } from "../../program/index.ts";
 import { parseStreamRecord, type StreamRecord } from "../../pump/index.ts";
 
 const suffix = ".json";
@@ -16,8 +16,8 @@ export class StreamTable {
   constructor(volatileDirectory: string) {
     this.#directory = `${volatileDirectory}/streams`;
     this.positionsDirectory = `${volatileDirectory}/positions`;
-    mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
-    mkdirSync(this.positionsDirectory, { recursive: true, mode: 0o700 });
+    makeDirectory(this.#directory, 0o700);
+    makeDirectory(this.positionsDirectory, 0o700);
   }
 
   /** The records that are there, in the order in which the streams began. */

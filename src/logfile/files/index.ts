@@ -6,10 +6,14 @@ export {
   type CopyOnDisk,
   type FileOnDisk,
   fileOf,
+  findChain,
   findCopies,
   findLive,
+  findTemporaries,
+  inspectChain,
+  inspectLive,
 } from "./chain-on-disk.ts";
-export { LogDirectory, listNames, openLog } from "./directory.ts";
+export { LogDirectory, openLog } from "./directory.ts";
 export {
   isAboutRoom,
   LogfileError,
@@ -17,4 +21,5 @@ export {
   type Refusal,
   refusalOf,
 } from "./errors.ts";
+export { temporaryName } from "./listing.ts";
 export { OpenDirectories } from "./open-directory.ts";

@@ -33,6 +33,7 @@ const daemonStatus: DaemonStatus = {
   directory: "/d",
   transient: true,
   xenstore: "connected",
+  lostLines: 0,
 };
 
 const open: StreamStatus = {

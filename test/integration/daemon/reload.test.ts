@@ -37,6 +37,7 @@ describe("a reload", () => {
       pumpProgram: { command, args: ["--input-type=module", "--eval", listeningPump(heardFile)] },
       storeProgram: { command, args: [xenlog, "xenstored"] },
       serviceManager: ServiceManager.fromEnvironment({}, () => {}),
+      lostLines: () => 0,
       emit: (event) => {
         if (event.kind === "PumpStarted") pids.push(event.pid);
       },

@@ -74,8 +74,8 @@ describe("a daemon that starts", { concurrency: 2 }, () => {
     await using directory = testDirectory();
     const { path } = directory;
     const table = join(path, "state/table");
-    const fileSystem = fileSystemOf(join(path, "log"), readMounts());
-    mkdirSync(join(table, `pump-${fileSystem}.lock`), { recursive: true });
+    const pool = fileSystemOf(join(path, "log"), readMounts());
+    mkdirSync(join(table, `pump-${pool}.lock`), { recursive: true });
     const main = spawnXenlog(["--embedded", "--dir", path], { name: "xenlogd" });
     const vault = await waitFor("a vault", () => vaultProcessesIn(table)[0]?.process.pid);
     const { code, stderr } = await main.exited;

@@ -42,6 +42,7 @@ before(async () => {
         directory: null,
         transient: false,
         xenstore: "connected",
+        lostLines: 0,
       }),
       streams: async () => [],
       waitClosed: async () => undefined,

@@ -148,7 +148,7 @@ describe("xenlog run", () => {
     assert.equal(code, 0);
     assert.match(
       stderr,
-      /^xenlog: sh\/console is still held open by (sh|sleep) \(pid \d+\).*, and is no longer waited for\nxenlog: sh\/console .* written=4 /,
+      /^xenlog: sh\/console is still held open by (sh|sleep) \(pid \d+\).*, and is no longer waited for: xenlogd stays until it is closed\nxenlog: sh\/console .* written=4 /,
     );
     assert.ok(performance.now() - startedAt > 2000);
   });
@@ -172,7 +172,7 @@ describe("xenlog run", () => {
   it("refuses a second COMMAND for the same log", async () => {
     await using directory = testDirectory();
     const args = ["run", "--dir", directory.path, "--name", "demo", "--"];
-    const first = spawnXenlog([...args, "sh", "-c", "echo here; sleep 60"]);
+    const first = spawnXenlog([...args, "sh", "-c", "echo here; exec sleep 60"]);
     await until(
       () => readOrEmpty(join(directory.path, "log/demo-console.log")) === "here\n",
       "the first one runs",
@@ -258,7 +258,9 @@ describe("xenlog run that cannot", () => {
     writeFileSync(join(directory.path, "state"), "");
     assert.deepEqual(
       await xenlog(["run", "--dir", directory.path, "--", "true"]),
-      refusal(`cannot make ${directory.path}/state: it exists already`),
+      refusal(
+        `cannot make ${directory.path}/state: it exists already; choose another directory with --dir`,
+      ),
     );
   });
 

@@ -99,8 +99,8 @@ describe("a daemon that cannot start", () => {
   it("because its pump cannot start says why, and takes everything down", async () => {
     await using directory = testDirectory();
     const { path } = directory;
-    const fileSystem = fileSystemOf(join(path, "log"), readMounts());
-    const lock = join(path, "state/table", `pump-${fileSystem}.lock`);
+    const pool = fileSystemOf(join(path, "log"), readMounts());
+    const lock = join(path, "state/table", `pump-${pool}.lock`);
     mkdirSync(lock, { recursive: true });
     const said =
       `xenlogd: the pump for ${path}/log cannot start: it ended with code 1: ` +

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// Lines on a descriptor that may fail at any time: a full disk, a closed terminal, a reader that is
+// gone, or that does not read. A line that cannot be written is lost and counted. Nothing else happens,
+// and when lines can be written again the first one says how many were lost.
+
+import { writeSync } from "node:fs";
+import { RetryTimer } from "./retry.ts";
+
+export interface LineOutputOptions {
+  /** Not closed, and not made non-blocking: others may share it. */
+  readonly fd: number;
+  /** False while a write would block. Without it a reader that does not read blocks this process. */
+  readonly isReady?: (fd: number) => boolean;
+  /** The line, with its newline, that reports a loss. `reason` is an errno's name. */
+  readonly lossLine: (lines: number, reason: string) => string;
+}
+
+/** What a pipe that is ready takes without blocking: PIPE_BUF of pipe(7). */
+const chunkBytesMax = 4096;
+/** How soon a loss is reported after the trouble is over. */
+const backoff = { firstMs: 100, maxMs: 2000 };
+
+export class LineOutput {
+  readonly #options: LineOutputOptions;
+  readonly #retry: RetryTimer = new RetryTimer({
+    backoff,
+    attempt: () => this.#recover(),
+    unref: true,
+  });
+  /** Of a line that was written in part. */
+  #rest: Uint8Array = Buffer.alloc(0);
+  #lostLines = 0;
+  #reportedLines = 0;
+  #reason = "";
+
+  constructor(options: LineOutputOptions) {
+    this.#options = options;
+  }
+
+  /** Lines lost so far, reported or not. */
+  get lostLines(): number {
+    return this.#lostLines;
+  }
+
+  /** Writes the line, with its newline, or counts it. Never throws, and waits for nothing. */
+  write(line: string): void {
+    if (this.#catchUp() && this.#put(line)) return;
+    this.#lostLines += 1;
+    this.#retry.again();
+  }
+
+  #recover(): void {
+    if (this.#catchUp()) this.#retry.succeeded();
+    else this.#retry.again();
+  }
+
+  /** Writes what has to come before the next line; true if nothing is left. */
+  #catchUp(): boolean {
+    if (!this.#finish()) return false;
+    const lines = this.#lostLines - this.#reportedLines;
+    if (lines === 0) return true;
+    if (!this.#put(this.#options.lossLine(lines, this.#reason))) return false;
+    this.#reportedLines += lines;
+    return this.#finish();
+  }
+
+  /** False if no byte of the line was written: the rest of one that has begun is kept. */
+  #put(line: string): boolean {
+    const bytes = Buffer.from(line);
+    this.#rest = bytes;
+    if (this.#finish()) return true;
+    if (this.#rest.byteLength < bytes.byteLength) {
+      this.#retry.again();
+      return true;
+    }
+    this.#rest = Buffer.alloc(0);
+    return false;
+  }
+
+  #finish(): boolean {
+    const { fd, isReady } = this.#options;
+    while (this.#rest.byteLength > 0) {
+      let written = 0;
+      try {
+        const isBlocked = isReady?.(fd) === false;
+        const chunk = Math.min(this.#rest.byteLength, chunkBytesMax);
+        written = isBlocked ? 0 : writeSync(fd, this.#rest, 0, chunk);
+        if (written === 0) this.#reason = "EAGAIN";
+      } catch (error) {
+        this.#reason = (error as NodeJS.ErrnoException).code ?? "EIO";
+      }
+      if (written === 0) return false;
+      this.#rest = this.#rest.subarray(written);
+    }
+    return true;
+  }
+}
