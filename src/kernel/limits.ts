@@ -47,9 +47,9 @@ export function mayOpen(files: number): boolean {
     while (opened.length < files) opened.push(copyDescriptor(opened[0] ?? -1));
     return true;
   } catch (error) {
-    const code = errnoNameOf(error);
-    if (code === "EMFILE" || code === "ENFILE") return false;
-    throw error;
+    // Other errors, ENFILE included, are no limit of this process.
+    if (errnoNameOf(error) === undefined) throw error;
+    return errnoNameOf(error) !== "EMFILE";
   } finally {
     for (const fd of opened) closeSync(fd);
   }

@@ -13,6 +13,7 @@ export {
 export { isLocked, type Lock, type LockKind, takeLock, takeLockIfFree } from "./lock.ts";
 export * from "./portable/index.ts";
 export type { Program } from "./program.ts";
+export { hasRoomForFiles, lackOfFiles } from "./room-for-files.ts";
 export {
   awaitEnd,
   type ChildProcess,

@@ -12,6 +12,10 @@ import {
 } from "../../contract/index.ts";
 import { FifoError, RefusedDrain } from "../../fifo/index.ts";
 import { openPath } from "../../kernel/index.ts";
+import { hasRoomForFiles } from "../../program/index.ts";
+
+/** Files for streams that are yet to come, and for what opening a drain needs. */
+const streamsReserve = 32;
 
 export interface Refusal {
   readonly key: LogfileKey;
@@ -104,6 +108,8 @@ export class Refusals implements Disposable {
   #startDrain(pipe: string): RefusedDrain | undefined {
     const relativePipe = this.#drainable(pipe);
     if (relativePipe === undefined || this.#hasStream(relativePipe)) return undefined;
+    // Streams come first: their room is not for drains.
+    if (!hasRoomForFiles(streamsReserve)) return undefined;
     try {
       const drain: RefusedDrain = new RefusedDrain({
         runRoot: this.#runDirectory,

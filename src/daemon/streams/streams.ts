@@ -3,18 +3,18 @@
 // What they should be is decided in requests/.
 
 import { dirname } from "node:path";
-import { errorValue, keyText, quote } from "../../contract/index.ts";
+import { errorValue, keyText } from "../../contract/index.ts";
 import { describeErrno, errnoNameOf } from "../../kernel/index.ts";
 import type { EmitEvent } from "../../observe/index.ts";
 import type { Places } from "../../places/index.ts";
-import { RetryTimer } from "../../program/index.ts";
+import { lackOfFiles, RetryTimer } from "../../program/index.ts";
 import type { FromPump, StreamRecord, StreamReport } from "../../pump/index.ts";
 import type { Vault } from "../../vault/index.ts";
 import { fileSystemOf, type PumpProcess, readMounts } from "../pumps/index.ts";
 import { type ClosedStream, ClosedStreams } from "./closed-streams.ts";
 import { type LiveStream, LiveStreams } from "./live-streams.ts";
 import { eventOf } from "./pump-events.ts";
-import { type OpenRequest, recordOf } from "./stream-request.ts";
+import { type OpenRequest, obstacleTo, recordOf } from "./stream-request.ts";
 import type { StreamTable } from "./stream-table.ts";
 
 export type Opened =
@@ -81,16 +81,8 @@ export class Streams {
     try {
       const fileSystem = fileSystemOf(record.file, readMounts());
       const [before] = this.#live.having("relativePipe", record.relativePipe);
-      if (before !== undefined && before.record.key !== key) {
-        return this.#refuse(key, `pipe ${record.pipe} is the FIFO of ${before.record.key} already`);
-      }
-      if (before !== undefined && before.fileSystem !== fileSystem) {
-        return this.#refuse(
-          key,
-          `file is ${quote(record.file)}, on another file system than before; remove the request and make a new one`,
-        );
-      }
-      if (before !== undefined) this.#options.table.remove(before.record.epoch);
+      const obstacle = obstacleTo(record, fileSystem, before) ?? lackOfFiles("daemon", 1);
+      if (obstacle !== undefined) return this.#refuse(key, obstacle);
       this.#options.table.add(record);
       return await new Promise((resolve) => {
         this.#opening.set(record.epoch, resolve);
@@ -247,6 +239,10 @@ export class Streams {
     const stream = this.#live.get(epoch);
     if (stream === undefined) return;
     const first = stream.phase === "opening";
+    // What had the FIFO before has ended.
+    for (const { record } of this.having("relativePipe", stream.record.relativePipe)) {
+      if (record.sequence < stream.record.sequence) this.#options.table.remove(record.epoch);
+    }
     stream.phase = "open";
     stream.retry.succeeded();
     this.#answer(epoch, { kind: "opened" });
