@@ -241,7 +241,7 @@ export const mutants: readonly Mutant[] = [
     what: "the last epoch of a FIFO ends before the next one begins",
     edits: [
       [
-        "this.#start(record);\n        this.#release(reader);",
+        'if (this.#start(record) === "opened") this.#release(reader);',
         "this.#release(reader);\n        this.#start(record);",
       ],
     ],
@@ -490,8 +490,8 @@ export const mutants: readonly Mutant[] = [
     what: "inherited stages are closed before the pump has started",
     edits: [
       [
-        'if (stored !== undefined && state === "gone") this.#restored',
-        'for (const fd of stored ?? []) setImmediate(() => closeSync(fd));\n      if (stored !== undefined && state === "gone") this.#restored',
+        "if (stored !== undefined && has.length === 0) this.#restored",
+        "for (const fd of stored ?? []) setImmediate(() => closeSync(fd));\n      if (stored !== undefined && has.length === 0) this.#restored",
       ],
     ],
     tests: [test.inheritedStages],
@@ -513,10 +513,16 @@ export const mutants: readonly Mutant[] = [
     what: "a process is ended by its pid and start time, whatever it is",
     edits: [
       [
-        "isAlive(identity) && tokenIn(argumentsOf(identity.pid), directory) === token",
+        "isAlive(identity) && isOwn(pid) && tokenIn(argumentsOf(pid), directory) === token",
         "isAlive(identity)",
       ],
     ],
+    tests: [test.vault],
+  },
+  {
+    file: src.vaultVaultProcess,
+    what: "a process of another user is ours",
+    edits: [["isOwn(pid) && ", ""]],
     tests: [test.vault],
   },
   {

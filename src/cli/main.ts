@@ -9,10 +9,18 @@ import {
   describeError,
   exitCode,
   exitCodeOf,
+  exitCodesHelp,
+  helpAfter,
   type Invoke,
   parseGlobals,
   runExitCodeOf,
 } from "./invocation/index.ts";
+
+const examples = [
+  "run --name demo --limit 64KiB --copies 3 --dir /tmp/demo -- make test",
+  "list",
+  "help run",
+];
 
 /** `argv` is without the program's name. Never rejects. */
 export async function main(argv: readonly string[], context: CliContext): Promise<number> {
@@ -46,7 +54,8 @@ function build(context: CliContext, invoke: Invoke): Command {
     .version(context.version, "--version", "print the version")
     .helpOption("-h, --help", "print this help")
     .usage("[global options] COMMAND [options]")
-    .helpCommand(false)
+    .helpCommand("help [COMMAND]", "print the help of a command")
+    .addHelpText("after", helpAfter(examples, exitCodesHelp))
     .exitOverride()
     .configureOutput({
       writeOut: (text) => context.stdout.lines(text),

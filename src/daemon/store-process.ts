@@ -2,14 +2,16 @@
 // The embedded xenstored as a process of its own: a killed daemon does not take it along, the next
 // daemon joins it, and an orderly stop ends it if a daemon of this directory has started it.
 
-import { closeSync, constants, readFileSync, rmSync } from "node:fs";
-import { describeErrno, errnoNameOf, openPath } from "../kernel/index.ts";
+import { closeSync, ftruncateSync, rmSync } from "node:fs";
+import { describeErrno, errnoNameOf } from "../kernel/index.ts";
 import type { EmitEvent } from "../observe/index.ts";
 import {
   findProcess,
   identifyProcess,
   isAlive,
+  loadState,
   noticeDescriptor,
+  openStateFile,
   type ProcessIdentity,
   type Program,
   parseIdentity,
@@ -17,6 +19,7 @@ import {
   reasonOf,
   replaceFile,
   type StartOutcome,
+  setAside,
   signalProcess,
   startAndAwaitNotice,
   waitUntil,
@@ -39,11 +42,12 @@ const pollBackoff = { firstMs: 10, maxMs: 10 };
 /** Starts the store if no server answers on its socket. Throws DaemonError. */
 export async function ensureStore(options: StoreProcessOptions): Promise<void> {
   if (await isAnswering(options)) return;
-  let outcome: StartOutcome;
-  try {
+  let outcome = await start(options);
+  if (outcome.kind === "failed" && outcome.notice.code === "STATE_UNREADABLE") {
+    // Its requests are written again, or their streams go on without nodes; see emptied stores.
+    const file = setAside(stateFile(options.stateDirectory), outcome.notice.message);
+    options.emit({ kind: "StateSetAside", ...file });
     outcome = await start(options);
-  } catch (error) {
-    throw cannotStart(reasonOf(error), error);
   }
   const reason = failureOf(outcome);
   if (reason !== undefined) throw cannotStart(reason);
@@ -57,7 +61,7 @@ export async function ensureStore(options: StoreProcessOptions): Promise<void> {
 async function isAnswering(options: StoreProcessOptions): Promise<boolean> {
   const { socketPath, stateDirectory } = options;
   const answers = async (): Promise<boolean> => (await probeSocket(socketPath)) === "answers";
-  const recorded = readIdentity(stateDirectory);
+  const recorded = readIdentity(stateDirectory, options.emit);
   const isKnown = recorded !== undefined && isAlive(recorded);
   const store = isKnown ? recorded : findProcess(argumentsOf(options));
   if (store === undefined) return await answers();
@@ -69,12 +73,20 @@ async function isAnswering(options: StoreProcessOptions): Promise<boolean> {
   return await answers();
 }
 
-function start(options: StoreProcessOptions): Promise<StartOutcome> {
-  const { program, stateDirectory } = options;
-  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC;
-  const errors = openPath(`${stateDirectory}/xenstored.out`, flags, 0o600);
+async function start(options: StoreProcessOptions): Promise<StartOutcome> {
   try {
-    return startAndAwaitNotice(program, {
+    return await startStore(options);
+  } catch (error) {
+    throw cannotStart(reasonOf(error), error);
+  }
+}
+
+async function startStore(options: StoreProcessOptions): Promise<StartOutcome> {
+  const { program, stateDirectory } = options;
+  const errors = openStateFile(`${stateDirectory}/xenstored.out`, "existingOrNew");
+  try {
+    ftruncateSync(errors);
+    return await startAndAwaitNotice(program, {
       args: argumentsOf(options),
       stderr: errors,
       readyMsMax,
@@ -92,7 +104,7 @@ function start(options: StoreProcessOptions): Promise<StartOutcome> {
 }
 
 function argumentsOf({ socketPath, stateDirectory }: StoreProcessOptions): readonly string[] {
-  const state = `${stateDirectory}/xenstore.state`;
+  const state = stateFile(stateDirectory);
   return ["--socket", socketPath, "--state", state, "--notify-fd", `${noticeDescriptor}`];
 }
 
@@ -116,8 +128,8 @@ function cannotStart(reason: string, cause?: unknown): DaemonError {
 }
 
 /** Ends the store if a daemon of this directory has started it. */
-export async function stopStore(stateDirectory: string): Promise<void> {
-  const identity = readIdentity(stateDirectory);
+export async function stopStore(stateDirectory: string, emit: EmitEvent): Promise<void> {
+  const identity = readIdentity(stateDirectory, emit);
   if (identity === undefined) return;
   const ended = await waitUntil(() => !signalProcess(identity, "SIGTERM"), {
     backoff: pollBackoff,
@@ -137,10 +149,18 @@ function identityFile(stateDirectory: string): string {
   return `${stateDirectory}/xenstored.process`;
 }
 
-function readIdentity(stateDirectory: string): ProcessIdentity | undefined {
-  try {
-    return parseIdentity(JSON.parse(readFileSync(identityFile(stateDirectory), "utf8")));
-  } catch {
-    return undefined;
-  }
+/** What the store keeps across a restart. */
+function stateFile(stateDirectory: string): string {
+  return `${stateDirectory}/xenstore.state`;
+}
+
+function readIdentity(stateDirectory: string, emit: EmitEvent): ProcessIdentity | undefined {
+  const parse = (text: string): ProcessIdentity => {
+    const identity = parseIdentity(JSON.parse(text));
+    if (identity === undefined) throw new Error("it does not identify a process");
+    return identity;
+  };
+  return loadState(identityFile(stateDirectory), parse, (file) =>
+    emit({ kind: "StateSetAside", ...file }),
+  );
 }

@@ -71,6 +71,21 @@ export class Fifo {
   }
 
   /**
+   * Whether a process has it open for reading, an O_RDWR writer included. It is asked by an open for
+   * writing, which fails without one; a reader may see the hang-up of that writer. Before `close`.
+   */
+  hasReader(): boolean {
+    const flags = constants.O_WRONLY | constants.O_NONBLOCK;
+    try {
+      closeSync(openPath(`/proc/self/fd/${this.#pathFd ?? -1}`, flags));
+      return true;
+    } catch (error) {
+      if (errnoNameOf(error) === "ENXIO") return false;
+      throw error;
+    }
+  }
+
+  /**
    * Removes the name, if it still is this FIFO's. One that cannot be removed is collected later. Also
    * after `close`, while an end is open: its inode is no other file's then.
    */

@@ -33,6 +33,8 @@ const levelOf: Record<DaemonEvent["kind"], Level> = {
   VaultProcessFailed: "error",
   StagesRestored: "warn",
   StagesLost: "error",
+  StateSetAside: "error",
+  FifoLost: "error",
   ServiceManagerLost: "error",
   LogLinesLost: "error",
   XenstoreConnected: "info",

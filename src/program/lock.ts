@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // flock(2) on a file, whose path is the name of the lock. The kernel releases it when its holder dies.
 
-import { closeSync, constants, fstatSync, statSync } from "node:fs";
-import { type LockKind, openPath, tryLock } from "../kernel/index.ts";
+import { closeSync, fstatSync, rmSync, statSync } from "node:fs";
+import { type LockKind, tryLock } from "../kernel/index.ts";
 import { type WaitOptions, waitUntil } from "./portable/index.ts";
+import { openStateFile } from "./state-file.ts";
 
 export type { LockKind } from "../kernel/index.ts";
 
@@ -14,25 +15,21 @@ export interface Lock extends Disposable {
    * it before it tries. Only for a process that no longer needs it.
    */
   tryExclusive(): boolean;
+  /** Removes the file of an exclusive lock. A process that has opened it sees that it has no name. */
+  removeFile(): void;
 }
 
-const privateMode = 0o600;
-
 /** The lock if it is free, else `undefined`. Makes the file, again if it is removed meanwhile. */
-export function takeLockIfFree(
-  path: string,
-  kind: LockKind,
-  mode: number = privateMode,
-): Lock | undefined {
+export function takeLockIfFree(path: string, kind: LockKind, mode?: number): Lock | undefined {
   for (;;) {
-    const fd = openPath(path, constants.O_RDWR | constants.O_CREAT, mode);
+    const fd = openStateFile(path, "existingOrNew", mode);
     let outcome: LockOutcome | undefined;
     try {
       outcome = lockIfFree(fd, path, kind);
     } finally {
       if (outcome !== "locked") closeSync(fd);
     }
-    if (outcome === "locked") return lockOn(fd);
+    if (outcome === "locked") return lockOn(fd, path);
     if (outcome === "held") return undefined;
   }
 }
@@ -42,9 +39,13 @@ type LockOutcome = "locked" | "held" | "removed";
 
 function lockIfFree(fd: number, path: string, kind: LockKind): LockOutcome {
   if (!tryLock(fd, kind)) return "held";
-  // The previous holder may have removed the file: the next one would lock a new file of that name.
+  return hasName(fd, path) ? "locked" : "removed";
+}
+
+/** The previous holder may have removed the file: the next one would lock a new file of that name. */
+function hasName(fd: number, path: string): boolean {
   const [locked, named] = [fstatSync(fd), statSync(path, { throwIfNoEntry: false })];
-  return named?.ino === locked.ino && named.dev === locked.dev ? "locked" : "removed";
+  return named?.ino === locked.ino && named.dev === locked.dev;
 }
 
 /** Waits for the lock; `undefined` when the time is up. Throws the signal's reason. */
@@ -61,6 +62,12 @@ export async function takeLock(
   return lock;
 }
 
+/** Removes the file of a lock if no process holds it. */
+export function removeFreeLock(path: string): void {
+  using lock = takeLockIfFree(path, "exclusive");
+  lock?.removeFile();
+}
+
 /**
  * Whether a process holds a lock on the file that excludes one of this kind. Makes the file, and
  * holds the lock for a moment itself.
@@ -71,10 +78,11 @@ export function isLocked(path: string, kind: LockKind): boolean {
   return lock === undefined;
 }
 
-function lockOn(fd: number): Lock {
+function lockOn(fd: number, path: string): Lock {
   return {
     fd,
-    tryExclusive: () => tryLock(fd, "exclusive"),
+    tryExclusive: () => tryLock(fd, "exclusive") && hasName(fd, path),
+    removeFile: () => rmSync(path, { force: true }),
     [Symbol.dispose]: () => closeSync(fd),
   };
 }

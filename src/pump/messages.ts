@@ -24,7 +24,8 @@ export interface PumpStart {
 
 export type ToPump =
   | PumpStart
-  | { readonly type: "open"; readonly record: StreamRecord }
+  /** With `fifoLostAtMs` the log has to say that the FIFO's content was lost; once for each value. */
+  | { readonly type: "open"; readonly record: StreamRecord; readonly fifoLostAtMs?: number }
   /** The stream's nodes are gone: close it when its last writer is. */
   | { readonly type: "nodesGone"; readonly epoch: string }
   | { readonly type: "nodesBack"; readonly epoch: string }
@@ -113,7 +114,11 @@ const toPumpSchema: v.GenericSchema<unknown, ToPump> = v.variant("type", [
     contents: v.nullable(v.string()),
     recorded: v.nullable(v.string()),
   }),
-  v.object({ type: v.literal("open"), record: streamRecordSchema }),
+  v.object({
+    type: v.literal("open"),
+    record: streamRecordSchema,
+    fifoLostAtMs: v.exactOptional(count),
+  }),
   v.object({ type: v.literal("nodesGone"), epoch }),
   v.object({ type: v.literal("nodesBack"), epoch }),
   v.object({

@@ -37,6 +37,8 @@ export interface OpenStreamsOptions {
 interface WaitingStream {
   readonly record: StreamRecord;
   readonly nodes: Nodes;
+  /** When the content of its FIFO was found to be lost. */
+  readonly fifoLostAtMs: number | undefined;
   readonly sinceMs: number;
 }
 
@@ -59,14 +61,15 @@ export class OpenStreams {
     this.#options = options;
   }
 
-  open(record: StreamRecord): void {
+  open(record: StreamRecord, fifoLostAtMs?: number): void {
     const { epoch } = record;
     if (this.#open.has(epoch)) {
       // A duplicate, from two attempts that crossed: not a next epoch of its FIFO.
       this.#options.send({ type: "opened", epoch });
       return;
     }
-    this.#waiting.set(epoch, { record, nodes: "present", sinceMs: performance.now() });
+    const sinceMs = performance.now();
+    this.#waiting.set(epoch, { record, nodes: "present", fifoLostAtMs, sinceMs });
     this.#openWaiting();
   }
 
@@ -113,8 +116,10 @@ export class OpenStreams {
   #openWaiting(): void {
     for (const waiting of [...this.#waiting.values()]) {
       if (this.#tryOpen(waiting) === "waits") continue;
-      const { epoch } = waiting.record;
+      const { record, fifoLostAtMs } = waiting;
+      const { epoch } = record;
       this.#waiting.delete(epoch);
+      if (fifoLostAtMs !== undefined) this.#open.get(epoch)?.markFifoLost(fifoLostAtMs);
       if (waiting.nodes === "gone") this.#open.get(epoch)?.nodesGone();
     }
     if (this.#waiting.size > 0) this.#retry.again();
@@ -153,8 +158,9 @@ export class OpenStreams {
         if (this.#start(record) === "opened") this.#release(reader);
         break;
       case "renewWithoutFile":
-        this.#refuseOwned(record, owner);
+        // In this order: a refused request whose FIFO still has a stream is one that goes on.
         this.#release(reader);
+        this.#refuseOwned(record, owner);
         break;
     }
     return "done";

@@ -3,9 +3,9 @@
 // holds its lock as long as it lives, so that a successor knows when its stages are free.
 
 import { closeSync, constants } from "node:fs";
-import { setTimeout as delay } from "node:timers/promises";
-import { errnoNameOf, identifyFileSystem, openPath, tryLock } from "../kernel/index.ts";
+import { errnoNameOf, identifyFileSystem, openPath } from "../kernel/index.ts";
 import { Durability, OpenDirectories } from "../logfile/index.ts";
+import { takeLock } from "../program/index.ts";
 import { printLine } from "../program/portable/index.ts";
 import { type FromPump, type PumpStart, parseToPump, type ToPump } from "./messages.ts";
 import { OpenStreams } from "./open-streams.ts";
@@ -20,7 +20,7 @@ export interface PumpChannel {
   onMessage(listener: (message: unknown) => void): void;
 }
 
-const lockRetryMs = 5;
+const lockBackoff = { firstMs: 5, maxMs: 5 };
 
 /**
  * Serves one main process and resolves when that has said stop. Between two turns of the event loop
@@ -37,7 +37,8 @@ export async function runPump(channel: PumpChannel): Promise<void> {
     channel.send({ type: "otherContents", contents });
     return;
   }
-  await holdLock(start.lockFile);
+  // Held until the process ends; a predecessor that is stuck in a hung disk keeps us waiting.
+  await takeLock(start.lockFile, "exclusive", { backoff: lockBackoff });
   await new Promise<void>((resolve, reject) => {
     const pump = new Pump(channel, start, contents, resolve);
     channel.onMessage((message) => {
@@ -71,12 +72,6 @@ function identifyContents(directory: string): string | null {
     if (errnoNameOf(error) === undefined) throw error;
     return null;
   }
-}
-
-/** The lock is held until the process ends; a predecessor stuck in a hung disk keeps us waiting. */
-async function holdLock(path: string): Promise<void> {
-  const fd = openPath(path, constants.O_RDWR | constants.O_CREAT, 0o600);
-  while (!tryLock(fd, "exclusive")) await delay(lockRetryMs);
 }
 
 class Pump {
@@ -123,7 +118,7 @@ class Pump {
       case "start":
         throw new Error("start came twice");
       case "open":
-        this.#streams.open(message.record);
+        this.#streams.open(message.record, message.fifoLostAtMs);
         return "running";
       case "nodesGone":
         this.#streams.nodes(message.epoch, "gone");

@@ -34,14 +34,16 @@ export interface StagesForPump {
   readonly contents: "new" | "unknown";
 }
 
+/** Only the process of an earlier daemon has them: the kernel does not let us copy them (Yama). */
+interface UnsharedPool {
+  readonly kind: "unshared";
+  readonly holder: VaultProcess;
+  readonly stages: readonly HeldStage[];
+}
+
 type Pool =
   | { readonly kind: "shared"; readonly fds: readonly number[]; readonly inodes: readonly number[] }
-  /** Only the process of an earlier daemon has them: the kernel does not let us copy them (Yama). */
-  | {
-      readonly kind: "unshared";
-      readonly holder: VaultProcess;
-      readonly stages: readonly HeldStage[];
-    }
+  | UnsharedPool
   /** An earlier daemon had them, and no process has them now. */
   | { readonly kind: "lost" };
 
@@ -60,18 +62,16 @@ export class StagePools {
     this.#copy = copy;
   }
 
-  /** Takes over what the process of an earlier daemon has, or had. */
-  takeOver(holder: VaultProcess, state: "running" | "gone"): void {
-    for (const name of new Set(holder.stages.map((stage) => stage.pool))) {
-      const known = this.#byName.get(name);
-      if (known !== undefined && known.kind !== "lost") continue;
-      const stages = holder.stages.filter((stage) => stage.pool === name);
-      const stored = this.#takeStored(name, stages);
-      if (stored !== undefined && state === "gone") this.#restored.add(name);
-      const copies = stored ?? (state === "running" ? this.#copyAll(holder, stages) : undefined);
+  /** Takes over what the processes of earlier daemons have, or had; the newest process comes first. */
+  takeOver(known: readonly VaultProcess[], running: readonly VaultProcess[]): void {
+    for (const name of new Set(known.flatMap(({ stages }) => stages.map(({ pool }) => pool)))) {
+      const had = heldOf(name, known);
+      const has = heldOf(name, running);
+      const stored = this.#takeStored(name, had);
+      if (stored !== undefined && has.length === 0) this.#restored.add(name);
+      const copies = stored ?? firstOf(has, ({ holder, stages }) => this.#copyAll(holder, stages));
       if (copies !== undefined) this.#share(name, copies);
-      else if (state === "gone") this.#byName.set(name, { kind: "lost" });
-      else this.#byName.set(name, { kind: "unshared", holder, stages });
+      else this.#byName.set(name, has[0] ?? { kind: "lost" });
     }
   }
 
@@ -188,14 +188,17 @@ export class StagePools {
     }
   }
 
-  /** All of them, or none: a pool is one thing. */
-  #takeStored(name: string, stages: readonly HeldStage[]): readonly number[] | undefined {
+  /** All that one of the processes had, or none: a pool is one thing. */
+  #takeStored(name: string, had: readonly UnsharedPool[]): readonly number[] | undefined {
     const taken = this.#manager.take(prefixOf(name));
     const byInode = new Map(taken.map(({ fd }) => [fstatSync(fd).ino, fd]));
-    const fds = stages.flatMap(({ inode }) => byInode.get(inode) ?? []);
-    const isWhole = fds.length === stages.length;
-    for (const { fd } of taken) if (!(isWhole && fds.includes(fd))) closeSync(fd);
-    return isWhole ? fds : undefined;
+    const whole = firstOf(had, ({ stages }) => {
+      const fds = stages.flatMap(({ inode }) => byInode.get(inode) ?? []);
+      const isWhole = fds.length === stages.length;
+      return isWhole ? fds : undefined;
+    });
+    for (const { fd } of taken) if (whole?.includes(fd) !== true) closeSync(fd);
+    return whole;
   }
 
   #removeStored(name: string): void {
@@ -225,6 +228,22 @@ export class StagePools {
     });
     return found.length === stages.length ? this.#copyAll(holder, found) : undefined;
   }
+}
+
+/** The stages of that pool in each of the processes that have or had them. */
+function heldOf(name: string, processes: readonly VaultProcess[]): readonly UnsharedPool[] {
+  return processes.flatMap((holder) => {
+    const stages = holder.stages.filter(({ pool }) => pool === name);
+    return stages.length === 0 ? [] : [{ kind: "unshared", holder, stages }];
+  });
+}
+
+function firstOf<T, R>(items: readonly T[], tryOne: (item: T) => R | undefined): R | undefined {
+  for (const item of items) {
+    const result = tryOne(item);
+    if (result !== undefined) return result;
+  }
+  return undefined;
 }
 
 const namePrefix = "stage-";

@@ -10,6 +10,7 @@ import {
   argumentsOf,
   identifyProcess,
   isAlive,
+  isOwn,
   ownProcesses,
   startProgram,
 } from "../program/index.ts";
@@ -109,8 +110,10 @@ export function endUnknownProcesses(directory: string, known: readonly VaultProc
   }
 }
 
+/** A process of another user may have any command line. */
 function isOurs({ process: identity, token }: VaultProcess, directory: string): boolean {
-  return isAlive(identity) && tokenIn(argumentsOf(identity.pid), directory) === token;
+  const { pid } = identity;
+  return isAlive(identity) && isOwn(pid) && tokenIn(argumentsOf(pid), directory) === token;
 }
 
 /** Follows the link to the inode only: an open would take the lock of the pipe. */

@@ -8,28 +8,18 @@ import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { startXenstoreServer } from "../../src/xenstore/server/index.ts";
+import { userEnvironment } from "../support/user-environment.ts";
 
 const execute = promisify(execFile);
 const repository = fileURLToPath(new URL("../..", import.meta.url));
 const development = join(repository, "node_modules/.bin");
 const installMsMax = 120_000;
 const stepMsMax = 30_000;
-
-/** Programs are looked up as in a user's shell, so `node` is the host's. */
-const environment: NodeJS.ProcessEnv = {
-  ...Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => !/^(npm_|NODE_)/.test(name)),
-  ),
-  PATH: (process.env["PATH"] ?? "")
-    .split(delimiter)
-    .filter((folder) => !folder.includes("node_modules"))
-    .join(delimiter),
-};
 
 describe("the package", () => {
   let folder: string;
@@ -106,7 +96,7 @@ describe("the package", () => {
     await Promise.all(Object.values(places).map((path) => mkdir(path)));
     const socketPath = join(folder, "xenstored");
     await using _server = await startXenstoreServer({ socketPath });
-    const env = { ...environment, ...places, XENSTORED_PATH: socketPath };
+    const env = { ...userEnvironment, ...places, XENSTORED_PATH: socketPath };
     const program = join(folder, "node_modules/.bin/xenlogd");
     const daemon = spawn(program, { env, stdio: "ignore" });
     const ended = once(daemon, "exit");
@@ -127,7 +117,7 @@ describe("the package", () => {
     args: readonly string[],
     options: { cwd?: string; env?: NodeJS.ProcessEnv; timeout?: number } = {},
   ): Promise<string> {
-    const defaults = { cwd: folder, env: environment, timeout: stepMsMax };
+    const defaults = { cwd: folder, env: userEnvironment, timeout: stepMsMax };
     return (await execute(file, args, { ...defaults, ...options })).stdout;
   }
 });

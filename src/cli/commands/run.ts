@@ -15,7 +15,13 @@ import {
   watchDaemon,
   whileWatched,
 } from "../embedded/index.ts";
-import type { Invocation, Invoke } from "../invocation/index.ts";
+import {
+  helpAfter,
+  type Invocation,
+  type Invoke,
+  overflowHelp,
+  runExitCodesHelp,
+} from "../invocation/index.ts";
 import { addLogOptions, type LogChoice, parseLogOptions } from "../logs/index.ts";
 import {
   type CommandLine,
@@ -34,13 +40,20 @@ import {
 import { placesOfRun } from "../target/index.ts";
 import { note, say } from "../terminal/index.ts";
 
+const examples = [
+  "run -- make test",
+  "run --name demo --limit 64KiB --copies 3 --dir /tmp/demo -- sh -c 'seq 1 2000000'",
+  "run --global --log backup --file /var/log/xen/xenlogd/backup.log -- backup.sh",
+];
+
 export function runCommand(invoke: Invoke): Command {
   const command = addLogOptions(new Command("run"))
     .description("run COMMAND with its output in a bounded log")
     .usage("[options] -- COMMAND [ARG...]")
     .argument("<COMMAND>", "the program, looked for in PATH")
     .argument("[ARG...]", "its arguments")
-    .passThroughOptions();
+    .passThroughOptions()
+    .addHelpText("after", helpAfter(examples, overflowHelp, runExitCodesHelp));
   return command.action((argv0: string, args: readonly string[]) =>
     invoke(command, (invocation) => {
       const { directory, environment } = invocation.context;

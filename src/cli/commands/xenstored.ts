@@ -15,6 +15,8 @@ import {
   describeError,
   exitCode,
   exitCodeOf,
+  exitCodesHelp,
+  helpAfter,
   type Invocation,
   type Invoke,
   parseDescriptor,
@@ -33,7 +35,8 @@ export function xenstoredCommand(invoke: Invoke): Command {
     .description("serve an embedded xenstore in the foreground")
     .option("--socket <P>", "its UNIX socket (default: as xenstore's clients look for it)")
     .option("--state <F>", "file that keeps the tree across a restart")
-    .addOption(new Option("--notify-fd <N>", "say there when it is ready").hideHelp());
+    .addOption(new Option("--notify-fd <N>", "say there when it is ready").hideHelp())
+    .addHelpText("after", helpAfter(["xenstored --socket /tmp/socket"], exitCodesHelp));
   return command.action(() =>
     invoke(command, (invocation) => serve(invocation, command.opts<XenstoredTexts>())),
   );

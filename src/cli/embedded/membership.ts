@@ -92,6 +92,7 @@ function embeddedMembership(
     leave: async (leftOpen) => {
       using _lock = lock;
       if (!(await isLast(lock))) return;
+      using _file = { [Symbol.dispose]: () => lock.removeFile() };
       for (let attempt = 0; attempt < stopAttemptsMax; attempt += 1) {
         if (!(await hasDaemon(places))) {
           // A killed daemon leaves its store running: only the orderly stop of a daemon ends it.

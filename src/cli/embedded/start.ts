@@ -23,7 +23,7 @@ import {
   type Invocation,
 } from "../invocation/index.ts";
 import { hasDaemon } from "../target/index.ts";
-import { takeLockFor } from "./directory-lock.ts";
+import { whileLocked } from "./directory-lock.ts";
 
 /** Longer than the recovery of a daemon takes that finds many streams. */
 const readyMsMax = 60_000;
@@ -56,13 +56,14 @@ export async function ensureDaemon(
 ): Promise<void> {
   if (await hasDaemon(places)) return;
   const lockFile = join(places.stateDirectory, "start.lock");
-  using _lock = await takeLockFor(readyMsMax + occupiedMsMax, lockFile, "exclusive", signal);
   const start = async (): Promise<void> => {
     if (!(await hasDaemon(places))) await startDaemon(context, places);
   };
   const limits = { backoff: occupiedBackoff, waitMsMax: occupiedMsMax, signal };
-  await retry(start, { ...limits, isPassing });
-  signal.throwIfAborted();
+  await whileLocked(readyMsMax + occupiedMsMax, lockFile, signal, async () => {
+    await retry(start, { ...limits, isPassing });
+    signal.throwIfAborted();
+  });
 }
 
 /** Another daemon has the instance lock and does not answer yet, or no longer; or ours was killed. */

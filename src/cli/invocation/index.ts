@@ -11,4 +11,11 @@ export {
   signalExitCode,
 } from "./exit-codes.ts";
 export { addGlobalOptions, type Globals, parseDescriptor, parseGlobals } from "./globals.ts";
+export {
+  domainHelp,
+  exitCodesHelp,
+  helpAfter,
+  overflowHelp,
+  runExitCodesHelp,
+} from "./help.ts";
 export type { Invocation, Invoke } from "./invocation.ts";

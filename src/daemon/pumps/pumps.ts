@@ -9,7 +9,8 @@ import type { FromPump } from "../../pump/index.ts";
 import type { Vault } from "../../vault/index.ts";
 import { fileSystemOf, readMounts } from "./file-systems.ts";
 import type { IdlePool } from "./pool-choice.ts";
-import { PumpProcess, pumpLockFile } from "./pump-process.ts";
+import { pumpLockFile } from "./pool-files.ts";
+import { PumpProcess } from "./pump-process.ts";
 
 export interface PumpsOptions {
   readonly places: Places;

@@ -72,14 +72,17 @@ export function recordOf(
   return { kind: "record", record };
 }
 
-/** Why the stream cannot follow the one that has its FIFO, if there is one. */
-export function obstacleTo(
-  { key, pipe, file }: StreamRecord,
+/** Why a request cannot have the FIFO of the stream before it. */
+export function conflictOf(
+  before: { readonly record: StreamRecord; readonly fileSystem: string },
+  record: StreamRecord,
   fileSystem: string,
-  before: { readonly record: StreamRecord; readonly fileSystem: string } | undefined,
 ): string | undefined {
-  if (before === undefined) return undefined;
-  if (before.record.key !== key) return `pipe ${pipe} is the FIFO of ${before.record.key} already`;
-  if (before.fileSystem === fileSystem) return undefined;
-  return `file is ${quote(file)}, on another file system than before; remove the request and make a new one`;
+  if (before.record.key !== record.key) {
+    return `pipe ${record.pipe} is the FIFO of ${before.record.key} already`;
+  }
+  if (before.fileSystem !== fileSystem) {
+    return `file is ${quote(record.file)}, on another file system than before; remove the request and make a new one`;
+  }
+  return undefined;
 }

@@ -14,7 +14,7 @@ import { fileSystemOf, type PumpProcess, readMounts } from "../pumps/index.ts";
 import { type ClosedStream, ClosedStreams } from "./closed-streams.ts";
 import { type LiveStream, LiveStreams } from "./live-streams.ts";
 import { eventOf } from "./pump-events.ts";
-import { type OpenRequest, obstacleTo, recordOf } from "./stream-request.ts";
+import { conflictOf, type OpenRequest, recordOf } from "./stream-request.ts";
 import type { StreamTable } from "./stream-table.ts";
 
 export type Opened =
@@ -61,7 +61,9 @@ export class Streams {
 
   /** Goes on with the streams of the table, before xenstore is read. */
   restore(): void {
-    for (const record of this.#options.table.load()) {
+    const { table, emit } = this.#options;
+    const records = table.load((file) => emit({ kind: "StateSetAside", ...file }));
+    for (const record of records) {
       this.#sequence = Math.max(this.#sequence, record.sequence);
       this.#begin(record, fileSystemOf(record.file, readMounts()), "restored");
     }
@@ -81,7 +83,8 @@ export class Streams {
     try {
       const fileSystem = fileSystemOf(record.file, readMounts());
       const [before] = this.#live.having("relativePipe", record.relativePipe);
-      const obstacle = obstacleTo(record, fileSystem, before) ?? lackOfFiles("daemon", 1);
+      const conflict = before && conflictOf(before, record, fileSystem);
+      const obstacle = conflict ?? lackOfFiles("daemon", 1);
       if (obstacle !== undefined) return this.#refuse(key, obstacle);
       this.#options.table.add(record);
       return await new Promise((resolve) => {
@@ -212,6 +215,7 @@ export class Streams {
       phase: "opening",
       report: undefined,
       error: undefined,
+      fifoLostAtMs: this.#options.vault.keep(record) === "lost" ? Date.now() : undefined,
       retry: new RetryTimer({
         backoff: reopenBackoff,
         attempt: () => this.#openInPump(stream),
@@ -219,15 +223,18 @@ export class Streams {
         unref: true,
       }),
     };
-    this.#options.vault.keep(record);
     this.#live.add(stream);
+    if (stream.fifoLostAtMs !== undefined) {
+      this.#options.emit({ kind: "FifoLost", key: record.key });
+    }
     this.#openInPump(stream);
   }
 
   #openInPump(stream: LiveStream): void {
     const pump = this.#pumpOf(stream);
-    pump.send({ type: "open", record: stream.record });
-    const { epoch, nodes } = stream.record;
+    const { record, fifoLostAtMs } = stream;
+    pump.send({ type: "open", record, ...(fifoLostAtMs !== undefined && { fifoLostAtMs }) });
+    const { epoch, nodes } = record;
     if (nodes === "gone") pump.send({ type: "nodesGone", epoch });
   }
 

@@ -7,7 +7,12 @@ export { makeDirectory } from "./make-directory.ts";
 export { giveNotice, type Notice, readNotice } from "./notice.ts";
 export { type Output, outputTo, type Style } from "./output.ts";
 export { guardOutputs, printLine, printLines } from "./own-outputs.ts";
-export { type ReplaceOptions, replaceFile, replaceFileLater } from "./replace-file.ts";
+export {
+  type ReplaceOptions,
+  replaceFile,
+  replaceFileLater,
+  temporarySuffix,
+} from "./replace-file.ts";
 export {
   type Backoff,
   pause,
@@ -24,3 +29,12 @@ export {
 export { escapeCharacter, safeJson, safeJsonText, safeText } from "./safe-text.ts";
 export { type Shape, type Shaped, shapeSchema } from "./shape.ts";
 export { probeSocket, type SocketState } from "./socket-probe.ts";
+export {
+  flawOf,
+  loadState,
+  readStateFile,
+  requireOurs,
+  type SetAside,
+  StateFileError,
+  setAside,
+} from "./state-file.ts";

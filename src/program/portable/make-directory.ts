@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Makes a directory and those above it. mkdirSync(recursive) of Node.js never returns where mkdir(2)
-// says ENOENT although the parent is there, as below /proc.
+// says ENOENT although the parent is there, as below /proc. Looks before it makes: mkdir(2) waits for a
+// disk that hangs, also where the directory is there already.
 
 import { mkdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
@@ -21,6 +22,7 @@ export function makeDirectory(path: string, mode: number, made: string[] = []): 
 }
 
 function tryMake(path: string, mode: number, made: string[]): NodeJS.ErrnoException | undefined {
+  if (isDirectory(path)) return undefined;
   try {
     mkdirSync(path, { mode });
     made.push(path);

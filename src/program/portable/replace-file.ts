@@ -3,8 +3,16 @@
 // the old content or the new one; a killed process leaves one of them. One replacement of a path at a
 // time: two would write the same file beside it.
 
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { rename, writeFile } from "node:fs/promises";
+import {
+  closeSync,
+  fsyncSync,
+  openSync,
+  renameSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { rename, unlink, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 
 /** `durable`: the new content also survives a power failure. Of no use on a tmpfs. */
@@ -13,17 +21,27 @@ export interface ReplaceOptions {
 }
 
 const ownerOnly = 0o600;
-/** Of the file beside it. One that a killed process left is overwritten by the next replacement. */
-const temporarySuffix = ".new";
+/** Never what has the name already: that may be a FIFO, or a link to another file. */
+const newFile = "wx";
+/** Of the file beside it. One that a killed process left is removed by the next replacement. */
+export const temporarySuffix = ".new";
 
 /** Throws the file system's error; then the old file is unchanged and nothing is beside it. */
 export function replaceFile(path: string, text: string, { durable }: ReplaceOptions = {}): void {
   const temporary = `${path}${temporarySuffix}`;
   try {
-    withOpen(temporary, "w", (fd) => {
-      writeFileSync(fd, text);
-      if (durable) fsyncSync(fd);
-    });
+    const write = (): void =>
+      withOpen(temporary, newFile, (fd) => {
+        writeFileSync(fd, text);
+        if (durable) fsyncSync(fd);
+      });
+    try {
+      write();
+    } catch (error) {
+      if (!isTaken(error)) throw error;
+      unlinkSync(temporary);
+      write();
+    }
     renameSync(temporary, path);
   } catch (error) {
     rmSync(temporary, { force: true });
@@ -36,8 +54,13 @@ export function replaceFile(path: string, text: string, { durable }: ReplaceOpti
 /** The same without blocking the event loop, for a large file; not durable. */
 export async function replaceFileLater(path: string, text: string): Promise<void> {
   const temporary = `${path}${temporarySuffix}`;
+  const write = (): Promise<void> => writeFile(temporary, text, { mode: ownerOnly, flag: newFile });
   try {
-    await writeFile(temporary, text, { mode: ownerOnly });
+    await write().catch(async (error: unknown) => {
+      if (!isTaken(error)) throw error;
+      await unlink(temporary);
+      await write();
+    });
     await rename(temporary, path);
   } catch (error) {
     rmSync(temporary, { force: true });
@@ -45,7 +68,11 @@ export async function replaceFileLater(path: string, text: string): Promise<void
   }
 }
 
-function withOpen(path: string, flags: "r" | "w", use: (fd: number) => void): void {
+function isTaken(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === "EEXIST";
+}
+
+function withOpen(path: string, flags: "r" | typeof newFile, use: (fd: number) => void): void {
   const fd = openSync(path, flags, ownerOnly);
   try {
     use(fd);

@@ -4,9 +4,9 @@
 // killed process loses younger changes. There is no fsync: a crash of the machine may lose the
 // file, which belongs on a tmpfs like the socket.
 
-import { readFile } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import { reasonOf, replaceFileLater } from "../../program/portable/index.ts";
+import { readStateFile, reasonOf, replaceFileLater } from "../../program/portable/index.ts";
 import { XenstoreServerError } from "./errors.ts";
 import { formatSnapshot, parseSnapshot } from "./snapshot.ts";
 import { createStore, type Store } from "./store.ts";
@@ -15,10 +15,12 @@ export interface StateFile {
   readonly store: Store;
   /** Call after requests were handled: starts a write if they changed something. */
   noteChanges(): void;
-  /** Writes the changes that are not in the file yet. */
+  /** Writes the changes that are not in the file yet; a store as at its first start has no file. */
   close(): Promise<void>;
 }
 
+/** A string of Node.js cannot be longer. */
+const bytesMax = 512 << 20;
 const delayMs = 2;
 /** Keeps the share of time spent on writing a large store below a tenth. */
 const restFactor = 10;
@@ -32,7 +34,7 @@ export async function openStateFile(
   if (path === undefined) {
     return { store: createStore(), noteChanges: () => undefined, close: async () => undefined };
   }
-  const store = await load(path);
+  const store = load(path);
   let written = keptOf(store);
   let writing: Promise<void> | undefined;
   const closing = new AbortController();
@@ -66,7 +68,8 @@ export async function openStateFile(
     close: async () => {
       closing.abort();
       await writing;
-      await write();
+      if (isNew(store)) await rm(path, { force: true }).catch(() => undefined);
+      else await write();
     },
   };
 }
@@ -87,11 +90,15 @@ function isSame(one: Kept, other: Kept): boolean {
   );
 }
 
-async function load(path: string): Promise<Store> {
+function isNew(store: Store): boolean {
+  return store.domains.size === 0 && formatSnapshot(store) === formatSnapshot(createStore());
+}
+
+function load(path: string): Store {
   try {
-    return parseSnapshot(await readFile(path, "utf8"));
+    const text = readStateFile(path, bytesMax);
+    return text === undefined ? createStore() : parseSnapshot(text);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return createStore();
     const message = `cannot use ${path}: ${reasonOf(error)}`;
     throw new XenstoreServerError("STATE_UNREADABLE", message, error);
   }

@@ -61,6 +61,32 @@ describe("xenlog run", () => {
     assertNothingRuns(directory.path);
   });
 
+  it("ends in one object with --json, with the names of list --json and COMMAND's exit code", async () => {
+    await using directory = testDirectory();
+    const args = ["--json", "run", "--name", "demo", "--dir", directory.path];
+    const { code, stdout, stderr } = await xenlog([
+      ...args,
+      "--",
+      "sh",
+      "-c",
+      "echo hello; exit 3",
+    ]);
+    assert.deepEqual([code, stdout, stderr.split("\n").length], [3, "", 2]);
+    const { epoch, ...others } = JSON.parse(stderr) as Record<string, unknown>;
+    assert.match(String(epoch), /^[0-9a-f]{16}$/);
+    assert.deepEqual(others, {
+      domid: 1,
+      name: "demo",
+      log: "console",
+      file: join(directory.path, "log/demo-console.log"),
+      sizeBytes: 6,
+      writtenBytes: 6,
+      droppedBytes: {},
+      rotations: 0,
+      exitCode: 3,
+    });
+  });
+
   it("gives COMMAND our stdin and its words as they are", async () => {
     await using directory = testDirectory();
     const script = 'cat; printf "%s|" "$0" "$@"';

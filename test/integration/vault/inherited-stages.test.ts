@@ -61,7 +61,7 @@ async function inherit(stages: readonly number[], inodes: readonly number[]): Pr
       process: { ...gone, startTicks: "1" },
       stages: inodes.map((inode, index) => ({ pool, fd: 5 + index, inode })),
     };
-    const text = JSON.stringify({ version: 2, processes: [state] });
+    const text = JSON.stringify({ version: 2, processes: [state], contents: {} });
     writeFileSync(join(directory, "vault.json"), text);
     const vault = new URL("../../../src/vault/index.ts", import.meta.url).href;
     const node = [process.execPath, "--input-type=module", "--eval", script, vault, directory];

@@ -87,7 +87,10 @@ describe("the vault", () => {
       { token, process: identity, stages },
       { token, process: other.process.process, stages: [] },
     ];
-    writeFileSync(join(room.directory, "vault.json"), JSON.stringify({ version: 2, processes }));
+    writeFileSync(
+      join(room.directory, "vault.json"),
+      JSON.stringify({ version: 2, processes, contents: {} }),
+    );
     const vault = room.vault();
     assert.equal(vault.stagesOf(pool).contents, "new");
     assert.deepEqual(room.kinds, ["StagesLost"]);
@@ -121,6 +124,53 @@ describe("the vault", () => {
     for (const vault of [first, next]) vault.giveUpStages(pool);
     await next.stop();
     assert.deepEqual(vaultProcessesIn(room.directory), []);
+  });
+
+  it("takes the stages of another process if it cannot copy those of the newest", async () => {
+    using room = new Room();
+    const first = room.vault();
+    const inodes = inodesOf(first);
+    const { descriptors } = first.stagesOf(pool);
+    const newest = startVaultProcess(
+      room.directory,
+      descriptors.map((fd) => ({ pool, fd })),
+    );
+    const processes = [newest.process, ...vaultProcessesIn(room.directory)];
+    const state = { version: 2, processes, contents: {} };
+    writeFileSync(join(room.directory, "vault.json"), JSON.stringify(state));
+    const next = room.vault((pid, fd) =>
+      pid === newest.process.process.pid ? refused() : copyDescriptorOf(pid, fd),
+    );
+    assert.deepEqual(inodesOf(next), inodes);
+    assert.equal(next.stagesOf(pool).descriptors.length, inodes.length);
+    next.restored();
+    await waitFor("its end", () => !isRunning(newest.process.process.pid));
+    for (const vault of [first, next]) vault.giveUpStages(pool);
+    await next.stop();
+    for (const fd of [newest.sendFd, newest.lifelineFd]) closeSync(fd);
+  });
+
+  it("trusts no process of another user, whatever its command line", {
+    skip: process.getuid?.() === 0 ? false : "starting a process of another user needs root",
+  }, async () => {
+    using room = new Room();
+    const token = "0123456789abcdef";
+    const args = ["-c", "echo; read line", "xenlogd-vault", room.directory, token];
+    const other = spawn("sh", args, { uid: 65_534, detached: true });
+    await once(other.stdout, "data");
+    const identity = identifyProcess(other.pid ?? 0) ?? assert.fail("no process");
+    const state = {
+      version: 2,
+      processes: [{ token, process: identity, stages: [] }],
+      contents: {},
+    };
+    writeFileSync(join(room.directory, "vault.json"), JSON.stringify(state));
+    const vault = room.vault();
+    vault.restored();
+    await vault.stop();
+    assert.ok(isRunning(identity.pid));
+    other.stdin.end("\n");
+    await once(other, "exit");
   });
 
   it("leaves a process its stages while the kernel does not let it copy them", async () => {
@@ -197,9 +247,9 @@ describe("the vault", () => {
 
   it("stops where its state file cannot be removed", async () => {
     using room = new Room();
-    mkdirSync(join(room.directory, "vault.json/full"), { recursive: true });
     const vault = room.vault();
     vault.restored();
+    mkdirSync(join(room.directory, "vault.json/full"), { recursive: true });
     await vault.stop();
     assert.deepEqual(room.kinds, ["VaultProcessFailed"]);
     assert.deepEqual(processesIn(room.directory), []);
@@ -245,7 +295,7 @@ describe("the detached process", () => {
     using room = new Room();
     const started = startVaultProcess(room.directory, [], 0.05);
     const processes: readonly VaultProcessState[] = [started.process];
-    const state = `${JSON.stringify({ version: 2, processes })}\n`;
+    const state = `${JSON.stringify({ version: 2, processes, contents: {} })}\n`;
     writeFileSync(join(room.directory, "vault.json"), state);
     closeSync(started.sendFd);
     closeSync(started.lifelineFd);
