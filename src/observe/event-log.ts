@@ -31,6 +31,7 @@ const levelOf: Record<DaemonEvent["kind"], Level> = {
   VaultProcessLost: "warn",
   VaultProcessReplaced: "info",
   VaultProcessFailed: "error",
+  FifoNotKept: "error",
   StagesRestored: "warn",
   StagesLost: "error",
   StateSetAside: "error",

@@ -19,8 +19,8 @@ export {
   takeLockIfFree,
 } from "./lock.ts";
 export * from "./portable/index.ts";
+export { hasRoomForFiles, lackOfFiles, limitBehind } from "./process-limits.ts";
 export type { Program } from "./program.ts";
-export { hasRoomForFiles, lackOfFiles } from "./room-for-files.ts";
 export {
   awaitEnd,
   type ChildProcess,
