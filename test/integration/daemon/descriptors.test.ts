@@ -2,14 +2,16 @@
 // A daemon that may open no more files, or no larger ones: what it has goes on.
 
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { readdirSync, readFileSync, renameSync, writeSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import { mkdirSync, readdirSync, readFileSync, renameSync, writeSync } from "node:fs";
+import { join } from "node:path";
 import { describe, it } from "node:test";
+import { nodePath } from "../../../src/contract/index.ts";
 import type { LogfileHandle } from "../../../src/toolstack/index.ts";
 import { chainOf } from "../../support/chain.ts";
 import { limitWith, noPrlimit, setSoftOpenFiles, softOpenFiles } from "../../support/limits.ts";
 import { waitFor } from "../../support/wait.ts";
-import { Bench } from "./fixture.ts";
+import { Bench, noMount } from "./fixture.ts";
 
 const pumpLacks =
   /the pump may have \d+ files open, too few for one more log; raise LimitNOFILE= of its service, or ulimit -n$/;
@@ -37,6 +39,65 @@ describe("a pump without a free descriptor", { skip: noPrlimit }, () => {
     setSoftOpenFiles(pump, limit);
     await logsWell(bench, "well");
     assert.equal(daemon.pumpPid, pump);
+    assert.equal(bench.count("PumpEnded"), 0);
+  });
+
+  it("goes on with a stream that cannot have its next epoch", async () => {
+    await using bench = await Bench.start();
+    const { daemon } = bench;
+    const handle = await bench.stream("guest");
+    const writer = bench.writer(handle);
+    const epochOf = async () => (await daemon.control.streams({ all: false }))[0]?.epoch;
+    const epoch = await epochOf();
+    const limit = softOpenFiles(daemon.pumpPid);
+    setSoftOpenFiles(daemon.pumpPid, limitWith(daemon.pumpPid, 0));
+    const xenstore = await daemon.xenstore();
+    const state = nodePath(handle.key, "state");
+    await xenstore.rm(state);
+    await waitFor("an answer", async () => (await xenstore.readIfExists(state)) === "ready");
+    assert.equal(bench.count("StreamRefused"), 1);
+    writeSync(writer, "before\n");
+    await waitFor("the line", () => readOr(handle.file) === "before\n");
+    assert.equal(await epochOf(), epoch);
+    setSoftOpenFiles(daemon.pumpPid, limit);
+    await xenstore.rm(state);
+    await waitFor("the next epoch", async () => (await epochOf()) !== epoch);
+    writeSync(writer, "after\n");
+    await waitFor("its line", () => readOr(handle.file) === "before\nafter\n");
+  });
+});
+
+describe("a directory of logs that is read-only at the start", { skip: noMount }, () => {
+  it("stalls its own streams, and no others", async () => {
+    await using bench = await Bench.start();
+    const { daemon } = bench;
+    const directory = daemon.logPath("fixed");
+    mkdirSync(directory);
+    const [fixed, other] = [
+      await bench.stream("fixed", { file: join(directory, "guest.log") }),
+      await bench.stream("other"),
+    ];
+    const [writer, neighbour] = [bench.writer(fixed), bench.writer(other)];
+    await daemon.kill(daemon.mainPid, daemon.pumpPid);
+    execFileSync("mount", ["--bind", directory, directory]);
+    const unmount = (): void => void spawnSync("umount", ["-l", directory]);
+    bench.defer(unmount);
+    execFileSync("mount", ["-o", "remount,bind,ro", directory]);
+    await daemon.start();
+    writeSync(writer, "waits\n");
+    writeSync(neighbour, "beside\n");
+    await waitFor("a line beside", () => readOr(other.file) === "beside\n");
+    const about = ({ msg }: { readonly msg: string }): boolean =>
+      msg === "StreamStalled" || msg === "StreamRefused";
+    const { reason } = await waitFor("a report", () => daemon.events.find(about));
+    assert.match(String(reason), /the file system is read-only/);
+    assert.ok(!readOr(fixed.file));
+    await assert.rejects(bench.stream("new", { file: join(directory, "new.log") }), {
+      code: "refused",
+      message: /the file system is read-only/,
+    });
+    unmount();
+    await waitFor("its line", () => readOr(fixed.file) === "waits\n");
     assert.equal(bench.count("PumpEnded"), 0);
   });
 });
@@ -79,6 +140,7 @@ describe("a daemon with few descriptors", { skip: noPrlimit }, () => {
     assert.ok(first !== undefined);
     renameSync(first.file, `${first.file}.moved`);
     process.kill(daemon.mainPid, "SIGHUP");
+    await waitFor("a look", () => bench.count("LogInterfered") === 1);
     bench.say(first, "next\n");
     await waitFor("the next file", () => readOr(first.file) === "next\n");
 
@@ -121,7 +183,7 @@ describe("a daemon with few descriptors", { skip: noPrlimit }, () => {
     setLimit("unlimited");
     const whole = `${text}${"y".repeat(8191)}\n`;
     await waitFor("the rest", () => readOr(handle.file) === whole);
-    assert.equal(bench.count("StreamResumed"), 1);
+    await waitFor("its event", () => bench.count("StreamResumed") === 1);
   });
 });
 
