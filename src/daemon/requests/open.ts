@@ -5,8 +5,6 @@
 import {
   type Answer,
   announce,
-  domainNamePath,
-  hostName,
   keyText,
   type LogfileKey,
   type LogRequest,
@@ -14,7 +12,8 @@ import {
 } from "../../contract/index.ts";
 import { isXenstoreError, type XenstoreClient } from "../../xenstore/index.ts";
 import type { DeadDomains } from "../collect/index.ts";
-import type { Streams } from "../streams/index.ts";
+import { aboutRequest, type OpenRequest, type Streams } from "../streams/index.ts";
+import { readOwnerName } from "./about.ts";
 import type { Refusals } from "./refusals.ts";
 
 export interface OpeningsOptions {
@@ -59,15 +58,17 @@ export class Openings {
   async #open(key: LogfileKey, request: LogRequest, store: string): Promise<void> {
     const { client, streams, refusals, deadDomains } = this.#options;
     const { owner } = key;
-    const name = await this.#nameOf(owner);
+    const name = await readOwnerName(client, owner);
     const log = request.log ?? logNameOf(request.file, name);
     if (owner.kind === "domain") await deadDomains.observe(owner.domid);
-    const opening = streams.open({ key, name, log, request, store });
+    const asked: OpenRequest = { key, name, log, request, store };
+    const opening = streams.open(asked);
     const isServed = (): boolean =>
       streams.having("key", keyText(key)).some(({ record }) => record.pipe === request.pipe);
     // Before the event loop goes on: a drain reads only then.
     if (isServed()) refusals.handOver(request.pipe);
     const opened = await opening;
+    if (opened.kind !== "opened") refusals.report(aboutRequest(asked), request.pipe, opened.reason);
     // A stream that cannot get its next epoch goes on.
     const answer: Answer =
       opened.kind === "opened" || isServed()
@@ -75,11 +76,5 @@ export class Openings {
         : { state: "failed", error: opened.reason };
     if (answer.state === "ready") refusals.succeed(key);
     await announce(client, key, request.pipe, answer);
-  }
-
-  async #nameOf(owner: LogfileKey["owner"]): Promise<string> {
-    if (owner.kind === "host") return hostName;
-    const name = await this.#options.client.readIfExists(domainNamePath(owner.domid));
-    return name ?? String(owner.domid);
   }
 }
