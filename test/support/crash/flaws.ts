@@ -179,8 +179,8 @@ export const flawsAtOnce: readonly Flaw[] = [
       file: "/write/log-files.ts",
       edits: [
         [
-          "const live = this.live();\n    if (!this.#hasName(live)) this.#takeName(this.#whatTookName(live));",
-          "",
+          "    if (!hasName(directory, live)) this.#takeName(live, whatTookName(directory, live, live.fd));\n    return",
+          "    return",
         ],
       ],
     },
