@@ -58,9 +58,11 @@ export class Openings {
   async #open(key: LogfileKey, request: LogRequest, store: string): Promise<void> {
     const { client, streams, refusals, deadDomains } = this.#options;
     const { owner } = key;
-    const name = await this.#nameOf(owner);
+    const [name] = await Promise.all([
+      this.#nameOf(owner),
+      owner.kind === "domain" ? deadDomains.observe(owner.domid) : undefined,
+    ]);
     const log = request.log ?? logNameOf(request.file, name);
-    if (owner.kind === "domain") await deadDomains.observe(owner.domid);
     const opening = streams.open({ key, name, log, request, store });
     // Before the event loop goes on: a drain reads only then.
     if (streams.having("key", keyText(key)).some(({ record }) => record.pipe === request.pipe)) {
