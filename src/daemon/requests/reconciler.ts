@@ -58,10 +58,7 @@ export class Reconciler {
       const some = keys.slice(next, next + keysAtOnce);
       if (isAboutAll) await this.#observeOwners(some);
       // Reads of many keys at once are fast; actions have to wait for those before them.
-      const idle =
-        keys.length > 1
-          ? await Promise.all(some.map((key) => this.#asksForNothing(key, store)))
-          : [];
+      const idle = await Promise.all(some.map((key) => this.#asksForNothing(key, store)));
       for (const key of some.filter((_, index) => idle[index] !== true)) {
         await ignoreXenstoreErrors(this.#lookAtKey(key, store));
       }
