@@ -50,10 +50,10 @@ export class Reconciler {
   }
 
   async #look(scopes: readonly LookScope[]): Promise<void> {
-    const { client, streams } = this.#options;
+    const { client } = this.#options;
     const store = await readStoreId(client);
     const isAboutAll = scopes.some(({ kind }) => kind === "everything");
-    const keys = await keysOf(scopes, client, streams);
+    const keys = await keysOf(scopes, client, () => this.#knownKeys());
     for (let next = 0; next < keys.length; next += keysAtOnce) {
       const some = keys.slice(next, next + keysAtOnce);
       if (isAboutAll) await this.#observeOwners(some);
@@ -63,6 +63,15 @@ export class Reconciler {
         await ignoreXenstoreErrors(this.#lookAtKey(key, store));
       }
     }
+  }
+
+  /** Of requests that are served, refused, or not trusted. */
+  #knownKeys(): readonly LogfileKey[] {
+    const { streams, refusals } = this.#options;
+    const served = streams.live.map(({ record }) => record.key);
+    return [...served, ...refusals.keys, ...this.#performer.distrusted].flatMap(
+      (text) => parseKeyText(text) ?? [],
+    );
   }
 
   async #observeOwners(keys: readonly LogfileKey[]): Promise<void> {
@@ -77,8 +86,9 @@ export class Reconciler {
    */
   async #asksForNothing(key: LogfileKey, store: string): Promise<boolean> {
     const { client, streams, refusals } = this.#options;
+    if (refusals.has(key) || this.#performer.distrusts(key)) return false;
     // Without a stream it is a new request, most likely.
-    if (refusals.has(key) || streams.having("key", keyText(key)).length === 0) return false;
+    if (streams.having("key", keyText(key)).length === 0) return false;
     try {
       const desired = await readDesired(client, key);
       return decide(desired, this.#presentAt(key, store)).length === 0;
@@ -95,6 +105,8 @@ export class Reconciler {
     );
     const pipe = desired.kind === "nodes" ? desired.nodes.pipe : undefined;
     this.#options.refusals.release(key, pipe);
+    if (desired.kind !== "untrusted") this.#performer.trust(key);
+    const nodes = desired.kind === "gone" ? {} : desired.nodes;
     for (const action of decide(desired, this.#presentAt(key, store))) {
       switch (action.kind) {
         case "open":
@@ -103,7 +115,7 @@ export class Reconciler {
           this.#openings.begin(key, action.request, store);
           break;
         default:
-          await this.#performer.perform(key, action, store);
+          await this.#performer.perform({ key, nodes, store }, action);
       }
     }
   }
@@ -151,5 +163,5 @@ async function readDesired(operations: XenstoreOperations, key: LogfileKey): Pro
   const { nodes, untrusted } = read;
   return untrusted === undefined
     ? { kind: "nodes", nodes }
-    : { kind: "untrusted", node: untrusted };
+    : { kind: "untrusted", node: untrusted, nodes };
 }
