@@ -82,8 +82,12 @@ export async function readAnswer(
   key: LogfileKey,
   pipe: string,
 ): Promise<Answer | "none" | "gone"> {
-  if ((await operations.readIfExists(nodePath(key, "pipe"))) !== pipe) return "gone";
-  const state = await operations.readIfExists(nodePath(key, "state"));
+  // All at once: one turn of the connection.
+  const [present, state] = await Promise.all([
+    operations.readIfExists(nodePath(key, "pipe")),
+    operations.readIfExists(nodePath(key, "state")),
+  ]);
+  if (present !== pipe) return "gone";
   if (state === "ready") return { state };
   if (state !== "failed") return "none";
   const error = await operations.readIfExists(nodePath(key, "error"));

@@ -55,10 +55,9 @@ export {
 export { durationMsMax, parseByteCount, parseDurationMs, parseSize } from "./sizes.ts";
 export {
   distrustOf,
-  findUntrustedNode,
   listLogfiles,
   listLogfilesOf,
-  readNodes,
+  readRequest,
   removeTraces,
   type UntrustedNode,
 } from "./store.ts";

@@ -44,17 +44,35 @@ export async function listLogfilesOf(
   return ids.sort((a, b) => a - b).map((id) => ({ owner, id }));
 }
 
+export interface RequestRead {
+  readonly nodes: LogNodes;
+  /** The first node that is not trusted, the directory included; `undefined` if all are. */
+  readonly untrusted: UntrustedNode | undefined;
+}
+
 /**
- * The nodes of one log file, or `undefined` if its directory is missing. Call it with a
- * transaction, so that the nodes belong to one request.
+ * The nodes of one log file and whether they are trusted, or `undefined` if its directory is missing.
+ * Call it with a transaction, so that the nodes belong to one request.
  */
-export async function readNodes(
+export async function readRequest(
   operations: XenstoreOperations,
   key: LogfileKey,
-): Promise<LogNodes | undefined> {
+): Promise<RequestRead | undefined> {
   const present = await operations.directoryIfExists(logfilePath(key));
   if (present === undefined) return undefined;
   const names = nodeNames.filter((name) => present.includes(name));
+  const [nodes, untrusted] = await Promise.all([
+    readNodes(operations, key, names),
+    findUntrustedNode(operations, key, names),
+  ]);
+  return { nodes, untrusted };
+}
+
+async function readNodes(
+  operations: XenstoreOperations,
+  key: LogfileKey,
+  names: readonly NodeName[],
+): Promise<LogNodes> {
   // All at once: one turn of the connection instead of one a node.
   const values = await Promise.all(names.map((name) => readIfThere(operations, key, name)));
   const found = names.flatMap((name, index) => {
@@ -120,17 +138,11 @@ export interface UntrustedNode {
   readonly reason: string;
 }
 
-/**
- * The first node of a log file that is not trusted, its directory included, or `undefined` if all
- * are, or none is there. Call it with the transaction that reads the nodes.
- */
-export async function findUntrustedNode(
+async function findUntrustedNode(
   operations: XenstoreOperations,
   key: LogfileKey,
+  names: readonly NodeName[],
 ): Promise<UntrustedNode | undefined> {
-  const present = await operations.directoryIfExists(logfilePath(key));
-  if (present === undefined) return undefined;
-  const names = nodeNames.filter((name) => present.includes(name));
   const paths = [logfilePath(key), ...names.map((name) => nodePath(key, name))];
   const permissions = await Promise.all(paths.map((path) => operations.getPermissions(path)));
   const reasons = permissions.map(distrustOf);

@@ -14,7 +14,7 @@ export interface LogfileKey {
   readonly id: LogfileId;
 }
 
-/** The nodes of one log file, in the order in which `readNodes` asks for them. */
+/** The nodes of one log file, in the order in which `readRequest` asks for them. */
 export const nodeNames = [
   "pipe",
   "file",

@@ -34,7 +34,13 @@ export {
   splice,
   tee,
 } from "./pipes.ts";
-export { isWritable, type Readiness, requirePollable, watchReadable } from "./readiness.ts";
+export {
+  hasChanged,
+  isWritable,
+  type Readiness,
+  requirePollable,
+  watchReadable,
+} from "./readiness.ts";
 export { descriptorsPerMessageMax, sendMessage } from "./send-message.ts";
 export { mapShared } from "./shared-memory.ts";
 export { growSendQueue, makeSocketPair, type SocketPair } from "./socket-pair.ts";

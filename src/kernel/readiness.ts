@@ -47,14 +47,27 @@ export function watchReadable(fd: number, onReadable: () => void): Readiness {
 }
 
 // include/uapi/asm-generic/poll.h; struct pollfd: int fd, short events, short revents.
+const POLLPRI = 2;
 const POLLOUT = 4;
 const pollfdBytes = 8;
 
 /** poll(2) without waiting: whether a write returns at once, with success or an error. */
 export function isWritable(fd: number): boolean {
+  return hasEvent(fd, POLLOUT);
+}
+
+/**
+ * Whether a file in /proc that reports changes, such as proc_pid_mountinfo(5), has changed since the
+ * last call for this descriptor, or since it was opened.
+ */
+export function hasChanged(fd: number): boolean {
+  return hasEvent(fd, POLLPRI);
+}
+
+function hasEvent(fd: number, event: number): boolean {
   const asked = Buffer.alloc(pollfdBytes);
   asked.writeInt32LE(fd, 0);
-  asked.writeInt16LE(POLLOUT, 4);
+  asked.writeInt16LE(event, 4);
   return libcPoll(asked, 1, 0) !== 0;
 }
 

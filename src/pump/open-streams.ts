@@ -167,7 +167,8 @@ export class OpenStreams {
   }
 
   #readerOf({ pipe }: StreamRecord): PumpedStream | undefined {
-    return [...this.#open.values()].find(({ record }) => record.pipe === pipe);
+    for (const stream of this.#open.values()) if (stream.record.pipe === pipe) return stream;
+    return undefined;
   }
 
   /** The stream that writes the same file. */

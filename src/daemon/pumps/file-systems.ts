@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which file system a path is on, found without touching it: a look at a hung disk would hang too.
 
-import { readFileSync } from "node:fs";
+import { constants, readFileSync } from "node:fs";
+import { hasChanged, openPath } from "../../kernel/index.ts";
 
 interface Mount {
   readonly point: string;
@@ -9,9 +10,22 @@ interface Mount {
   readonly device: string;
 }
 
+const mountinfo = "/proc/self/mountinfo";
+
+/** What was read, and the descriptor that says whether it is still so; open as long as the process lives. */
+let known: { readonly fd: number; mounts: readonly Mount[] } | undefined;
+
 /** The mounts of this process, in the order in which they were made. */
 export function readMounts(): readonly Mount[] {
-  return parseMounts(readFileSync("/proc/self/mountinfo", "utf8"));
+  if (known === undefined) {
+    // Opened first: a change after that is reported.
+    const fd = openPath(mountinfo, constants.O_RDONLY);
+    known = { fd, mounts: parseMounts(readFileSync(mountinfo, "utf8")) };
+  } else if (hasChanged(known.fd)) {
+    // A change during the read is reported by the next call.
+    known.mounts = parseMounts(readFileSync(mountinfo, "utf8"));
+  }
+  return known.mounts;
 }
 
 /** Parses proc_pid_mountinfo(5). */

@@ -30,6 +30,8 @@ export class LookQueue {
   add(scope: LookScope): Promise<void> {
     this.#addDue(scope);
     this.#next ??= this.#last = this.#last.then(async () => {
+      // The nodes of one request have an event each, and most of them come in one read.
+      await new Promise((resolve) => setImmediate(resolve));
       this.#next = undefined;
       const due = [...this.#due.values()];
       this.#due.clear();

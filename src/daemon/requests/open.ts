@@ -58,9 +58,11 @@ export class Openings {
   async #open(key: LogfileKey, request: LogRequest, store: string): Promise<void> {
     const { client, streams, refusals, deadDomains } = this.#options;
     const { owner } = key;
-    const name = await readOwnerName(client, owner);
+    const [name] = await Promise.all([
+      readOwnerName(client, owner),
+      owner.kind === "domain" ? deadDomains.observe(owner.domid) : undefined,
+    ]);
     const log = request.log ?? logNameOf(request.file, name);
-    if (owner.kind === "domain") await deadDomains.observe(owner.domid);
     const asked: OpenRequest = { key, name, log, request, store };
     const opening = streams.open(asked);
     const isServed = (): boolean =>

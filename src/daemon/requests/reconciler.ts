@@ -2,13 +2,7 @@
 // Makes the streams what xenstore asks for: reads the requests that a look is about, lets `decide.ts`
 // decide, and performs it. A lost connection leaves the streams alone.
 
-import {
-  findUntrustedNode,
-  keyText,
-  type LogfileKey,
-  parseKeyText,
-  readNodes,
-} from "../../contract/index.ts";
+import { keyText, type LogfileKey, parseKeyText, readRequest } from "../../contract/index.ts";
 import type { EmitEvent } from "../../observe/index.ts";
 import {
   isXenstoreError,
@@ -64,10 +58,7 @@ export class Reconciler {
       const some = keys.slice(next, next + keysAtOnce);
       if (isAboutAll) await this.#observeOwners(some);
       // Reads of many keys at once are fast; actions have to wait for those before them.
-      const idle =
-        keys.length > 1
-          ? await Promise.all(some.map((key) => this.#asksForNothing(key, store)))
-          : [];
+      const idle = await Promise.all(some.map((key) => this.#asksForNothing(key, store)));
       for (const key of some.filter((_, index) => idle[index] !== true)) {
         await ignoreXenstoreErrors(this.#lookAtKey(key, store));
       }
@@ -94,8 +85,10 @@ export class Reconciler {
    * So this is good enough to do nothing, and not to act.
    */
   async #asksForNothing(key: LogfileKey, store: string): Promise<boolean> {
-    const { client, refusals } = this.#options;
+    const { client, streams, refusals } = this.#options;
     if (refusals.has(key) || this.#performer.distrusts(key)) return false;
+    // Without a stream it is a new request, most likely.
+    if (streams.having("key", keyText(key)).length === 0) return false;
     try {
       const desired = await readDesired(client, key);
       return decide(desired, this.#presentAt(key, store)).length === 0;
@@ -165,11 +158,9 @@ async function ignoreXenstoreErrors(look: Promise<void>): Promise<void> {
 }
 
 async function readDesired(operations: XenstoreOperations, key: LogfileKey): Promise<Desired> {
-  const [nodes, untrusted] = await Promise.all([
-    readNodes(operations, key),
-    findUntrustedNode(operations, key),
-  ]);
-  if (nodes === undefined) return { kind: "gone" };
+  const read = await readRequest(operations, key);
+  if (read === undefined) return { kind: "gone" };
+  const { nodes, untrusted } = read;
   return untrusted === undefined
     ? { kind: "nodes", nodes }
     : { kind: "untrusted", node: untrusted, nodes };

@@ -6,7 +6,6 @@ import { describe, it } from "node:test";
 import {
   announce,
   errorBytesMax,
-  findUntrustedNode,
   keyText,
   type LogfileKey,
   listLogfiles,
@@ -16,7 +15,7 @@ import {
   parseDomid,
   parseLogfileId,
   readAnswer,
-  readNodes,
+  readRequest,
 } from "../../../src/contract/index.ts";
 import type { XenstoreClient } from "../../../src/xenstore/index.ts";
 import { servers, startTestStore } from "./store.ts";
@@ -54,12 +53,13 @@ for (const { kind, skip } of servers) {
     it("are read as they are, and gone when their directory is", async () => {
       await using store = await startTestStore(kind);
       const { client } = store;
-      assert.equal(await client.transaction((t) => readNodes(t, key)), undefined);
+      assert.equal(await client.transaction((t) => readRequest(t, key)), undefined);
       await write(client, "limit", "");
       await client.write("/libxl/5/logging/1/comment", "of nobody's business");
-      assert.deepEqual(await client.transaction((t) => readNodes(t, key)), { limit: "" });
+      const read = await client.transaction((t) => readRequest(t, key));
+      assert.deepEqual(read?.nodes, { limit: "" });
       await client.rm("/libxl/5");
-      assert.equal(await client.transaction((t) => readNodes(t, key)), undefined);
+      assert.equal(await client.transaction((t) => readRequest(t, key)), undefined);
     });
 
     it("are not trusted once another domain may write one of them", async () => {
@@ -67,7 +67,8 @@ for (const { kind, skip } of servers) {
       const { client } = store;
       await write(client, "pipe", "/run/xen/a");
       await write(client, "file", "/var/log/xen/a.log");
-      const untrusted = () => client.transaction((t) => findUntrustedNode(t, key));
+      const untrusted = () =>
+        client.transaction(async (t) => (await readRequest(t, key))?.untrusted);
       assert.equal(await untrusted(), undefined);
       const dom0 = { domid: 0, access: "n" } as const;
       await client.setPermissions(nodePath(key, "file"), [dom0, { domid: 5, access: "r" }]);
@@ -113,7 +114,7 @@ for (const { kind, skip } of servers) {
       await using store = await startTestStore(kind);
       const { client } = store;
       const pipe = "/run/xen/a";
-      const read = () => client.transaction((t) => readNodes(t, key));
+      const read = () => client.transaction(async (t) => (await readRequest(t, key))?.nodes);
       await write(client, "pipe", pipe);
       assert.equal(await noteError(client, key, pipe, "limit is wrong"), "gone");
       assert.deepEqual(await read(), { pipe });

@@ -12,10 +12,14 @@ import {
   libxlRoot,
   listLogfiles,
   parseRequest,
-  readNodes,
+  readRequest,
 } from "../../../src/contract/index.ts";
 import type { CreateLogfileOptions } from "../../../src/toolstack/index.ts";
-import { connectXenstore, type XenstoreClient } from "../../../src/xenstore/index.ts";
+import {
+  connectXenstore,
+  isXenstoreError,
+  type XenstoreClient,
+} from "../../../src/xenstore/index.ts";
 import { startXenstoreServer } from "../../../src/xenstore/server/index.ts";
 import { startXenstored, xenstoredParts } from "../../support/xenstored.ts";
 
@@ -109,7 +113,13 @@ export async function startStandIn(
   const running = (async () => {
     for await (const _event of watch) {
       for (const key of await listLogfiles(client)) {
-        const nodes = await client.transaction((t) => readNodes(t, key));
+        const nodes = await client
+          .transaction(async (t) => (await readRequest(t, key))?.nodes)
+          .catch((error: unknown) => {
+            // Removed between two reads.
+            if (isXenstoreError(error, "ENOENT")) return undefined;
+            throw error;
+          });
         if (nodes === undefined || nodes.state !== undefined) continue;
         const parsed = parseRequest(nodes);
         if (parsed.kind !== "request") continue;

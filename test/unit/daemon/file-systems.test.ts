@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, it } from "node:test";
-import { fileSystemOf, parseMounts } from "../../../src/daemon/pumps/file-systems.ts";
+import { fileSystemOf, parseMounts, readMounts } from "../../../src/daemon/pumps/file-systems.ts";
+import { noMount } from "../../integration/daemon/fixture.ts";
 
 const mounts = parseMounts(
   [
@@ -27,4 +32,26 @@ describe("the file system of a path", () => {
   for (const [path, expected] of cases) {
     it(`${path} is on ${expected}`, () => assert.equal(fileSystemOf(path, mounts), expected));
   }
+});
+
+describe("the mounts", () => {
+  it("are read again after each change of them", { skip: noMount }, () => {
+    const directory = mkdtempSync(join(tmpdir(), "xenlogd-mounts-"));
+    const has = (): boolean => readMounts().some(({ point }) => point === directory);
+    try {
+      for (let time = 1; time <= 2; time += 1) {
+        assert.equal(has(), false);
+        execFileSync("mount", ["-t", "tmpfs", "tmpfs", directory]);
+        try {
+          assert.equal(has(), true);
+          assert.equal(has(), true);
+        } finally {
+          execFileSync("umount", [directory]);
+        }
+      }
+      assert.equal(has(), false);
+    } finally {
+      rmdirSync(directory);
+    }
+  });
 });

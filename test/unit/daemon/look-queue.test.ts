@@ -37,8 +37,9 @@ function queueOf(): {
   };
 }
 
+/** Two turns of the event loop: a look begins at the end of one. */
 async function turns(): Promise<void> {
-  await new Promise((resolve) => setImmediate(resolve));
+  for (let turn = 1; turn <= 2; turn += 1) await new Promise((resolve) => setImmediate(resolve));
 }
 
 describe("the queue of looks", () => {
@@ -47,6 +48,16 @@ describe("the queue of looks", () => {
     for (const scope of [owner(1), logfile(1), owner(1), owner(2)]) void queue.add(scope);
     await turns();
     assert.deepEqual(looks, [[owner(1), logfile(1), owner(2)]]);
+  });
+
+  it("looks once at what comes while promises settle", async () => {
+    const { queue, looks } = queueOf();
+    for (const id of [1, 2, 3]) {
+      void queue.add(logfile(id));
+      for (let step = 1; step <= 10; step += 1) await Promise.resolve();
+    }
+    await turns();
+    assert.deepEqual(looks, [[logfile(1), logfile(2), logfile(3)]]);
   });
 
   it("begins no look before the one before is over", async () => {
