@@ -153,7 +153,8 @@ export class SinkBench implements Disposable {
       target: { epoch, logRoot: this.root, relativeFile: "own/x.log", limitBytes, copies },
       positionsDirectory: join(this.directory, "positions"),
       durability: this.durability,
-      onInterference: (kind) => this.interferences.push(kind),
+      onInterference: ({ what, to }) =>
+        this.interferences.push(to === undefined ? what : `${what} to ${to}`),
     });
   }
 }
