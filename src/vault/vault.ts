@@ -76,7 +76,7 @@ export class Vault {
   }
 
   /**
-   * From the beginning of a stream on: when it returns, main and pump may be killed. "lost" if an
+   * Before the beginning of a stream: when it returns, main and pump may be killed. "lost" if an
    * earlier daemon kept the FIFO and no process has it open any more: what it held is gone.
    */
   keep(record: KeptFifo): "kept" | "lost" {

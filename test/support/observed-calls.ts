@@ -35,12 +35,14 @@ export function observeSystemCalls(): Observer {
 }
 
 function observed(observer: Observer, name: string, call: (...args: unknown[]) => unknown) {
-  return (...args: unknown[]): unknown => {
+  const caller = (...args: unknown[]): unknown => {
     observer.before?.({ name, args });
     const result = call(...args);
     observer.after?.({ name, args }, result);
     return result;
   };
+  // Such as `native` of realpathSync.
+  return Object.assign(caller, call);
 }
 
 function nameOf(name: string): string {

@@ -79,7 +79,8 @@ export class Streams {
     const records = table.load((file) => emit({ kind: "StateSetAside", ...file }));
     for (const record of records) {
       this.#sequence = Math.max(this.#sequence, record.sequence);
-      this.#begin(record, fileSystemOf(record.file, readMounts()), "restored");
+      const fileSystem = fileSystemOf(record.file, readMounts());
+      this.#begin(record, fileSystem, "restored", this.#options.vault.keep(record));
     }
   }
 
@@ -93,18 +94,22 @@ export class Streams {
     const parsed = recordOf(request, this.#options.places, this.#sequence);
     if (parsed.kind === "refused") return parsed;
     const { record } = parsed;
+    const { table, vault } = this.#options;
     try {
       const fileSystem = fileSystemOf(record.file, readMounts());
       const [before] = this.#live.having("relativePipe", record.relativePipe);
       const conflict = before && conflictOf(before, record, fileSystem);
       const obstacle = conflict ?? lackOfFiles("daemon", 1);
       if (obstacle !== undefined) return refused(obstacle);
-      this.#options.table.add(record);
+      // First: the next daemon takes a FIFO for kept if it finds the record.
+      const content = vault.keep(record);
+      table.add(record);
       return await new Promise((resolve) => {
         this.#opening.set(record.epoch, resolve);
-        this.#begin(record, fileSystem, "new");
+        this.#begin(record, fileSystem, "new", content);
       });
     } catch (error) {
+      vault.forget(record.epoch);
       const reason = describeErrno(errnoNameOf(error) ?? "EIO");
       return refused(`the daemon cannot keep its own record of the stream: ${reason}`);
     }
@@ -170,7 +175,12 @@ export class Streams {
     this.waits.changed(epoch);
   }
 
-  #begin(record: StreamRecord, fileSystem: string, origin: LiveStream["origin"]): void {
+  #begin(
+    record: StreamRecord,
+    fileSystem: string,
+    origin: LiveStream["origin"],
+    content: "kept" | "lost",
+  ): void {
     const stream: LiveStream = {
       record,
       fileSystem,
@@ -179,7 +189,7 @@ export class Streams {
       report: undefined,
       error: undefined,
       stall: undefined,
-      fifoLostAtMs: this.#options.vault.keep(record) === "lost" ? Date.now() : undefined,
+      fifoLostAtMs: content === "lost" ? Date.now() : undefined,
       retry: new RetryTimer({
         backoff: reopenBackoff,
         attempt: () => this.#openInPump(stream),

@@ -161,6 +161,18 @@ describe("a request that another domain may write", () => {
       [name, log, file],
       ["untrusted", "console", daemon.logPath("untrusted-console.log")],
     );
+    // Changes are looked at in their order: a later request is served, and this one has no answer.
+    await xenstore.write(`${found.base}/copies`, "2");
+    const next = await bench.stream("next");
+    assert.equal(await xenstore.exists(`${found.base}/state`), false);
+    assert.equal(await xenstore.exists(`${found.base}/error`), false);
+    assert.ok(!existsSync(String(file)), "nor a log");
+    const listed = await daemon.control.streams({ all: true });
+    assert.deepEqual(
+      listed.filter(({ domid }) => domid === found.domid).map(({ state }) => state),
+      [],
+    );
+    await next.close();
     closeSync(found.writer);
   });
 });

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { parseDomid } from "../../../src/contract/index.ts";
+import { domidMax, parseDomid } from "../../../src/contract/index.ts";
 import {
   createLogfile,
   domainName,
@@ -52,6 +52,22 @@ describe("domains", () => {
       code: "nameTaken",
       message: "domain 1 has the name demo already",
     });
+  });
+
+  // contract: C98
+  it("are not introduced when no domid is free", async () => {
+    await using store = await startTestStore();
+    // What dead domains left takes their domids, too.
+    await store.client.transaction(async (transaction) => {
+      const domids = Array.from({ length: domidMax }, (_, index) => index + 1);
+      await Promise.all(domids.map((domid) => transaction.mkdir(`/libxl/${domid}`)));
+    });
+    await assert.rejects(introduceDomain(store.client, "demo"), {
+      code: "full",
+      message: "no free domid is left",
+    });
+    await store.client.rm(`/libxl/${domidMax}`);
+    assert.equal(await introduceDomain(store.client, "demo"), domidMax);
   });
 
   it("do not inherit what a dead domain left", async () => {
