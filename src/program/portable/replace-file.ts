@@ -4,7 +4,6 @@
 // time: two would write the same file beside it.
 
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { rename, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 
 /** `durable`: the new content also survives a power failure. Of no use on a tmpfs. */
@@ -31,18 +30,6 @@ export function replaceFile(path: string, text: string, { durable }: ReplaceOpti
   }
   // The name is in the directory, which is another file for the kernel: fsync(2).
   if (durable) withOpen(dirname(path), "r", fsyncSync);
-}
-
-/** The same without blocking the event loop, for a large file; not durable. */
-export async function replaceFileLater(path: string, text: string): Promise<void> {
-  const temporary = `${path}${temporarySuffix}`;
-  try {
-    await writeFile(temporary, text, { mode: ownerOnly });
-    await rename(temporary, path);
-  } catch (error) {
-    rmSync(temporary, { force: true });
-    throw error;
-  }
 }
 
 function withOpen(path: string, flags: "r" | "w", use: (fd: number) => void): void {

@@ -1,18 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 // Keeps the store across a restart, in a file that is replaced and so always whole. A write starts
 // `delayMs` after a change, or after ten times the duration of the last write if that is longer; a
-// killed process loses younger changes. There is no fsync: a crash of the machine may lose the
-// file, which belongs on a tmpfs like the socket.
+// killed process loses younger changes. A change for which the file system has no room, or that it
+// takes no more, is refused: what is answered with OK can be written. There is no fsync: a crash of the
+// machine may lose the file, which belongs on a tmpfs like the socket.
 
 import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import { reasonOf, replaceFileLater } from "../../program/portable/index.ts";
+import { ReservedFile, RetryTimer, reasonOf } from "../../program/portable/index.ts";
+import { type WireErrorCode, wireErrorCodes } from "../errors.ts";
 import { XenstoreServerError } from "./errors.ts";
 import { formatSnapshot, parseSnapshot } from "./snapshot.ts";
 import { createStore, type Store } from "./store.ts";
 
+/** The parts that are kept; each is replaced when it changes. */
+export type Kept = Pick<Store, "root" | "domains" | "specialPermissions" | "quotas">;
+
 export interface StateFile {
   readonly store: Store;
+  /**
+   * Call after each request, with what was kept before it. If the file cannot have what the request has
+   * changed, the change is undone, and the answer is this error.
+   */
+  admit(before: Kept): WireErrorCode | undefined;
   /** Call after requests were handled: starts a write if they changed something. */
   noteChanges(): void;
   /** Writes the changes that are not in the file yet. */
@@ -22,60 +32,181 @@ export interface StateFile {
 const delayMs = 2;
 /** Keeps the share of time spent on writing a large store below a tenth. */
 const restFactor = 10;
+/** Room beside that for the store as it is, so that it is not measured at each change. */
+const spareBytesMin = 64 * 1024;
+/** What a domain, a list of special permissions or a quota adds to the text at most. */
+const entryBytesMax = 4096;
+const backoff = { firstMs: 100, maxMs: 2000 };
 
 /** openStateFile(path, onError) loads the store, a new one when there is no file or no path.
- * Rejects with STATE_UNREADABLE. */
+ * Rejects with STATE_UNREADABLE. A file that cannot be written is reported, and refuses changes. */
 export async function openStateFile(
   path: string | undefined,
   onError: (error: Error) => void,
 ): Promise<StateFile> {
-  if (path === undefined) {
-    return { store: createStore(), noteChanges: () => undefined, close: async () => undefined };
-  }
-  const store = await load(path);
-  let written = keptOf(store);
-  let writing: Promise<void> | undefined;
-  const closing = new AbortController();
-
-  const write = async (): Promise<void> => {
-    while (!isSame(written, store)) {
-      const startMs = performance.now();
-      const kept = keptOf(store);
-      try {
-        await replaceFileLater(path, formatSnapshot(store));
-        written = kept;
-      } catch (error) {
-        const message = `cannot write ${path}: ${reasonOf(error)}`;
-        onError(new XenstoreServerError("STATE_UNWRITABLE", message, error));
-        return;
-      }
-      await rest((performance.now() - startMs) * restFactor, closing.signal);
-    }
-  };
-
+  if (path !== undefined) return new Keeper(path, await load(path), onError);
   return {
-    store,
-    noteChanges: () => {
-      if (writing !== undefined || isSame(written, store)) return;
-      writing = rest(delayMs, closing.signal)
-        .then(write)
-        .finally(() => {
-          writing = undefined;
-        });
-    },
-    close: async () => {
-      closing.abort();
-      await writing;
-      await write();
-    },
+    store: createStore(),
+    admit: () => undefined,
+    noteChanges: () => undefined,
+    close: async () => undefined,
   };
 }
 
-/** The parts that are kept; each is replaced when it changes. */
-type Kept = Pick<Store, "root" | "domains" | "specialPermissions" | "quotas">;
-
-function keptOf({ root, domains, specialPermissions, quotas }: Store): Kept {
+/** keptOf(store) is what is kept of it now. */
+export function keptOf({ root, domains, specialPermissions, quotas }: Store): Kept {
   return { root, domains, specialPermissions, quotas };
+}
+
+class Keeper implements StateFile {
+  readonly store: Store;
+  readonly #path: string;
+  readonly #onError: (error: Error) => void;
+  readonly #file: ReservedFile;
+  readonly #retry: RetryTimer;
+  readonly #closing: AbortController = new AbortController();
+  #written: Kept;
+  #writing: Promise<void> | undefined;
+  /** `store.addedBytes` when the store was measured last, and its bytes then. */
+  #measured: { readonly atAddedBytes: number; readonly bytes: number };
+  /** Whether the file system took a byte since the last batch of requests. */
+  #isProbed: boolean = false;
+  /** Why the last write failed. */
+  #refusal: WireErrorCode | undefined;
+  #reported: string | undefined;
+
+  constructor(path: string, store: Store, onError: (error: Error) => void) {
+    this.#path = path;
+    this.store = store;
+    this.#file = new ReservedFile(path);
+    this.#written = keptOf(store);
+    this.#onError = onError;
+    this.#retry = new RetryTimer({ backoff, attempt: () => this.#begin(0), unref: true });
+    this.#measured = this.#measure();
+    try {
+      this.#makeRoom();
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  admit(before: Kept): WireErrorCode | undefined {
+    const { store } = this;
+    if (isSame(before, store)) return undefined;
+    if (before.root === store.root) store.addedBytes += entryBytesMax;
+    const refusal = this.#refusal ?? this.#probe() ?? this.#findRoom();
+    if (refusal !== undefined) Object.assign(store, before);
+    return refusal;
+  }
+
+  noteChanges(): void {
+    this.#isProbed = false;
+    this.#begin(delayMs);
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    this.#retry.cancel();
+    await this.#writing;
+    await this.#write();
+    this.#retry.cancel();
+    this.#file.close();
+  }
+
+  #begin(delay: number): void {
+    if (this.#writing !== undefined) return;
+    if (isSame(this.#written, this.store) && this.#refusal === undefined) return;
+    this.#writing = rest(delay, this.#closing.signal)
+      .then(() => this.#write())
+      .finally(() => {
+        this.#writing = undefined;
+      });
+  }
+
+  async #write(): Promise<void> {
+    while (!isSame(this.#written, this.store) || this.#refusal !== undefined) {
+      const startMs = performance.now();
+      const kept = keptOf(this.store);
+      try {
+        await this.#file.replaceLater(formatSnapshot(this.store));
+      } catch (error) {
+        this.#failed(error);
+        return;
+      }
+      this.#written = kept;
+      this.#refusal = undefined;
+      this.#retry.succeeded();
+      await rest((performance.now() - startMs) * restFactor, this.#closing.signal);
+    }
+  }
+
+  #probe(): WireErrorCode | undefined {
+    if (this.#isProbed) return undefined;
+    try {
+      this.#file.probe();
+      this.#isProbed = true;
+      return undefined;
+    } catch (error) {
+      return this.#failed(error);
+    }
+  }
+
+  /** A smaller change, or a removal, may find room nevertheless. */
+  #findRoom(): WireErrorCode | undefined {
+    if (this.#boundBytes() <= this.#file.roomBytes) return undefined;
+    try {
+      this.#makeRoom();
+      return undefined;
+    } catch (error) {
+      this.#report(error);
+      return wireCodeOf(error);
+    }
+  }
+
+  /** Changes are refused until a write succeeds. */
+  #failed(error: unknown): WireErrorCode {
+    this.#refusal = wireCodeOf(error);
+    this.#report(error);
+    this.#retry.again();
+    return this.#refusal;
+  }
+
+  /** Once for each reason, until all is well again. */
+  #report(error: unknown): void {
+    const message = `cannot write ${this.#path}: ${reasonOf(error)}; changes are refused`;
+    if (message === this.#reported) return;
+    this.#reported = message;
+    this.#onError(new XenstoreServerError("STATE_UNWRITABLE", message, error));
+  }
+
+  /** What the text of the store has at most. */
+  #boundBytes(): number {
+    const { bytes, atAddedBytes } = this.#measured;
+    return bytes + this.store.addedBytes - atAddedBytes;
+  }
+
+  /** Throws the file system's error if there is no room for the store as it is. */
+  #makeRoom(): void {
+    this.#measured = this.#measure();
+    const { bytes } = this.#measured;
+    try {
+      this.#file.reserve(2 * bytes + spareBytesMin);
+      this.#reported = undefined;
+    } catch (error) {
+      if (this.#file.roomBytes < bytes) throw error;
+    }
+  }
+
+  #measure(): { readonly atAddedBytes: number; readonly bytes: number } {
+    const bytes = Buffer.byteLength(formatSnapshot(this.store));
+    return { atAddedBytes: this.store.addedBytes, bytes };
+  }
+}
+
+function wireCodeOf(error: unknown): WireErrorCode {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === "EDQUOT") return "ENOSPC";
+  return wireErrorCodes.find((name) => name === code) ?? "EIO";
 }
 
 function isSame(one: Kept, other: Kept): boolean {

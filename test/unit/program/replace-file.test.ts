@@ -15,7 +15,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
-import { replaceFile, replaceFileLater } from "../../../src/program/index.ts";
+import { replaceFile } from "../../../src/program/index.ts";
 import { debianProgram } from "../../support/debian.ts";
 
 let directory: string;
@@ -30,7 +30,6 @@ const ways = {
   replaceFile: async (file: string, text: string) => replaceFile(file, text),
   "replaceFile, durable": async (file: string, text: string) =>
     replaceFile(file, text, { durable: true }),
-  replaceFileLater,
 };
 
 const strace = await debianProgram("strace");
