@@ -2,11 +2,10 @@
 // Composes the main process: first the streams of the table and their pumps, then the control socket,
 // then xenstore. The main process never opens a log or a stage; the pumps do.
 
-import { rmSync } from "node:fs";
 import { type ControlServer, type ReloadOutcome, startControlServer } from "../control/index.ts";
 import type { EmitEvent } from "../observe/index.ts";
 import type { Places } from "../places/index.ts";
-import type { Program } from "../program/index.ts";
+import { type Program, removeIfPossible } from "../program/index.ts";
 import { type ServiceManager, Vault } from "../vault/index.ts";
 import { type ConfigurationFile, LiveConfiguration } from "./configuration/index.ts";
 import { controlSource } from "./control-source.ts";
@@ -181,8 +180,11 @@ async function startParts(options: DaemonOptions, parts: Parts): Promise<void> {
 /** Only an embedded daemon starts a store. */
 async function prepareStore({ places, storeProgram, emit }: DaemonOptions): Promise<void> {
   if (places.mode === "host") return;
-  const { xenstoreSocket: socketPath, stateDirectory } = places;
-  await ensureStore({ socketPath, stateDirectory, program: storeProgram, emit });
+  await ensureStore({ ...storePlaces(places), program: storeProgram, emit });
+}
+
+function storePlaces({ xenstoreSocket, stateDirectory }: Places) {
+  return { socketPath: xenstoreSocket, stateDirectory };
 }
 
 function startControl(options: DaemonOptions, parts: Parts): Promise<ControlServer> {
@@ -224,8 +226,8 @@ async function takeDown(options: DaemonOptions, parts: Parts): Promise<void> {
   await parts.xenstore?.[Symbol.asyncDispose]();
   await parts.vault.stop();
   parts.refusals[Symbol.dispose]();
-  if (places.mode === "embedded") await stopStore(places.stateDirectory);
-  rmSync(places.controlSocket, { force: true });
+  if (places.mode === "embedded") await stopStore(storePlaces(places));
+  removeIfPossible(places.controlSocket);
   parts.lock[Symbol.dispose]();
   emit({ kind: "DaemonStopped", strandedBytes });
 }
@@ -233,7 +235,7 @@ async function takeDown(options: DaemonOptions, parts: Parts): Promise<void> {
 function forgetStreams(streams: Streams): void {
   for (const stream of streams.live) {
     streams.forget(stream);
-    rmSync(stream.record.pipe, { force: true });
+    removeIfPossible(stream.record.pipe);
   }
 }
 

@@ -2,7 +2,7 @@
 // The embedded xenstored as a process of its own: a killed daemon does not take it along, the next
 // daemon joins it, and an orderly stop ends it if a daemon of this directory has started it.
 
-import { closeSync, constants, readFileSync, rmSync } from "node:fs";
+import { closeSync, constants, readFileSync } from "node:fs";
 import { describeErrno, errnoNameOf, openPath } from "../kernel/index.ts";
 import type { EmitEvent } from "../observe/index.ts";
 import {
@@ -15,6 +15,7 @@ import {
   parseIdentity,
   probeSocket,
   reasonOf,
+  removeIfPossible,
   replaceFile,
   type StartOutcome,
   signalProcess,
@@ -23,9 +24,12 @@ import {
 } from "../program/index.ts";
 import { DaemonError } from "./errors/index.ts";
 
-export interface StoreProcessOptions {
+interface StorePlaces {
   readonly socketPath: string;
   readonly stateDirectory: string;
+}
+
+export interface StoreProcessOptions extends StorePlaces {
   readonly program: Program;
   readonly emit: EmitEvent;
 }
@@ -71,27 +75,34 @@ async function isAnswering(options: StoreProcessOptions): Promise<boolean> {
 
 function start(options: StoreProcessOptions): Promise<StartOutcome> {
   const { program, stateDirectory } = options;
-  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC;
-  const errors = openPath(`${stateDirectory}/xenstored.out`, flags, 0o600);
+  const errors = openOutput(`${stateDirectory}/xenstored.out`);
   try {
     return startAndAwaitNotice(program, {
       args: argumentsOf(options),
-      stderr: errors,
+      stderr: errors ?? "ignore",
       readyMsMax,
       endMsMax,
       // Before it is ready: the next daemon has to know which process to end.
       onStarted: (child) => {
         const identity = identifyProcess(child.pid ?? 0);
-        if (identity === undefined) throw new Error("it ended at once");
-        record(stateDirectory, identity);
+        if (identity !== undefined) record(stateDirectory, identity);
       },
     });
   } finally {
-    closeSync(errors);
+    if (errors !== undefined) closeSync(errors);
   }
 }
 
-function argumentsOf({ socketPath, stateDirectory }: StoreProcessOptions): readonly string[] {
+/** The store is needed without its words, too. */
+function openOutput(path: string): number | undefined {
+  try {
+    return openPath(path, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC, 0o600);
+  } catch {
+    return undefined;
+  }
+}
+
+function argumentsOf({ socketPath, stateDirectory }: StorePlaces): readonly string[] {
   const state = `${stateDirectory}/xenstore.state`;
   return ["--socket", socketPath, "--state", state, "--notify-fd", `${noticeDescriptor}`];
 }
@@ -116,8 +127,12 @@ function cannotStart(reason: string, cause?: unknown): DaemonError {
 }
 
 /** Ends the store if a daemon of this directory has started it. */
-export async function stopStore(stateDirectory: string): Promise<void> {
-  const identity = readIdentity(stateDirectory);
+export async function stopStore(places: StorePlaces): Promise<void> {
+  const { stateDirectory } = places;
+  const recorded = readIdentity(stateDirectory);
+  const isKnown = recorded !== undefined && isAlive(recorded);
+  const identity = isKnown ? recorded : findProcess(argumentsOf(places));
+  removeIfPossible(identityFile(stateDirectory));
   if (identity === undefined) return;
   const ended = await waitUntil(() => !signalProcess(identity, "SIGTERM"), {
     backoff: pollBackoff,
@@ -126,11 +141,15 @@ export async function stopStore(stateDirectory: string): Promise<void> {
   if (!ended) {
     await waitUntil(() => !signalProcess(identity, "SIGKILL"), { backoff: pollBackoff });
   }
-  rmSync(identityFile(stateDirectory), { force: true });
 }
 
+/** Without room for it the process is found by its command line. */
 function record(stateDirectory: string, identity: ProcessIdentity): void {
-  replaceFile(identityFile(stateDirectory), JSON.stringify(identity));
+  try {
+    replaceFile(identityFile(stateDirectory), JSON.stringify(identity));
+  } catch (error) {
+    if (errnoNameOf(error) === undefined) throw error;
+  }
 }
 
 function identityFile(stateDirectory: string): string {

@@ -2,7 +2,7 @@
 // flock(2) on a file, whose path is the name of the lock. The kernel releases it when its holder dies.
 
 import { closeSync, constants, fstatSync, statSync } from "node:fs";
-import { type LockKind, openPath, tryLock } from "../kernel/index.ts";
+import { errnoNameOf, type LockKind, openPath, tryLock } from "../kernel/index.ts";
 import { type WaitOptions, waitUntil } from "./portable/index.ts";
 
 export type { LockKind } from "../kernel/index.ts";
@@ -25,7 +25,7 @@ export function takeLockIfFree(
   mode: number = privateMode,
 ): Lock | undefined {
   for (;;) {
-    const fd = openPath(path, constants.O_RDWR | constants.O_CREAT, mode);
+    const fd = openLockFile(path, mode);
     let outcome: LockOutcome | undefined;
     try {
       outcome = lockIfFree(fd, path, kind);
@@ -34,6 +34,16 @@ export function takeLockIfFree(
     }
     if (outcome === "locked") return lockOn(fd);
     if (outcome === "held") return undefined;
+  }
+}
+
+/** flock(2) needs no right to write: a file that is there can be locked on a read-only disk, too. */
+function openLockFile(path: string, mode: number): number {
+  try {
+    return openPath(path, constants.O_RDWR | constants.O_CREAT, mode);
+  } catch (error) {
+    if (errnoNameOf(error) !== "EROFS") throw error;
+    return openPath(path, constants.O_RDONLY);
   }
 }
 

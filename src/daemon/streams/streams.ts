@@ -90,8 +90,9 @@ export class Streams {
           `file is ${quote(record.file)}, on another file system than before; remove the request and make a new one`,
         );
       }
-      if (before !== undefined) this.#options.table.remove(before.record.epoch);
+      // Without room for the new one the one before stays, and its stream.
       this.#options.table.add(record);
+      if (before !== undefined) this.#options.table.remove(before.record.epoch);
       return await new Promise((resolve) => {
         this.#opening.set(record.epoch, resolve);
         this.#begin(record, fileSystem, "new");

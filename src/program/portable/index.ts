@@ -4,7 +4,7 @@
 export { LineOutput, type LineOutputOptions } from "./line-output.ts";
 export { giveNotice, type Notice, readNotice } from "./notice.ts";
 export { guardOutputs, printWords } from "./own-outputs.ts";
-export { type ReplaceOptions, replaceFile } from "./replace-file.ts";
+export { type ReplaceOptions, removeIfPossible, replaceFile } from "./replace-file.ts";
 export { ReservedFile } from "./reserved-file.ts";
 export {
   type Backoff,

@@ -32,6 +32,15 @@ export function replaceFile(path: string, text: string, { durable }: ReplaceOpti
   if (durable) withOpen(dirname(path), "r", fsyncSync);
 }
 
+/** Removes a file that is not needed any more; it stays where the disk takes no changes. */
+export function removeIfPossible(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // Whoever finds it has to see that it is outdated.
+  }
+}
+
 function withOpen(path: string, flags: "r" | "w", use: (fd: number) => void): void {
   const fd = openSync(path, flags, ownerOnly);
   try {

@@ -1,17 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 // A file that can be replaced while its file system is full and has no inode left: a spare file beside
 // it has the room, and the two change places at each replacement. The text is filled up with newlines.
-// A reader sees the old text or the new one; a killed process leaves one of them. One replacement at a
-// time. No fsync. On a file system that copies on write each replacement takes new room nevertheless.
+// `read` gives the old text or the new one, after a kill as well. One replacement at a time. No fsync.
+// On a file system that copies on write each replacement takes new room nevertheless.
+//
+//   replacement   path  .new  .old     a kill leaves
+//   before        old   new            the old text
+//   rename 1            new   old      the new text, in .new
+//   rename 2      new         old      the new text
+//   rename 3      new   old            the new text
+//
+// Renames only: a hard link would need an inode on a tmpfs.
 
 import {
   closeSync,
   constants,
   existsSync,
   fstatSync,
-  linkSync,
-  lstatSync,
   openSync,
+  readFileSync,
   renameSync,
   rmSync,
   write as writeCallback,
@@ -38,12 +45,22 @@ export class ReservedFile {
     this.#sparePath = `${path}.new`;
     this.#oldPath = `${path}.old`;
     try {
-      // A killed process may have left it.
-      const isOldNeeded = existsSync(this.#oldPath) && !existsSync(this.#sparePath);
-      if (isOldNeeded) renameSync(this.#oldPath, this.#sparePath);
+      this.#finishChange();
       this.#useAsSpare(openIfThere(this.#sparePath));
     } catch {
       // The next replacement meets the same error, and reports it.
+    }
+  }
+
+  /** The text, with newlines behind it; undefined where there is none yet. Throws the file system's error. */
+  read(): string | undefined {
+    // On a read-only disk, a change that was killed could not be finished.
+    const isBetween = !existsSync(this.#path) && existsSync(this.#oldPath);
+    try {
+      return readFileSync(isBetween ? this.#sparePath : this.#path, "utf8");
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      throw error;
     }
   }
 
@@ -124,10 +141,12 @@ export class ReservedFile {
   /** The old file keeps its room and its inode: a rename over it would free them for others. */
   #changePlaces(bytes: number): void {
     try {
-      rmSync(this.#oldPath, { force: true });
-      const hasOld = linkIfPossible(this.#path, this.#oldPath);
-      renameSync(this.#sparePath, this.#path);
-      if (hasOld) renameSync(this.#oldPath, this.#sparePath);
+      if (existsSync(this.#path)) {
+        renameSync(this.#path, this.#oldPath);
+        this.#finishChange();
+      } else {
+        renameSync(this.#sparePath, this.#path);
+      }
     } finally {
       this.#useAsSpare(openIfThere(this.#sparePath));
     }
@@ -137,25 +156,23 @@ export class ReservedFile {
       // There is less room now; `roomBytes` says so.
     }
   }
+
+  #finishChange(): void {
+    const hasOld = existsSync(this.#oldPath);
+    if (!existsSync(this.#path) && hasOld) renameSync(this.#sparePath, this.#path);
+    if (hasOld) renameSync(this.#oldPath, this.#sparePath);
+  }
 }
 
 function openIfThere(path: string): number | undefined {
   try {
     return openSync(path, readWrite);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    if (isMissing(error)) return undefined;
     throw error;
   }
 }
 
-/** False where the old file goes, and its room with it: the first time, and without hard links. */
-function linkIfPossible(path: string, other: string): boolean {
-  try {
-    // A link to a symbolic link would be one, too.
-    if (lstatSync(path).isSymbolicLink()) return false;
-    linkSync(path, other);
-    return true;
-  } catch {
-    return false;
-  }
+function isMissing(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === "ENOENT";
 }

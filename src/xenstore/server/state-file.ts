@@ -5,10 +5,10 @@
 // takes no more, is refused: what is answered with OK can be written. There is no fsync: a crash of the
 // machine may lose the file, which belongs on a tmpfs like the socket.
 
-import { readFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ReservedFile, RetryTimer, reasonOf } from "../../program/portable/index.ts";
-import { type WireErrorCode, wireErrorCodes } from "../errors.ts";
+import type { WireErrorCode } from "../errors.ts";
 import { XenstoreServerError } from "./errors.ts";
 import { formatSnapshot, parseSnapshot } from "./snapshot.ts";
 import { createStore, type Store } from "./store.ts";
@@ -44,7 +44,7 @@ export async function openStateFile(
   path: string | undefined,
   onError: (error: Error) => void,
 ): Promise<StateFile> {
-  if (path !== undefined) return new Keeper(path, await load(path), onError);
+  if (path !== undefined) return new Keeper(path, onError);
   return {
     store: createStore(),
     admit: () => undefined,
@@ -75,16 +75,19 @@ class Keeper implements StateFile {
   #refusal: WireErrorCode | undefined;
   #reported: string | undefined;
 
-  constructor(path: string, store: Store, onError: (error: Error) => void) {
+  constructor(path: string, onError: (error: Error) => void) {
     this.#path = path;
-    this.store = store;
     this.#file = new ReservedFile(path);
+    const store = load(path, this.#file);
+    this.store = store;
     this.#written = keptOf(store);
     this.#onError = onError;
     this.#retry = new RetryTimer({ backoff, attempt: () => this.#begin(0), unref: true });
     this.#measured = this.#measure();
     try {
       this.#makeRoom();
+      // Without a file there is nothing whose room the next one could have.
+      if (!existsSync(path)) this.#file.replace(formatSnapshot(store));
     } catch (error) {
       this.#failed(error);
     }
@@ -203,10 +206,17 @@ class Keeper implements StateFile {
   }
 }
 
+/** EIO for the rest: ENOENT and EACCES would be read as an answer about the node. */
 function wireCodeOf(error: unknown): WireErrorCode {
-  const { code } = error as NodeJS.ErrnoException;
-  if (code === "EDQUOT") return "ENOSPC";
-  return wireErrorCodes.find((name) => name === code) ?? "EIO";
+  switch ((error as NodeJS.ErrnoException).code) {
+    case "ENOSPC":
+    case "EDQUOT":
+      return "ENOSPC";
+    case "EROFS":
+      return "EROFS";
+    default:
+      return "EIO";
+  }
 }
 
 function isSame(one: Kept, other: Kept): boolean {
@@ -218,11 +228,12 @@ function isSame(one: Kept, other: Kept): boolean {
   );
 }
 
-async function load(path: string): Promise<Store> {
+function load(path: string, file: ReservedFile): Store {
   try {
-    return parseSnapshot(await readFile(path, "utf8"));
+    const text = file.read();
+    return text === undefined ? createStore() : parseSnapshot(text);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return createStore();
+    file.close();
     const message = `cannot use ${path}: ${reasonOf(error)}`;
     throw new XenstoreServerError("STATE_UNREADABLE", message, error);
   }
