@@ -488,8 +488,8 @@ export const mutants: readonly Mutant[] = [
     what: "inherited stages are closed before the pump has started",
     edits: [
       [
-        'if (stored !== undefined && state === "gone") this.#restored',
-        'for (const fd of stored ?? []) setImmediate(() => closeSync(fd));\n      if (stored !== undefined && state === "gone") this.#restored',
+        "if (stored !== undefined && has.length === 0) this.#restored",
+        "for (const fd of stored ?? []) setImmediate(() => closeSync(fd));\n      if (stored !== undefined && has.length === 0) this.#restored",
       ],
     ],
     tests: [test.inheritedStages],
@@ -511,10 +511,16 @@ export const mutants: readonly Mutant[] = [
     what: "a process is ended by its pid and start time, whatever it is",
     edits: [
       [
-        "isAlive(identity) && tokenIn(argumentsOf(identity.pid), directory) === token",
+        "isAlive(identity) && isOwn(pid) && tokenIn(argumentsOf(pid), directory) === token",
         "isAlive(identity)",
       ],
     ],
+    tests: [test.vault],
+  },
+  {
+    file: src.vaultVaultProcess,
+    what: "a process of another user is ours",
+    edits: [["isOwn(pid) && ", ""]],
     tests: [test.vault],
   },
   {

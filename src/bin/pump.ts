@@ -2,12 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The pump process. Started by the main process with an IPC channel, never by hand.
 
-import { guardOutputs, printWords } from "../program/index.ts";
+import { guardOutputs, printLine } from "../program/index.ts";
 import { runPump } from "../pump/index.ts";
 
-guardOutputs();
+guardOutputs("xenlogd-pump");
 if (process.send === undefined) {
-  printWords("xenlogd-pump: started by xenlogd, not by hand\n");
+  printLine("xenlogd-pump: started by xenlogd, not by hand");
   process.exit(2);
 }
 // A terminal sends these to every process of its job; the main process asks the pump to stop.

@@ -3,7 +3,7 @@
 
 import { ConfigurationError, DaemonError } from "../daemon/index.ts";
 import { PlacesError } from "../places/index.ts";
-import { printWords } from "../program/index.ts";
+import { printLine } from "../program/index.ts";
 
 export const exitCode = { ok: 0, failure: 1, usage: 2, alreadyRunning: 7 } as const;
 
@@ -20,5 +20,5 @@ export function exitCodeOf({ code }: ExpectedError): number {
 
 export function printFaults(error: ExpectedError): void {
   const faults = error instanceof ConfigurationError ? error.faults : [error.message];
-  for (const fault of faults) printWords(`xenlogd: ${fault}\n`);
+  for (const fault of faults) printLine(`xenlogd: ${fault}`);
 }

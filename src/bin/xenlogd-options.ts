@@ -5,7 +5,7 @@ import { homedir } from "node:os";
 import { Command, Option } from "commander";
 import { type ConfigurationFile, findConfigurationFile } from "../daemon/index.ts";
 import { defaultDirectory, embeddedPlaces, hostPlaces, type Places } from "../places/index.ts";
-import { printWords } from "../program/index.ts";
+import { printLine, printLines } from "../program/index.ts";
 import { packageVersion } from "./package.ts";
 
 export interface XenlogdOptions {
@@ -29,9 +29,9 @@ export function parseOptions(argv: readonly string[]): XenlogdOptions {
     .option("--check-config", "say OK, or what is wrong in it, and start nothing")
     .exitOverride()
     .configureOutput({
-      writeOut: (text) => printWords(text, "stdout"),
-      writeErr: (text) => printWords(text),
-      outputError: (text, write) => write(text.replace(/^error/, "xenlogd")),
+      writeOut: (text) => printLines(text, "stdout"),
+      writeErr: (text) => printLines(text),
+      outputError: (text) => printLine(sentenceOf(text)),
     });
   const hidden = [
     new Option("--transient", "started by run: ends when no run needs it any more"),
@@ -43,6 +43,14 @@ export function parseOptions(argv: readonly string[]): XenlogdOptions {
   for (const option of hidden) command.addOption(option.hideHelp());
   command.parse([...argv]);
   return command.opts<XenlogdOptions>();
+}
+
+/** In one line: commander's hint is a second one; other line feeds are the user's. */
+function sentenceOf(text: string): string {
+  return text
+    .trimEnd()
+    .replace(/^error/, "xenlogd")
+    .replace(/\n(\(Did you mean .*\))$/, " $1");
 }
 
 export function configurationFileOf(options: XenlogdOptions): ConfigurationFile | undefined {

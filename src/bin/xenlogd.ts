@@ -12,7 +12,7 @@ import {
   startDaemon,
 } from "../daemon/index.ts";
 import { openEventLog } from "../observe/index.ts";
-import { giveNotice, guardOutputs, printWords } from "../program/index.ts";
+import { giveNotice, guardOutputs, printLine } from "../program/index.ts";
 import { ServiceManager } from "../vault/index.ts";
 import { letGoOfDeadTerminals } from "./dead-terminals.ts";
 import { packageVersion, programBeside } from "./package.ts";
@@ -24,7 +24,7 @@ import {
   type XenlogdOptions,
 } from "./xenlogd-options.ts";
 
-guardOutputs();
+guardOutputs("xenlogd");
 letGoOfDeadTerminals();
 // Exits although something may still be open, such as the channel of a pump that hangs.
 process.exit(await main(process.argv));
@@ -84,7 +84,7 @@ function checkConfiguration(options: XenlogdOptions): number {
     printFaults(error);
     return exitCode.usage;
   }
-  printWords("OK\n", "stdout");
+  printLine("OK", "stdout");
   return exitCode.ok;
 }
 

@@ -4,10 +4,10 @@
 // after a crash the daemon and its clients wait for it. SIGTERM ends it in order.
 
 import { parseArgs } from "node:util";
-import { giveNotice, guardOutputs, printWords } from "../program/portable/index.ts";
+import { giveNotice, guardOutputs, printLine } from "../program/portable/index.ts";
 import { startXenstoreServer, XenstoreServerError } from "../xenstore/server/index.ts";
 
-guardOutputs();
+guardOutputs("xenlogd-xenstored");
 const { values } = parseArgs({
   options: {
     socket: { type: "string" },
@@ -17,7 +17,7 @@ const { values } = parseArgs({
 });
 const { socket: socketPath, state: stateFile } = values;
 if (socketPath === undefined || stateFile === undefined) {
-  printWords("xenlogd-xenstored: started by xenlogd; by hand use xenlog xenstored\n");
+  printLine("xenlogd-xenstored: started by xenlogd; by hand use xenlog xenstored");
   process.exit(2);
 }
 const stopped = new Promise<void>((resolve) => {
@@ -28,7 +28,7 @@ try {
   await using _server = await startXenstoreServer({
     socketPath,
     stateFile,
-    onError: ({ message }) => printWords(`xenstored: ${message}\n`),
+    onError: ({ message }) => printLine(`xenstored: ${message}`),
   });
   giveNotice(notifyFd, { kind: "ready" });
   await stopped;

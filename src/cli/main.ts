@@ -9,10 +9,18 @@ import {
   describeError,
   exitCode,
   exitCodeOf,
+  exitCodesHelp,
+  helpAfter,
   type Invoke,
   parseGlobals,
   runExitCodeOf,
 } from "./invocation/index.ts";
+
+const examples = [
+  "run --name demo --limit 64KiB --copies 3 --dir /tmp/demo -- make test",
+  "list",
+  "help run",
+];
 
 /** `argv` is without the program's name. Never rejects. */
 export async function main(argv: readonly string[], context: CliContext): Promise<number> {
@@ -46,11 +54,12 @@ function build(context: CliContext, invoke: Invoke): Command {
     .version(context.version, "--version", "print the version")
     .helpOption("-h, --help", "print this help")
     .usage("[global options] COMMAND [options]")
-    .helpCommand(false)
+    .helpCommand("help [COMMAND]", "print the help of a command")
+    .addHelpText("after", helpAfter(examples, exitCodesHelp))
     .exitOverride()
     .configureOutput({
-      writeOut: (text) => context.stdout.write(text),
-      writeErr: (text) => context.stderr.write(text),
+      writeOut: (text) => context.stdout.lines(text),
+      writeErr: (text) => context.stderr.lines(text),
       getOutHelpWidth: () => context.stdout.columns,
       getErrHelpWidth: () => context.stderr.columns,
       // main() reports the errors of commander with all others.
@@ -70,8 +79,6 @@ function report(error: unknown, context: CliContext, json: boolean): void {
   // Commander has written the help already.
   if (error instanceof CommanderError && error.code === "commander.help") return;
   const description = describeError(error);
-  const text = json
-    ? JSON.stringify({ error: description })
-    : `xenlog: ${description.message.replace(/\s*\n\s*/g, " ")}`;
-  context.stderr.write(`${text}\n`);
+  if (json) context.stderr.json({ error: description });
+  else context.stderr.line(`xenlog: ${description.message}`);
 }

@@ -2,6 +2,8 @@
 // The one error of this folder: a text from outside breaks a rule. The message is one printable
 // line: what was wrong, with which value, and what would be right.
 
+import { escapeCharacter } from "../program/portable/index.ts";
+
 /** `syntax`: not of the right form. `range`: of the right form, but too small or too large. */
 export type ContractErrorCode = "syntax" | "range";
 
@@ -33,8 +35,4 @@ export function quote(text: string): string {
 /** A text in printable ASCII, other characters as `\u{1f600}`. */
 export function toAscii(text: string): string {
   return text.replace(unprintable, escapeCharacter);
-}
-
-function escapeCharacter(character: string): string {
-  return `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`;
 }

@@ -59,6 +59,7 @@ export {
   listLogfiles,
   listLogfilesOf,
   readNodes,
+  removeTraces,
   type UntrustedNode,
 } from "./store.ts";
 export {

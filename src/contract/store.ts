@@ -19,6 +19,7 @@ import {
   type NodeName,
   nodeNames,
   nodePath,
+  tracePaths,
 } from "./tree.ts";
 
 /** Every log file there is, the host's first, in the order of their numbers. */
@@ -75,6 +76,18 @@ async function readIfThere(
   } catch (error) {
     if (isXenstoreError(error, "ENOENT")) return undefined;
     throw error;
+  }
+}
+
+/**
+ * Removes the daemon's mark and directories in which there is nothing, if there are no log files. For
+ * an embedded store that is about to be stopped.
+ */
+export async function removeTraces(operations: XenstoreOperations): Promise<void> {
+  if ((await listLogfiles(operations)).length > 0) return;
+  for (const path of tracePaths) {
+    const children = await operations.directoryIfExists(path);
+    if (children?.length === 0) await operations.rm(path);
   }
 }
 

@@ -39,6 +39,16 @@ export const storeIdPath = "/tool/xenlogd/store";
 /** The directory of the domains' own nodes. */
 export const domainsRoot = "/local/domain";
 
+/** What is left in an embedded store when all logs and domains are gone, the deepest first. */
+export const tracePaths: readonly string[] = [
+  storeIdPath,
+  "/tool/xenlogd",
+  `${libxlRoot}/logging`,
+  libxlRoot,
+  domainsRoot,
+  "/local",
+];
+
 /** The domain's own directory, `/local/domain/5`: name, console, device front-ends. */
 export function domainPath(domid: Domid): string {
   return `${domainsRoot}/${domid}`;

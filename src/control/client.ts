@@ -116,7 +116,11 @@ function explained(error: unknown, where: string): ControlError {
   if (error instanceof ControlError) return error;
   const errno = errnoNameOf(error);
   if (errno === "EACCES" || errno === "EPERM") {
-    return new ControlError("forbidden", `${where} is not ours to ask: permission denied`, error);
+    return new ControlError(
+      "forbidden",
+      `${where} cannot be asked: permission denied; ask as root, or as the user that runs xenlogd`,
+      error,
+    );
   }
   const reason =
     errno === "ECONNREFUSED" ? "nobody listens" : describeErrno(errno ?? "the connection was lost");

@@ -15,6 +15,7 @@ import { Pumps } from "./pumps/index.ts";
 import { reload } from "./reload.ts";
 import { Refusals, XenstoreFollower } from "./requests/index.ts";
 import { hasClients, type Lifetime, watchLifetime } from "./shared-daemon.ts";
+import { removeNeedless, setAsideOthers } from "./state-files.ts";
 import { ensureStore, stopStore } from "./store-process.ts";
 import { Streams, StreamTable } from "./streams/index.ts";
 
@@ -44,6 +45,7 @@ export interface Daemon {
 
 /** A pump that is not ready by then waits for a predecessor: the others must not wait for it. */
 const pumpPatienceMs = 5000;
+const tracesMsMax = 1000;
 
 /** Throws DaemonError or ConfigurationError, and leaves nothing behind then. */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
@@ -76,6 +78,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 interface Parts {
   readonly configuration: LiveConfiguration;
   readonly lock: InstanceLock;
+  readonly table: StreamTable;
   readonly streams: Streams;
   readonly refusals: Refusals;
   readonly pumps: Pumps;
@@ -112,6 +115,7 @@ function makeParts(
 ): Parts {
   const { places, pumpProgram, serviceManager, emit } = options;
   const table = new StreamTable(places.volatileDirectory);
+  setAsideOthers(places, table, emit);
   const { positionsDirectory } = table;
   const vault = new Vault({ directory: places.volatileDirectory, serviceManager, emit });
   const pumps = new Pumps({
@@ -136,6 +140,7 @@ function makeParts(
   const parts: Parts = {
     configuration,
     lock,
+    table,
     streams,
     refusals: new Refusals(
       places.runDirectory,
@@ -223,13 +228,20 @@ async function takeDown(options: DaemonOptions, parts: Parts): Promise<void> {
   // The next daemon finds the streams in the table; a shared daemon that no `run` needs leaves none.
   if (lifetime === "shared" && !hasClients(places)) forgetStreams(parts.streams);
   await parts.control?.[Symbol.asyncDispose]();
+  if (places.mode === "embedded" && parts.streams.live.length === 0) await removeStoreTraces(parts);
   await parts.xenstore?.[Symbol.asyncDispose]();
   await parts.vault.stop();
   parts.refusals[Symbol.dispose]();
-  if (places.mode === "embedded") await stopStore(storePlaces(places));
+  if (places.mode === "embedded") await stopStore(storePlaces(places), emit);
+  removeNeedless(places, parts.table);
   removeIfPossible(places.controlSocket);
   parts.lock[Symbol.dispose]();
   emit({ kind: "DaemonStopped", strandedBytes });
+}
+
+/** A store that does not answer keeps them. */
+async function removeStoreTraces({ xenstore }: Parts): Promise<void> {
+  await atMost(tracesMsMax, xenstore?.removeTraces() ?? Promise.resolve()).catch(() => {});
 }
 
 function forgetStreams(streams: Streams): void {

@@ -2,10 +2,10 @@
 // The daemon's directories, made or checked before anything else starts. Takes back what it made
 // when the start fails.
 
-import { accessSync, constants, mkdirSync, rmdirSync, statSync } from "node:fs";
-import { dirname } from "node:path";
+import { accessSync, constants, rmdirSync, type Stats, statSync } from "node:fs";
 import { describeErrno, errnoNameOf } from "../kernel/index.ts";
 import type { Places } from "../places/index.ts";
+import { makeDirectory } from "../program/index.ts";
 import { DaemonError } from "./errors/index.ts";
 
 /** FIFOs and the daemon's own files are for its user only. */
@@ -15,18 +15,25 @@ const logMode = 0o750;
 /** Makes what is missing and returns the directories made, the outermost first. */
 export function makeDirectories(places: Places): readonly string[] {
   const made: string[] = [];
+  const check = (what: string, path: string): void => checkDirectory(places, what, path);
+  const make = (what: string, path: string, mode: number): void => {
+    try {
+      makeDirectory(path, mode, made);
+    } catch (error) {
+      // Another file of that name is reported below.
+      if (errnoNameOf(error) !== "EEXIST") throw unusable(places, what, path, "made", error);
+    }
+    check(what, path);
+    checkWritable(places, what, path);
+  };
   try {
     // XEN_LOG_DIR belongs to the administrator: a typing error must not make a new directory.
-    if (places.mode === "host") checkDirectory("log directory", places.logDirectory);
-    make(made, "log directory", places.ownLogDirectory, logMode);
-    checkWritable("log directory", places.ownLogDirectory);
+    if (places.mode === "host") check("log directory", places.logDirectory);
+    make("log directory", places.ownLogDirectory, logMode);
     const own = [places.fifoDirectory, places.volatileDirectory];
     // A host's state directory is made by the package; the daemon does not need it yet.
     if (places.mode === "embedded") own.push(places.stateDirectory);
-    for (const path of own) {
-      make(made, "directory", path, privateMode);
-      checkWritable("directory", path);
-    }
+    for (const path of own) make("directory", path, privateMode);
     return made;
   } catch (error) {
     removeDirectories(made);
@@ -45,39 +52,41 @@ export function removeDirectories(made: readonly string[]): void {
   }
 }
 
-function make(made: string[], what: string, path: string, mode: number): void {
+function checkDirectory(places: Places, what: string, path: string): void {
+  let stat: Stats | undefined;
   try {
-    if (statSync(path, { throwIfNoEntry: false }) === undefined) {
-      make(made, what, dirname(path), mode);
-      mkdirSync(path, { mode });
-      made.push(path);
-    }
+    stat = statSync(path, { throwIfNoEntry: false });
   } catch (error) {
-    if (error instanceof DaemonError || errnoNameOf(error) === "EEXIST") throw error;
-    throw unusable(what, path, "made", error);
+    throw unusable(places, what, path, "read", error);
   }
-  checkDirectory(what, path);
+  if (stat?.isDirectory()) return;
+  const isWrong = stat === undefined ? "does not exist" : "is not a directory";
+  const cure =
+    places.mode === "embedded" ? elsewhere : "make it, or set XEN_LOG_DIR to one that is there";
+  throw new DaemonError("directory", `the ${what} ${path} ${isWrong}; ${cure}`);
 }
 
-function checkDirectory(what: string, path: string): void {
-  const stat = statSync(path, { throwIfNoEntry: false });
-  if (stat === undefined) {
-    throw new DaemonError("directory", `the ${what} ${path} does not exist`);
-  }
-  if (!stat.isDirectory()) {
-    throw new DaemonError("directory", `the ${what} ${path} is not a directory`);
-  }
-}
-
-function checkWritable(what: string, path: string): void {
+function checkWritable(places: Places, what: string, path: string): void {
   try {
     accessSync(path, constants.W_OK | constants.X_OK);
   } catch (error) {
-    throw unusable(what, path, "written", error);
+    throw unusable(places, what, path, "written", error);
   }
 }
 
-function unusable(what: string, path: string, verb: string, error: unknown): DaemonError {
-  const reason = describeErrno(errnoNameOf(error) ?? "EIO");
-  return new DaemonError("directory", `the ${what} ${path} cannot be ${verb}: ${reason}`, error);
+const elsewhere = "choose another directory with --dir";
+
+function unusable(
+  places: Places,
+  what: string,
+  path: string,
+  verb: "made" | "read" | "written",
+  error: unknown,
+): DaemonError {
+  const errno = errnoNameOf(error) ?? "EIO";
+  const sentence = `the ${what} ${path} cannot be ${verb}: ${describeErrno(errno)}`;
+  const isForbidden = errno === "EACCES" || errno === "EPERM";
+  const ofHost = isForbidden ? "; run xenlogd as root, or give the directory to its user" : "";
+  const cure = places.mode === "embedded" ? `; ${elsewhere}` : ofHost;
+  return new DaemonError("directory", `${sentence}${cure}`, error);
 }

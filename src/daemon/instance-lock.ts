@@ -2,9 +2,9 @@
 // One daemon for its places: an exclusive lock on the pid file, held by the main process and released
 // by the kernel however that ends.
 
-import { ftruncateSync, readFileSync, writeSync } from "node:fs";
+import { ftruncateSync, writeSync } from "node:fs";
 import { errnoNameOf } from "../kernel/index.ts";
-import { removeIfPossible, takeLockIfFree } from "../program/index.ts";
+import { type Lock, readStateFile, StateFileError, takeLockIfFree } from "../program/index.ts";
 import { DaemonError } from "./errors/index.ts";
 
 export interface InstanceLock extends Disposable {
@@ -16,17 +16,16 @@ const pidFileMode = 0o644;
 
 /** Throws DaemonError "alreadyRunning" that names the other daemon's pid. */
 export function takeInstanceLock(path: string): InstanceLock {
-  const lock = takeLockIfFree(path, "exclusive", pidFileMode);
+  const lock = takeLock(path);
   if (lock === undefined) {
-    const pid = readFileSync(path, "latin1").trim();
+    const pid = readStateFile(path)?.trim();
     throw new DaemonError("alreadyRunning", `another xenlogd runs here already: pid ${pid}`);
   }
   writePid(lock.fd);
   return {
     path,
     [Symbol.dispose]: () => {
-      // Removed while it is locked: a daemon that opened it before sees that it has no name.
-      removeIfPossible(path);
+      lock.removeFile();
       lock[Symbol.dispose]();
     },
   };
@@ -47,5 +46,16 @@ function writePid(fd: number): void {
     } catch {
       // The disk is read-only.
     }
+  }
+}
+
+/** Nothing is set aside here: of two daemons that start at once one would take the other's lock away. */
+function takeLock(path: string): Lock | undefined {
+  try {
+    return takeLockIfFree(path, "exclusive", pidFileMode);
+  } catch (error) {
+    const isLink = errnoNameOf(error) === "ELOOP";
+    if (!(error instanceof Error && (isLink || error instanceof StateFileError))) throw error;
+    throw new DaemonError("directory", `${error.message}; remove it`, error);
   }
 }

@@ -2,14 +2,16 @@
 // The embedded xenstored as a process of its own: a killed daemon does not take it along, the next
 // daemon joins it, and an orderly stop ends it if a daemon of this directory has started it.
 
-import { closeSync, constants, readFileSync } from "node:fs";
-import { describeErrno, errnoNameOf, openPath } from "../kernel/index.ts";
+import { closeSync, ftruncateSync } from "node:fs";
+import { describeErrno, errnoNameOf } from "../kernel/index.ts";
 import type { EmitEvent } from "../observe/index.ts";
 import {
   findProcess,
   identifyProcess,
   isAlive,
+  loadState,
   noticeDescriptor,
+  openStateFile,
   type ProcessIdentity,
   type Program,
   parseIdentity,
@@ -18,6 +20,7 @@ import {
   removeIfPossible,
   replaceFile,
   type StartOutcome,
+  setAside,
   signalProcess,
   startAndAwaitNotice,
   waitUntil,
@@ -43,11 +46,12 @@ const pollBackoff = { firstMs: 10, maxMs: 10 };
 /** Starts the store if no server answers on its socket. Throws DaemonError. */
 export async function ensureStore(options: StoreProcessOptions): Promise<void> {
   if (await isAnswering(options)) return;
-  let outcome: StartOutcome;
-  try {
+  let outcome = await start(options);
+  if (outcome.kind === "failed" && outcome.notice.code === "STATE_UNREADABLE") {
+    // Its requests are written again, or their streams go on without nodes; see emptied stores.
+    const file = setAside(stateFile(options.stateDirectory), outcome.notice.message);
+    options.emit({ kind: "StateSetAside", ...file });
     outcome = await start(options);
-  } catch (error) {
-    throw cannotStart(reasonOf(error), error);
   }
   const reason = failureOf(outcome);
   if (reason !== undefined) throw cannotStart(reason);
@@ -61,7 +65,7 @@ export async function ensureStore(options: StoreProcessOptions): Promise<void> {
 async function isAnswering(options: StoreProcessOptions): Promise<boolean> {
   const { socketPath, stateDirectory } = options;
   const answers = async (): Promise<boolean> => (await probeSocket(socketPath)) === "answers";
-  const recorded = readIdentity(stateDirectory);
+  const recorded = readIdentity(stateDirectory, options.emit);
   const isKnown = recorded !== undefined && isAlive(recorded);
   const store = isKnown ? recorded : findProcess(argumentsOf(options));
   if (store === undefined) return await answers();
@@ -73,11 +77,19 @@ async function isAnswering(options: StoreProcessOptions): Promise<boolean> {
   return await answers();
 }
 
-function start(options: StoreProcessOptions): Promise<StartOutcome> {
+async function start(options: StoreProcessOptions): Promise<StartOutcome> {
+  try {
+    return await startStore(options);
+  } catch (error) {
+    throw cannotStart(reasonOf(error), error);
+  }
+}
+
+async function startStore(options: StoreProcessOptions): Promise<StartOutcome> {
   const { program, stateDirectory } = options;
   const errors = openOutput(`${stateDirectory}/xenstored.out`);
   try {
-    return startAndAwaitNotice(program, {
+    return await startAndAwaitNotice(program, {
       args: argumentsOf(options),
       stderr: errors ?? "ignore",
       readyMsMax,
@@ -96,14 +108,16 @@ function start(options: StoreProcessOptions): Promise<StartOutcome> {
 /** The store is needed without its words, too. */
 function openOutput(path: string): number | undefined {
   try {
-    return openPath(path, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC, 0o600);
+    const fd = openStateFile(path, "existingOrNew");
+    ftruncateSync(fd);
+    return fd;
   } catch {
     return undefined;
   }
 }
 
 function argumentsOf({ socketPath, stateDirectory }: StorePlaces): readonly string[] {
-  const state = `${stateDirectory}/xenstore.state`;
+  const state = stateFile(stateDirectory);
   return ["--socket", socketPath, "--state", state, "--notify-fd", `${noticeDescriptor}`];
 }
 
@@ -127,9 +141,9 @@ function cannotStart(reason: string, cause?: unknown): DaemonError {
 }
 
 /** Ends the store if a daemon of this directory has started it. */
-export async function stopStore(places: StorePlaces): Promise<void> {
+export async function stopStore(places: StorePlaces, emit: EmitEvent): Promise<void> {
   const { stateDirectory } = places;
-  const recorded = readIdentity(stateDirectory);
+  const recorded = readIdentity(stateDirectory, emit);
   const isKnown = recorded !== undefined && isAlive(recorded);
   const identity = isKnown ? recorded : findProcess(argumentsOf(places));
   removeIfPossible(identityFile(stateDirectory));
@@ -156,10 +170,18 @@ function identityFile(stateDirectory: string): string {
   return `${stateDirectory}/xenstored.process`;
 }
 
-function readIdentity(stateDirectory: string): ProcessIdentity | undefined {
-  try {
-    return parseIdentity(JSON.parse(readFileSync(identityFile(stateDirectory), "utf8")));
-  } catch {
-    return undefined;
-  }
+/** What the store keeps across a restart. */
+function stateFile(stateDirectory: string): string {
+  return `${stateDirectory}/xenstore.state`;
+}
+
+function readIdentity(stateDirectory: string, emit: EmitEvent): ProcessIdentity | undefined {
+  const parse = (text: string): ProcessIdentity => {
+    const identity = parseIdentity(JSON.parse(text));
+    if (identity === undefined) throw new Error("it does not identify a process");
+    return identity;
+  };
+  return loadState(identityFile(stateDirectory), parse, (file) =>
+    emit({ kind: "StateSetAside", ...file }),
+  );
 }

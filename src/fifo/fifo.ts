@@ -62,6 +62,21 @@ export class Fifo {
     return openPath(`/proc/self/fd/${this.#pathFd}`, constants.O_RDONLY | constants.O_NONBLOCK);
   }
 
+  /**
+   * Whether a process has it open for reading, an O_RDWR writer included. It is asked by an open for
+   * writing, which fails without one; a reader may see the hang-up of that writer.
+   */
+  hasReader(): boolean {
+    const flags = constants.O_WRONLY | constants.O_NONBLOCK;
+    try {
+      closeSync(openPath(`/proc/self/fd/${this.#pathFd}`, flags));
+      return true;
+    } catch (error) {
+      if (errnoNameOf(error) === "ENXIO") return false;
+      throw error;
+    }
+  }
+
   /** Removes the name, if it still is this FIFO's. One that cannot be removed is collected later. */
   unlink(): void {
     const mine = fstatSync(this.#pathFd, { bigint: true });

@@ -34,6 +34,7 @@ const sentenceOf: Partial<Record<ErrnoName, string>> = {
   ENOSYS: "the kernel does not have this system call",
   ENOTDIR: "it is not a directory",
   ENXIO: "no such device, or no process is at the other end",
+  EOPNOTSUPP: "its file system does not support that",
   EPERM: "the operation is not permitted",
   EPIPE: "the reader is gone",
   EROFS: "the file system is read-only",

@@ -3,7 +3,7 @@
 // Everything is opened O_CLOEXEC. Errors are KernelError.
 
 import { constants, lstatSync, type Stats } from "node:fs";
-import { errnoNameOf, KernelError } from "./errors.ts";
+import { KernelError } from "./errors.ts";
 import {
   lastErrno,
   libcFlock,
@@ -61,12 +61,7 @@ export function unlinkAt(directoryFd: number, name: string): void {
 
 /** The name's own status relative to a directory descriptor, `undefined` if it is not there. */
 export function statAt(directoryFd: number, name: string): Stats | undefined {
-  try {
-    return lstatSync(`/proc/self/fd/${directoryFd}/${name}`);
-  } catch (error) {
-    if (errnoNameOf(error) === "ENOENT") return undefined;
-    throw error;
-  }
+  return lstatSync(`/proc/self/fd/${directoryFd}/${name}`, { throwIfNoEntry: false });
 }
 
 const SEEK_END = 2;

@@ -9,7 +9,7 @@ export {
   replaceDescriptor,
 } from "./descriptors.ts";
 export { describeErrno, type ErrnoName, errnoNameOf, KernelError } from "./errors.ts";
-export { identifyFileSystem } from "./file-system.ts";
+export { identifyFileSystem, isUnique } from "./file-system.ts";
 export {
   type LockKind,
   makeFifo,

@@ -4,7 +4,8 @@
 export {
   type FileOnDisk,
   findCopies,
-  findLive,
+  inspectChain,
+  inspectLive,
   LogDirectory,
   LogfileError,
   type LogfileErrorCode,

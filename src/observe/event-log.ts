@@ -4,7 +4,7 @@
 
 import { type Logger, pino } from "pino";
 import { describeErrno, isWritable } from "../kernel/index.ts";
-import { LineOutput } from "../program/index.ts";
+import { LineOutput, safeJsonText } from "../program/index.ts";
 import type { DaemonEvent, EmitEvent } from "./events.ts";
 
 type Level = "info" | "warn" | "error";
@@ -33,6 +33,8 @@ const levelOf: Record<DaemonEvent["kind"], Level> = {
   VaultProcessFailed: "error",
   StagesRestored: "warn",
   StagesLost: "error",
+  StateSetAside: "error",
+  FifoLost: "error",
   ServiceManagerLost: "error",
   LogLinesLost: "error",
   XenstoreConnected: "info",
@@ -86,6 +88,7 @@ function lineFormat(): (event: DaemonEvent) => string {
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (level) => ({ level }) },
+      hooks: { streamWrite: safeJsonText },
     },
     {
       write: (text) => {

@@ -79,9 +79,13 @@ export type DaemonEvent =
   /** None can be started, or it cannot have everything; it is tried again. */
   | { readonly kind: "VaultProcessFailed"; readonly reason: string }
   /** All processes were gone, but the service manager had the stages. */
-  | { readonly kind: "StagesRestored"; readonly fileSystem: string }
+  | { readonly kind: "StagesRestored"; readonly pool: string }
   /** All processes that had the stages were gone; `StageLost` says for each log what was in them. */
-  | { readonly kind: "StagesLost"; readonly fileSystem: string }
+  | { readonly kind: "StagesLost"; readonly pool: string }
+  /** A file of the daemon's own state was damaged, or not its own; where it is now, and why. */
+  | { readonly kind: "StateSetAside"; readonly path: string; readonly reason: string }
+  /** No process had the stream's FIFO open any more: what it held is gone, and nobody can count it. */
+  | { readonly kind: "FifoLost"; readonly key: string }
   | { readonly kind: "ServiceManagerLost"; readonly reason: string }
   /** So many lines of this log could not be written before this one. */
   | { readonly kind: "LogLinesLost"; readonly lines: number; readonly reason: string }

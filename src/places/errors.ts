@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Why a directory cannot hold an embedded daemon. `message` is a sentence for the operator.
 
-export type PlacesErrorCode = "directoryTooLong" | "notADirectory" | "directoryUnusable";
+export type PlacesErrorCode =
+  | "directoryTooLong"
+  | "directoryName"
+  | "notADirectory"
+  | "directoryUnusable";
 
 export class PlacesError extends Error {
   readonly code: PlacesErrorCode;

@@ -3,7 +3,9 @@
 
 import { realpathSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
+import { ContractError, parsePath, quote } from "../contract/index.ts";
 import { describeErrno, errnoNameOf } from "../kernel/index.ts";
+import { safeText } from "../program/index.ts";
 import { findXenstoreSocket, xenstorePlaces } from "../xenstore/index.ts";
 import { PlacesError } from "./errors.ts";
 
@@ -56,6 +58,7 @@ export function embeddedPlaces(directory: string): Places {
     stateDirectory: join(root, "state"),
   };
   checkSocketPath(root, places.xenstoreSocket);
+  checkName("the directory", root);
   return places;
 }
 
@@ -87,6 +90,8 @@ export function hostPlaces(environment: Environment): Places {
     volatileDirectory: join(own, "table"),
     stateDirectory: "/var/lib/xenlogd",
   };
+  checkName("XEN_RUN_DIR", runDirectory);
+  checkName("XEN_LOG_DIR", logDirectory);
   checkSocketPath(runDirectory, places.controlSocket);
   return places;
 }
@@ -111,6 +116,25 @@ function realpathOf(path: string): string {
     const reason = describeErrno(errno ?? "EIO");
     throw new PlacesError("directoryUnusable", `${path} cannot be used: ${reason}`, error);
   }
+}
+
+/**
+ * Paths below the directory go into xenstore and onto terminals: one that the contract refuses, or
+ * that is printed with escapes, would fail each request, or each script that reads the path.
+ */
+function checkName(what: string, path: string): void {
+  try {
+    if (path !== "/") parsePath(path, what);
+  } catch (error) {
+    if (!(error instanceof ContractError)) throw error;
+    throw new PlacesError("directoryName", error.message, error);
+  }
+  // What is not valid UTF-8 has come to us as U+FFFD, and would name another directory.
+  if (safeText(path) === path && !path.includes("\u{fffd}")) return;
+  throw new PlacesError(
+    "directoryName",
+    `${what} is ${quote(path)}; it must be valid UTF-8 without invisible characters`,
+  );
 }
 
 function checkSocketPath(directory: string, socketPath: string): void {

@@ -14,7 +14,7 @@ export interface RunningProcess {
 /** The processes of our user. */
 export function ownProcesses(): readonly RunningProcess[] {
   return readdirSync("/proc")
-    .filter((name) => /^[0-9]+$/.test(name) && isOurs(name))
+    .filter((name) => /^[0-9]+$/.test(name) && isOwn(name))
     .map((name) => ({ pid: Number(name), args: argumentsOf(Number(name)) }));
 }
 
@@ -38,6 +38,7 @@ export function argumentsOf(pid: number): readonly string[] {
   }
 }
 
-function isOurs(pid: string): boolean {
+/** Whether it is a process of our user. */
+export function isOwn(pid: number | string): boolean {
   return statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid === process.geteuid?.();
 }

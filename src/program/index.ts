@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Mechanisms that all our processes share: starting programs, locks, retries, files.
 
-export { argumentsOf, findProcess, ownProcesses } from "./find.ts";
+export { argumentsOf, findProcess, isOwn, ownProcesses } from "./find.ts";
 export {
   identifyProcess,
   isAlive,
@@ -10,7 +10,14 @@ export {
   signalProcess,
   watchProcess,
 } from "./identity.ts";
-export { isLocked, type Lock, type LockKind, takeLock, takeLockIfFree } from "./lock.ts";
+export {
+  isLocked,
+  type Lock,
+  type LockKind,
+  removeFreeLock,
+  takeLock,
+  takeLockIfFree,
+} from "./lock.ts";
 export * from "./portable/index.ts";
 export type { Program } from "./program.ts";
 export {
@@ -22,3 +29,4 @@ export {
   startAndAwaitNotice,
   startProgram,
 } from "./start.ts";
+export { openStateFile } from "./state-file.ts";

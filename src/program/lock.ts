@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // flock(2) on a file, whose path is the name of the lock. The kernel releases it when its holder dies.
 
-import { closeSync, constants, fstatSync, statSync } from "node:fs";
-import { errnoNameOf, type LockKind, openPath, tryLock } from "../kernel/index.ts";
-import { type WaitOptions, waitUntil } from "./portable/index.ts";
+import { closeSync, fstatSync, statSync } from "node:fs";
+import { errnoNameOf, type LockKind, tryLock } from "../kernel/index.ts";
+import { removeIfPossible, type WaitOptions, waitUntil } from "./portable/index.ts";
+import { openStateFile } from "./state-file.ts";
 
 export type { LockKind } from "../kernel/index.ts";
 
@@ -14,16 +15,12 @@ export interface Lock extends Disposable {
    * it before it tries. Only for a process that no longer needs it.
    */
   tryExclusive(): boolean;
+  /** Removes the file of an exclusive lock. A process that has opened it sees that it has no name. */
+  removeFile(): void;
 }
 
-const privateMode = 0o600;
-
 /** The lock if it is free, else `undefined`. Makes the file, again if it is removed meanwhile. */
-export function takeLockIfFree(
-  path: string,
-  kind: LockKind,
-  mode: number = privateMode,
-): Lock | undefined {
+export function takeLockIfFree(path: string, kind: LockKind, mode?: number): Lock | undefined {
   for (;;) {
     const fd = openLockFile(path, mode);
     let outcome: LockOutcome | undefined;
@@ -32,18 +29,18 @@ export function takeLockIfFree(
     } finally {
       if (outcome !== "locked") closeSync(fd);
     }
-    if (outcome === "locked") return lockOn(fd);
+    if (outcome === "locked") return lockOn(fd, path);
     if (outcome === "held") return undefined;
   }
 }
 
 /** flock(2) needs no right to write: a file that is there can be locked on a read-only disk, too. */
-function openLockFile(path: string, mode: number): number {
+function openLockFile(path: string, mode?: number): number {
   try {
-    return openPath(path, constants.O_RDWR | constants.O_CREAT, mode);
+    return openStateFile(path, "existingOrNew", mode);
   } catch (error) {
     if (errnoNameOf(error) !== "EROFS") throw error;
-    return openPath(path, constants.O_RDONLY);
+    return openStateFile(path, "readOnly");
   }
 }
 
@@ -52,9 +49,13 @@ type LockOutcome = "locked" | "held" | "removed";
 
 function lockIfFree(fd: number, path: string, kind: LockKind): LockOutcome {
   if (!tryLock(fd, kind)) return "held";
-  // The previous holder may have removed the file: the next one would lock a new file of that name.
+  return hasName(fd, path) ? "locked" : "removed";
+}
+
+/** The previous holder may have removed the file: the next one would lock a new file of that name. */
+function hasName(fd: number, path: string): boolean {
   const [locked, named] = [fstatSync(fd), statSync(path, { throwIfNoEntry: false })];
-  return named?.ino === locked.ino && named.dev === locked.dev ? "locked" : "removed";
+  return named?.ino === locked.ino && named.dev === locked.dev;
 }
 
 /** Waits for the lock; `undefined` when the time is up. Throws the signal's reason. */
@@ -71,6 +72,12 @@ export async function takeLock(
   return lock;
 }
 
+/** Removes the file of a lock if no process holds it. */
+export function removeFreeLock(path: string): void {
+  using lock = takeLockIfFree(path, "exclusive");
+  lock?.removeFile();
+}
+
 /**
  * Whether a process holds a lock on the file that excludes one of this kind. Makes the file, and
  * holds the lock for a moment itself.
@@ -81,10 +88,11 @@ export function isLocked(path: string, kind: LockKind): boolean {
   return lock === undefined;
 }
 
-function lockOn(fd: number): Lock {
+function lockOn(fd: number, path: string): Lock {
   return {
     fd,
-    tryExclusive: () => tryLock(fd, "exclusive"),
+    tryExclusive: () => tryLock(fd, "exclusive") && hasName(fd, path),
+    removeFile: () => removeIfPossible(path),
     [Symbol.dispose]: () => closeSync(fd),
   };
 }

@@ -8,5 +8,6 @@ export {
   type StreamReport,
   type ToPump,
 } from "./messages.ts";
+export { areSettled } from "./note.ts";
 export { type PumpChannel, runPump } from "./pump.ts";
 export { parseStreamRecord, type StreamRecord } from "./record.ts";

@@ -6,10 +6,12 @@ import { errnoNameOf } from "../kernel/index.ts";
 import {
   type Appended,
   type Durability,
+  type FileOnDisk,
   findCopies,
-  findLive,
   IndexWriter,
   type Interference,
+  inspectChain,
+  inspectLive,
   LogDirectory,
   type Refusal,
   RotatingFile,
@@ -20,7 +22,7 @@ import { FormerLog } from "./former-log.ts";
 import { LogJournal } from "./log-journal.ts";
 import type { Intent } from "./note.ts";
 import { counter, type Outlet } from "./outlet.ts";
-import { Positions, positionsPath } from "./positions.ts";
+import { isKnown, Positions, positionsPath } from "./positions.ts";
 import type { LogTarget } from "./record.ts";
 import type { Stage } from "./stage-pool.ts";
 import { type SinkReport, type StreamSink, sinkReport } from "./stream-sink.ts";
@@ -195,7 +197,11 @@ export class LogSink implements StreamSink, Outlet {
 
 function openPositions(options: LogSinkOptions, directory: LogDirectory): Opened {
   const { target, positionsDirectory } = options;
-  const live = findLive(directory);
+  // All looks come before the first change: a request that is refused changes nothing. A stream that was served
+  // has a writer that waits, so what others have done to its copies since is no reason to refuse it.
+  const live = isKnown(positionsDirectory, target)
+    ? inspectLive(directory)
+    : inspectChain(directory, target.copies);
   const positions = Positions.open(positionsPath(positionsDirectory, target), {
     live,
     limitBytes: target.limitBytes,
@@ -213,7 +219,7 @@ function openFile(
   { target, durability, onInterference }: LogSinkOptions,
   directory: LogDirectory,
   positions: Positions,
-  found: ReturnType<typeof findLive>,
+  found: FileOnDisk | undefined,
 ): Opened {
   const index = new IndexWriter(directory, target.epoch);
   let file: RotatingFile | undefined;

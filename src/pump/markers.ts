@@ -8,6 +8,11 @@ export function lossMarker(bytes: number, certainty: "exact" | "atMost", atMs: n
   return `[xenlogd: ${amount} bytes lost, the daemon and its vault were killed, noticed ${timeOf(atMs)}]`;
 }
 
+/** All that a FIFO held: no process knows how much that was. */
+export function fifoLostMarker(atMs: number): string {
+  return `[xenlogd: an unknown number of bytes lost, 0 or what the FIFO held: daemon, vault and writer have ended, noticed ${timeOf(atMs)}]`;
+}
+
 /** What the last owner of the file wrote after the next one had it. */
 export function supersededMarker(bytes: number, key: string, atMs: number): string {
   return `[xenlogd: ${bytes} bytes dropped, written by ${key} when this log had its next owner, until ${timeOf(atMs)}]`;

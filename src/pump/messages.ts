@@ -16,13 +16,16 @@ export interface PumpStart {
   readonly fsync: FsyncPolicy;
   /** The directory of the first log: it identifies the file system. */
   readonly directory: string;
-  /** The file system that the bytes in the stages belong to; null if any will do. */
+  /** The file system that the pump has to find there; null if any will do. */
   readonly contents: string | null;
+  /** The file system that the bytes in the stages belong to; null if none was reported. */
+  readonly recorded: string | null;
 }
 
 export type ToPump =
   | PumpStart
-  | { readonly type: "open"; readonly record: StreamRecord }
+  /** With `fifoLostAtMs` the log has to say that the FIFO's content was lost; once for each value. */
+  | { readonly type: "open"; readonly record: StreamRecord; readonly fifoLostAtMs?: number }
   /** The stream's nodes are gone: close it when its last writer is. */
   | { readonly type: "nodesGone"; readonly epoch: string }
   | { readonly type: "nodesBack"; readonly epoch: string }
@@ -55,6 +58,8 @@ export interface StreamReport {
 export type FromPump =
   /** `contents` identifies the file system, null if the directory cannot be opened. */
   | { readonly type: "started"; readonly contents: string | null }
+  /** What could not be found out at the start: the stages are those of that file system. */
+  | { readonly type: "identified"; readonly contents: string }
   /** The last message: the stages belong to another file system; they were not touched. */
   | { readonly type: "otherContents"; readonly contents: string | null }
   | { readonly type: "opened"; readonly epoch: string }
@@ -107,8 +112,13 @@ const toPumpSchema: v.GenericSchema<unknown, ToPump> = v.variant("type", [
     fsync: fsyncSchema,
     directory: v.string(),
     contents: v.nullable(v.string()),
+    recorded: v.nullable(v.string()),
   }),
-  v.object({ type: v.literal("open"), record: streamRecordSchema }),
+  v.object({
+    type: v.literal("open"),
+    record: streamRecordSchema,
+    fifoLostAtMs: v.exactOptional(count),
+  }),
   v.object({ type: v.literal("nodesGone"), epoch }),
   v.object({ type: v.literal("nodesBack"), epoch }),
   v.object({
@@ -136,6 +146,7 @@ const reportSchema = v.object({
 
 const fromPumpSchema: v.GenericSchema<unknown, FromPump> = v.variant("type", [
   v.object({ type: v.literal("started"), contents: v.nullable(v.string()) }),
+  v.object({ type: v.literal("identified"), contents: v.string() }),
   v.object({ type: v.literal("otherContents"), contents: v.nullable(v.string()) }),
   v.object({ type: v.literal("opened"), epoch }),
   v.object({

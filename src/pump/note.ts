@@ -4,9 +4,10 @@
 // within a page is whole or absent after SIGKILL. The last bytes of a page are shared memory: how much
 // the stage was given and what came before, so that the exact number of lost bytes can be reported.
 
-import { fstatSync, readSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, readSync, writeSync } from "node:fs";
 import * as v from "valibot";
 import { mapShared } from "../kernel/index.ts";
+import { openStateFile } from "../program/index.ts";
 import { type LogTarget, logTargetSchema } from "./record.ts";
 
 /** Room of one note: a page, the unit in which tmpfs copies. */
@@ -115,6 +116,20 @@ export class Notes {
       bytes: this.#memory.getFloat64(offset + 8),
       totalBefore: this.#memory.getFloat64(offset + 16),
     };
+  }
+}
+
+/** Whether no note of the file says that its stage has, or had, bytes that are not accounted for. */
+export function areSettled(path: string): boolean {
+  const fd = openStateFile(path, "existing");
+  try {
+    const kind = Buffer.alloc(8);
+    for (let offset = textBytes; readSync(fd, kind, 0, 8, offset) === 8; offset += noteBytes) {
+      if (kind.readDoubleBE(0) !== fillKinds.indexOf("empty")) return false;
+    }
+    return true;
+  } finally {
+    closeSync(fd);
   }
 }
 

@@ -12,6 +12,7 @@ import { isSuperseded } from "./positions.ts";
 import { PumpedStream } from "./pumped-stream.ts";
 import { isSameFile, type StreamRecord } from "./record.ts";
 import type { Recovery } from "./recovery.ts";
+import type { StageOwner } from "./stage-owner.ts";
 import type { StagePool } from "./stage-pool.ts";
 import type { Nodes } from "./stream-state.ts";
 import { decideSuccession, type Holding } from "./succession.ts";
@@ -22,6 +23,7 @@ export interface OpenStreamsOptions {
   readonly durability: Durability;
   readonly nullFd: number;
   readonly recovery: Recovery;
+  readonly owner: StageOwner;
   readonly send: (message: FromPump) => void;
 }
 
@@ -29,6 +31,8 @@ export interface OpenStreamsOptions {
 interface WaitingStream {
   readonly record: StreamRecord;
   readonly nodes: Nodes;
+  /** When the content of its FIFO was found to be lost. */
+  readonly fifoLostAtMs: number | undefined;
   readonly sinceMs: number;
 }
 
@@ -49,14 +53,15 @@ export class OpenStreams {
     this.#options = options;
   }
 
-  open(record: StreamRecord): void {
+  open(record: StreamRecord, fifoLostAtMs?: number): void {
     const { epoch } = record;
     if (this.#open.has(epoch)) {
       // A duplicate, from two attempts that crossed: not a next epoch of its FIFO.
       this.#options.send({ type: "opened", epoch });
       return;
     }
-    this.#waiting.set(epoch, { record, nodes: "present", sinceMs: performance.now() });
+    const sinceMs = performance.now();
+    this.#waiting.set(epoch, { record, nodes: "present", fifoLostAtMs, sinceMs });
     this.#openWaiting();
   }
 
@@ -93,12 +98,20 @@ export class OpenStreams {
     return strandedBytes;
   }
 
+  /** Opens no other stream. Only while none is open. */
+  cancel(): void {
+    this.#waiting.clear();
+    this.#retry.cancel();
+  }
+
   /** Opens what can be opened now, in the order in which it was asked for. */
   #openWaiting(): void {
     for (const waiting of [...this.#waiting.values()]) {
       if (this.#tryOpen(waiting) === "waits") continue;
-      const { epoch } = waiting.record;
+      const { record, fifoLostAtMs } = waiting;
+      const { epoch } = record;
       this.#waiting.delete(epoch);
+      if (fifoLostAtMs !== undefined) this.#open.get(epoch)?.markFifoLost(fifoLostAtMs);
       if (waiting.nodes === "gone") this.#open.get(epoch)?.nodesGone();
     }
     if (this.#waiting.size > 0) this.#retry.again();
@@ -165,8 +178,10 @@ export class OpenStreams {
 
   #start(record: StreamRecord): void {
     const { epoch } = record;
-    const { recovery, send } = this.#options;
+    const { owner, recovery, send } = this.#options;
     try {
+      // Until then it is not known whose the stages are: no stream may use them.
+      if (!owner.isFound) owner.require(record);
       const stream = PumpedStream.open({
         ...this.#options,
         record,

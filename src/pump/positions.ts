@@ -2,9 +2,9 @@
 // Keeps the position record of a stream: one small file on tmpfs, written before and after each change
 // of the log's files. Between two changes the live file's size is the stream's end.
 
-import { closeSync, constants, existsSync, readSync, writeSync } from "node:fs";
+import { closeSync, existsSync, readSync, writeSync } from "node:fs";
 import * as v from "valibot";
-import { openPath } from "../kernel/index.ts";
+import { openStateFile } from "../program/index.ts";
 import {
   type FoundFiles,
   type PendingMarker,
@@ -63,7 +63,7 @@ export class Positions {
   }
 
   static open(path: string, found: FoundFiles): Positions {
-    const fd = openPath(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+    const fd = openStateFile(path, "existingOrNew");
     try {
       const last = readRecord(fd);
       const record = resolvePosition(last, found);
@@ -79,7 +79,7 @@ export class Positions {
   /** The record of a stream that has lost its file to another one; `undefined` if it is none. */
   static openSuperseded(path: string): Positions | undefined {
     if (!existsSync(path)) return undefined;
-    const fd = openPath(path, constants.O_RDWR);
+    const fd = openStateFile(path, "existing");
     const record = readRecord(fd);
     if (record?.superseded === true) return new Positions(fd, record, 0);
     closeSync(fd);

@@ -3,12 +3,14 @@
 // holds its lock as long as it lives, so that a successor knows when its stages are free.
 
 import { closeSync, constants } from "node:fs";
-import { setTimeout as delay } from "node:timers/promises";
-import { errnoNameOf, identifyFileSystem, openPath, tryLock } from "../kernel/index.ts";
+import { errnoNameOf, identifyFileSystem, openPath } from "../kernel/index.ts";
 import { Durability } from "../logfile/index.ts";
+import { takeLock } from "../program/index.ts";
+import { printLine } from "../program/portable/index.ts";
 import { type FromPump, type PumpStart, parseToPump, type ToPump } from "./messages.ts";
 import { OpenStreams } from "./open-streams.ts";
 import { Recovery } from "./recovery.ts";
+import { StageOwner } from "./stage-owner.ts";
 import { StagePool } from "./stage-pool.ts";
 
 /** The other end of the channel: the main process. */
@@ -18,7 +20,7 @@ export interface PumpChannel {
   onMessage(listener: (message: unknown) => void): void;
 }
 
-const lockRetryMs = 5;
+const lockBackoff = { firstMs: 5, maxMs: 5 };
 
 /**
  * Serves one main process and resolves when that has said stop. Between two turns of the event loop
@@ -35,9 +37,10 @@ export async function runPump(channel: PumpChannel): Promise<void> {
     channel.send({ type: "otherContents", contents });
     return;
   }
-  await holdLock(start.lockFile);
-  const pump = new Pump(channel, start, contents);
+  // Held until the process ends; a predecessor that is stuck in a hung disk keeps us waiting.
+  await takeLock(start.lockFile, "exclusive", { backoff: lockBackoff });
   await new Promise<void>((resolve, reject) => {
+    const pump = new Pump(channel, start, contents, resolve);
     channel.onMessage((message) => {
       const parsed = parse(message);
       if (parsed === undefined) return;
@@ -56,39 +59,36 @@ function parse(message: unknown): ToPump | undefined {
   try {
     return parseToPump(message);
   } catch (error) {
-    process.stderr.write(`xenlogd-pump: cannot understand a message: ${String(error)}\n`);
+    printLine(`xenlogd-pump: cannot understand a message: ${String(error)}`);
     return undefined;
   }
 }
 
-/** Which file system this is, by what it is; null if that cannot be found out. */
+/** Which file system this is, by what it is; null if the directory cannot be opened. */
 function identifyContents(directory: string): string | null {
   try {
-    return identifyFileSystem(directory) ?? null;
+    return identifyFileSystem(directory);
   } catch (error) {
     if (errnoNameOf(error) === undefined) throw error;
     return null;
   }
 }
 
-/** The lock is held until the process ends; a predecessor stuck in a hung disk keeps us waiting. */
-async function holdLock(path: string): Promise<void> {
-  const fd = openPath(path, constants.O_RDWR | constants.O_CREAT, 0o600);
-  while (!tryLock(fd, "exclusive")) await delay(lockRetryMs);
-}
-
 class Pump {
-  readonly #channel: PumpChannel;
   readonly #contents: string | null;
   readonly #pool: StagePool;
   readonly #nullFd: number = openPath("/dev/null", constants.O_WRONLY);
   readonly #durability: Durability;
   readonly #recovery: Recovery;
   readonly #streams: OpenStreams;
+  readonly #onLeft: () => void;
+  #send: PumpChannel["send"];
 
-  constructor(channel: PumpChannel, start: PumpStart, contents: string | null) {
+  /** `onLeft`: the pump ends by itself, since its stages are not those of its streams. */
+  constructor(channel: PumpChannel, start: PumpStart, contents: string | null, onLeft: () => void) {
     this.#contents = contents;
-    this.#channel = channel;
+    this.#send = (message) => channel.send(message);
+    this.#onLeft = onLeft;
     this.#pool = StagePool.open(start.notesFile, start.stages);
     this.#durability = new Durability(start.fsync);
     const options = {
@@ -96,8 +96,12 @@ class Pump {
       positionsDirectory: start.positionsDirectory,
       durability: this.#durability,
       nullFd: this.#nullFd,
-      contents,
-      send: (message: FromPump): void => this.#channel.send(message),
+      owner: new StageOwner({
+        found: contents,
+        recorded: start.recorded,
+        onFound: (found, whose) => this.#found(found, whose),
+      }),
+      send: (message: FromPump): void => this.#send(message),
     };
     this.#recovery = new Recovery(options);
     this.#streams = new OpenStreams({ ...options, recovery: this.#recovery });
@@ -105,7 +109,7 @@ class Pump {
 
   begin(): void {
     this.#recovery.begin();
-    this.#channel.send({ type: "started", contents: this.#contents });
+    this.#send({ type: "started", contents: this.#contents });
   }
 
   receive(message: ToPump): "running" | "stopped" {
@@ -113,7 +117,7 @@ class Pump {
       case "start":
         throw new Error("start came twice");
       case "open":
-        this.#streams.open(message.record);
+        this.#streams.open(message.record, message.fifoLostAtMs);
         return "running";
       case "nodesGone":
         this.#streams.nodes(message.epoch, "gone");
@@ -131,7 +135,7 @@ class Pump {
         this.#streams.lookAtFiles();
         return "running";
       case "report":
-        this.#channel.send({
+        this.#send({
           type: "report",
           request: message.request,
           streams: this.#streams.reports(),
@@ -145,9 +149,30 @@ class Pump {
 
   #stop(): void {
     const strandedBytes = this.#recovery.stop() + this.#streams.stop();
+    this.#close();
+    this.#send({ type: "stopped", strandedBytes });
+  }
+
+  /** The log directory was missing at the start. */
+  #found(contents: string, whose: "own" | "other"): void {
+    if (whose === "own") {
+      this.#send({ type: "identified", contents });
+      return;
+    }
+    // No stream is open, so the stages are as they were found. The next pump gets other ones.
+    this.#send({ type: "otherContents", contents });
+    this.#send = () => {};
+    setImmediate(() => {
+      this.#recovery.cancel();
+      this.#streams.cancel();
+      this.#close();
+      this.#onLeft();
+    });
+  }
+
+  #close(): void {
     this.#pool.close();
     this.#durability.close();
     closeSync(this.#nullFd);
-    this.#channel.send({ type: "stopped", strandedBytes });
   }
 }

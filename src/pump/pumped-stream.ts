@@ -8,6 +8,7 @@ import { bytesReadable } from "../kernel/index.ts";
 import type { Durability, Interference, LogBound, Refusal } from "../logfile/index.ts";
 import type { FormerLog } from "./former-log.ts";
 import { LogSink, openSink } from "./log-sink.ts";
+import { markLostFifo } from "./lost-fifo.ts";
 import type { StreamReport } from "./messages.ts";
 import { type Move, Mover } from "./mover.ts";
 import type { Outlet } from "./outlet.ts";
@@ -114,6 +115,11 @@ export class PumpedStream {
   /** Writes a marker into the log. */
   mark(text: string): void {
     this.#checkWrite(this.#sink.mark(text));
+  }
+
+  /** Writes into the log, once for each time, that the content of the FIFO was lost. */
+  markFifoLost(atMs: number): void {
+    if (this.#sink instanceof LogSink) this.#checkWrite(markLostFifo(this.#sink, atMs));
   }
 
   /** The log may have been moved. */

@@ -82,11 +82,7 @@ export const streamRecordSchema: v.GenericSchema<unknown, StreamRecord> = v.obje
   sequence: count,
 });
 
-/** Parses a record from JSON text; `undefined` if it is damaged or of a later version. */
-export function parseStreamRecord(text: string): StreamRecord | undefined {
-  try {
-    return v.parse(streamRecordSchema, JSON.parse(text));
-  } catch {
-    return undefined;
-  }
+/** Parses a record from JSON text. Throws if it is damaged or of a later version. */
+export function parseStreamRecord(text: string): StreamRecord {
+  return v.parse(streamRecordSchema, JSON.parse(text));
 }

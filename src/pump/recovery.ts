@@ -3,9 +3,7 @@
 // What the file system still refuses is tried again until its stream is opened and takes it over.
 // Needs neither xenstore nor the main process's stream table.
 
-import { dirname } from "node:path";
-import { identifyFileSystem } from "../kernel/index.ts";
-import { type Durability, LogfileError, type Refusal, refusalOf } from "../logfile/index.ts";
+import { type Durability, type Refusal, refusalOf } from "../logfile/index.ts";
 import { RetryTimer } from "../program/index.ts";
 import type { FormerLog } from "./former-log.ts";
 import { type LogSink, openSink } from "./log-sink.ts";
@@ -15,6 +13,7 @@ import type { FilledStage } from "./mover.ts";
 import type { OwnerNote } from "./note.ts";
 import { isKnown } from "./positions.ts";
 import { isSameFile, type LogTarget } from "./record.ts";
+import type { StageOwner } from "./stage-owner.ts";
 import { type FoundStage, type StagePool, throwAway } from "./stage-pool.ts";
 
 export interface RecoveryOptions {
@@ -23,8 +22,7 @@ export interface RecoveryOptions {
   readonly durability: Durability;
   readonly nullFd: number;
   readonly send: (message: FromPump) => void;
-  /** The file system that the stages belong to; null if that is not known. */
-  readonly contents: string | null;
+  readonly owner: StageOwner;
 }
 
 /** Bytes that the file system refuses; they stay in their stage. */
@@ -57,9 +55,14 @@ export class Recovery {
     return [...this.#leftovers.values()];
   }
 
-  /** What the stream of that epoch has to write before all else. */
+  /**
+   * What the stream of that epoch has to write before all else. Throws LogfileError while its log is
+   * on another file system than it was.
+   */
   leftoverOf(epoch: string): Leftover | undefined {
-    return this.#leftovers.get(epoch);
+    const leftover = this.#leftovers.get(epoch);
+    if (leftover !== undefined) this.#options.owner.require(leftover.target);
+    return leftover;
   }
 
   /** The stream is open and has its leftover. */
@@ -77,8 +80,13 @@ export class Recovery {
   /** Tries for the last time; returns the bytes that stay in stages. */
   stop(): number {
     this.#retry();
-    this.#retryTimer.cancel();
+    this.cancel();
     return this.leftovers.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  /** Leaves the stages as they are. */
+  cancel(): void {
+    this.#retryTimer.cancel();
   }
 
   #retry(): void {
@@ -165,26 +173,17 @@ export class Recovery {
     pool.forget(stage);
   }
 
-  /** Another disk may be mounted where the log was. Its bytes wait then, as for a full disk. */
-  #requireFileSystem({ logRoot, relativeFile }: LogTarget): void {
-    const { contents } = this.#options;
-    const directory = dirname(`${logRoot}/${relativeFile}`);
-    const found = contents === null ? undefined : identifyFileSystem(directory);
-    if (found !== undefined && found !== contents) {
-      throw new LogfileError("otherFileSystem", directory);
-    }
-  }
-
   /** A log that cannot be opened gives its reason to `refused`. */
   #withSink<T>(
     target: LogTarget,
     use: (sink: LogSink | FormerLog) => T,
     refused: (refusal: Refusal) => T,
   ): T {
-    const { positionsDirectory, durability } = this.#options;
+    const { positionsDirectory, durability, owner } = this.#options;
     let sink: LogSink | FormerLog;
     try {
-      this.#requireFileSystem(target);
+      // Another disk may be mounted where the log was. Its bytes wait then, as for a full disk.
+      owner.require(target);
       sink = openSink({ target, positionsDirectory, durability, onInterference: () => {} });
     } catch (error) {
       return refused(refusalOf(error));

@@ -5,6 +5,7 @@
 
 import { closeSync, constants, fstatSync } from "node:fs";
 import { bytesReadable, openPath, pipeSize, splice } from "../kernel/index.ts";
+import { openStateFile } from "../program/index.ts";
 import type { StageLocation } from "../vault/index.ts";
 import { type Fill, type Intent, Notes, type OwnerNote } from "./note.ts";
 import type { LogTarget } from "./record.ts";
@@ -49,7 +50,7 @@ export class StagePool {
 
   /** Opens the vault's stages. Throws if one of them is not the pipe it should be. */
   static open(notesFile: string, locations: readonly StageLocation[]): StagePool {
-    const notesFd = openPath(notesFile, constants.O_RDWR | constants.O_CREAT, 0o600);
+    const notesFd = openStateFile(notesFile, "existingOrNew");
     return new StagePool(notesFd, locations.map(openStage));
   }
 

@@ -3,9 +3,10 @@
 // xenstore, so that a program that starts before xenstored can write at once.
 
 import { randomBytes } from "node:crypto";
-import { chmodSync, closeSync, constants, fstatSync, lstatSync, mkdirSync, rmSync } from "node:fs";
+import { chmodSync, closeSync, constants, fstatSync, lstatSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { describeErrno, errnoNameOf, makeFifo, openPath } from "../kernel/index.ts";
+import { makeDirectory } from "../program/portable/index.ts";
 import { ToolstackError } from "./errors.ts";
 
 /** `rdwr`: a dead daemon blocks the writer. `wronly`: it gets SIGPIPE and EPIPE instead. */
@@ -41,7 +42,7 @@ export function createFifo(options: CreateFifoOptions): LogFifo {
   const random = randomBytes(randomBytesInName).toString("hex");
   const path = join(options.directory, `${label}-${random}.fifo`);
   const inode = attempt("make", path, () => {
-    mkdirSync(options.directory, { recursive: true, mode: 0o700 });
+    makeDirectory(options.directory, 0o700);
     makeFifo(path, fifoMode);
     return fixMode(path);
   });

@@ -35,7 +35,13 @@ export interface LogfileHandle extends AsyncDisposable {
    */
   open(): number;
   /**
-   * Removes the nodes; a second call, or missing nodes, are no error. Throws ToolstackError; if
+   * Two descriptors of `open()`, for the stdout and stderr of a child process; the same at each call.
+   * The handle closes them in `close()`: until then the daemon takes this process for a writer.
+   * Throws ToolstackError `fifo` or `closed`.
+   */
+  stdio(): readonly [stdout: number, stderr: number];
+  /**
+   * Removes the nodes and closes the descriptors of `stdio()`; a second call, or missing nodes, are no error. Throws ToolstackError; if
    * that is `refused` or `timeout`, the nodes were removed and bytes in the FIFO were lost.
    */
   close(options?: CloseHandleOptions): Promise<void>;
@@ -53,22 +59,45 @@ export interface HandleParts {
 export function createHandle(parts: HandleParts): LogfileHandle {
   const { key, fifo, file, state } = parts;
   let closed = false;
+  let stdio: readonly [number, number] | undefined;
+  const open = (): number => {
+    if (closed) throw new ToolstackError("closed", `${logfilePath(key)} was closed`);
+    return fifo.open(parts.access);
+  };
   const close = async (options: CloseHandleOptions = {}): Promise<void> => {
     closed = true;
-    await closeParts(parts, options);
+    const descriptors = stdio ?? [];
+    stdio = undefined;
+    try {
+      await closeParts(parts, options);
+    } finally {
+      // Last: while the daemon has not opened the FIFO, they keep the bytes in it.
+      for (const descriptor of descriptors) closeSync(descriptor);
+    }
   };
   return {
     key,
     pipe: fifo.path,
     file,
     state,
-    open: () => {
-      if (closed) throw new ToolstackError("closed", `${logfilePath(key)} was closed`);
-      return fifo.open(parts.access);
+    open,
+    stdio: () => {
+      stdio ??= openPair(open);
+      return stdio;
     },
     close,
     [Symbol.asyncDispose]: () => close(),
   };
+}
+
+function openPair(open: () => number): readonly [number, number] {
+  const first = open();
+  try {
+    return [first, open()];
+  } catch (error) {
+    closeSync(first);
+    throw error;
+  }
 }
 
 async function closeParts(parts: HandleParts, options: CloseHandleOptions): Promise<void> {

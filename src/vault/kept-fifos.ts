@@ -14,6 +14,16 @@ export interface KeptFifo {
   readonly relativePipe: string;
 }
 
+/** The end of a FIFO that is kept from now on. */
+export interface FoundFifo {
+  readonly end: Kept;
+  /**
+   * `lost` if it should have been kept, and no process had the FIFO open for reading or for writing:
+   * what it held is gone with its last descriptor.
+   */
+  readonly content: "kept" | "lost";
+}
+
 const namePrefix = "fifo-";
 
 export class KeptFifos {
@@ -28,17 +38,18 @@ export class KeptFifos {
     return [...this.#byName].map(([name, fd]) => ({ name, fd }));
   }
 
-  /** Nothing if the FIFO cannot be opened: the pump reports why. */
-  keep(record: KeptFifo): Kept | undefined {
+  /** Nothing if the FIFO cannot be opened: the pump reports why. `before` is what it should be now. */
+  keep(record: KeptFifo, before: "new" | "kept"): FoundFifo | undefined {
     const name = `${namePrefix}${record.epoch}`;
-    const opened = openReader(record);
-    const stored = this.#takeStored(name, opened);
-    const fd = stored ?? opened;
+    const opened = openReader(record, before);
+    const stored = this.#takeStored(name, opened?.fd);
+    const fd = stored ?? opened?.fd;
     if (fd === undefined) return undefined;
     this.#byName.set(name, fd);
     if (stored === undefined) this.#manager.store(name, fd);
-    else if (opened !== undefined) closeSync(opened);
-    return { name, fd };
+    else if (opened !== undefined) closeSync(opened.fd);
+    const isLost = stored === undefined && opened?.hadReader === false && !hasWriterOrBytes(fd);
+    return { end: { name, fd }, content: isLost ? "lost" : "kept" };
   }
 
   /** Its name if it was kept. */
@@ -55,6 +66,11 @@ export class KeptFifos {
   /** All streams of the table are kept: the service manager's other FIFOs belong to no stream. */
   discardUnknown(): void {
     this.#manager.discard(namePrefix);
+  }
+
+  /** Epochs of the streams whose FIFOs are kept. */
+  get epochs(): readonly string[] {
+    return [...this.#byName.keys()].map((name) => name.slice(namePrefix.length));
   }
 
   /** Closes those without a writer and without bytes; their names. */
@@ -84,11 +100,16 @@ export class KeptFifos {
   }
 }
 
-function openReader(record: KeptFifo): number | undefined {
+/** `hadReader` only where it should have had one: the question may disturb a reader. */
+function openReader(
+  record: KeptFifo,
+  before: "new" | "kept",
+): { readonly fd: number; readonly hadReader: boolean | undefined } | undefined {
   try {
     const fifo = Fifo.find(record.runRoot, record.relativePipe);
     try {
-      return fifo.openForReading();
+      const hadReader = before === "kept" ? fifo.hasReader() : undefined;
+      return { hadReader, fd: fifo.openForReading() };
     } finally {
       fifo.close();
     }

@@ -34,14 +34,16 @@ export interface StagesForPump {
   readonly contents: "new" | "unknown";
 }
 
+/** Only the process of an earlier daemon has them: the kernel does not let us copy them (Yama). */
+interface UnsharedPool {
+  readonly kind: "unshared";
+  readonly holder: VaultProcess;
+  readonly stages: readonly HeldStage[];
+}
+
 type Pool =
   | { readonly kind: "shared"; readonly fds: readonly number[]; readonly inodes: readonly number[] }
-  /** Only the process of an earlier daemon has them: the kernel does not let us copy them (Yama). */
-  | {
-      readonly kind: "unshared";
-      readonly holder: VaultProcess;
-      readonly stages: readonly HeldStage[];
-    }
+  | UnsharedPool
   /** An earlier daemon had them, and no process has them now. */
   | { readonly kind: "lost" };
 
@@ -51,7 +53,7 @@ export type CopyDescriptorOf = typeof copyDescriptorOf;
 export class StagePools {
   readonly #manager: ServiceManager;
   readonly #copy: CopyDescriptorOf;
-  readonly #byFileSystem: Map<string, Pool> = new Map();
+  readonly #byName: Map<string, Pool> = new Map();
   /** Pools that came back from the service manager, and are not reported yet. */
   readonly #restored: Set<string> = new Set();
 
@@ -60,59 +62,57 @@ export class StagePools {
     this.#copy = copy;
   }
 
-  /** Takes over what the process of an earlier daemon has, or had. */
-  takeOver(holder: VaultProcess, state: "running" | "gone"): void {
-    for (const fileSystem of new Set(holder.stages.map((stage) => stage.fileSystem))) {
-      const known = this.#byFileSystem.get(fileSystem);
-      if (known !== undefined && known.kind !== "lost") continue;
-      const stages = holder.stages.filter((stage) => stage.fileSystem === fileSystem);
-      const stored = this.#takeStored(fileSystem, stages);
-      if (stored !== undefined && state === "gone") this.#restored.add(fileSystem);
-      const copies = stored ?? (state === "running" ? this.#copyAll(holder, stages) : undefined);
-      if (copies !== undefined) this.#share(fileSystem, copies);
-      else if (state === "gone") this.#byFileSystem.set(fileSystem, { kind: "lost" });
-      else this.#byFileSystem.set(fileSystem, { kind: "unshared", holder, stages });
+  /** Takes over what the processes of earlier daemons have, or had; the newest process comes first. */
+  takeOver(known: readonly VaultProcess[], running: readonly VaultProcess[]): void {
+    for (const name of new Set(known.flatMap(({ stages }) => stages.map(({ pool }) => pool)))) {
+      const had = heldOf(name, known);
+      const has = heldOf(name, running);
+      const stored = this.#takeStored(name, had);
+      if (stored !== undefined && has.length === 0) this.#restored.add(name);
+      const copies = stored ?? firstOf(has, ({ holder, stages }) => this.#copyAll(holder, stages));
+      if (copies !== undefined) this.#share(name, copies);
+      else this.#byName.set(name, has[0] ?? { kind: "lost" });
     }
   }
 
   /** Pools with stages, and those whose stages are lost: their notes say what was in them. */
   get names(): readonly string[] {
-    return [...this.#byFileSystem.keys()];
+    return [...this.#byName.keys()];
   }
 
-  /** File systems with stages. */
-  get fileSystems(): readonly string[] {
-    return [...this.#byFileSystem].flatMap(([name, { kind }]) => (kind === "lost" ? [] : [name]));
+  /** Pools with stages. */
+  get held(): readonly string[] {
+    return [...this.#byName].flatMap(([name, { kind }]) => (kind === "lost" ? [] : [name]));
   }
 
   /** The stages that this process has, for a detached one. */
   get shared(): readonly SharedStage[] {
-    return [...this.#byFileSystem].flatMap(([fileSystem, pool]) =>
-      pool.kind === "shared" ? pool.fds.map((fd) => ({ fileSystem, fd })) : [],
+    return [...this.#byName].flatMap(([name, pool]) =>
+      pool.kind === "shared" ? pool.fds.map((fd) => ({ pool: name, fd })) : [],
     );
   }
 
   /** Whether that process alone has stages. */
   isNeeded({ token }: VaultProcess): boolean {
-    return [...this.#byFileSystem.values()].some(
+    return [...this.#byName.values()].some(
       (pool) => pool.kind === "unshared" && pool.holder.token === token,
     );
   }
 
-  /** How the stages of the file system are; `isIntact` looks at the process of an earlier daemon. */
+  /** How the stages of a pool are; `isIntact` looks at the process of an earlier daemon. */
   find(
-    fileSystem: string,
+    name: string,
     isIntact: (holder: VaultProcess) => boolean,
   ): "kept" | "restored" | "lost" | "none" {
-    const pool = this.#byFileSystem.get(fileSystem);
+    const pool = this.#byName.get(name);
     if (pool === undefined) return "none";
     if (pool.kind === "lost") return "lost";
     if (pool.kind === "unshared" && !isIntact(pool.holder)) return "lost";
-    return this.#restored.delete(fileSystem) ? "restored" : "kept";
+    return this.#restored.delete(name) ? "restored" : "kept";
   }
 
   /** Empty stages in the place of those before. Throws KernelError. */
-  make(fileSystem: string): StagesForPump {
+  make(name: string): StagesForPump {
     const fds: number[] = [];
     try {
       while (fds.length < stagesMax) fds.push(makeStage());
@@ -120,15 +120,15 @@ export class StagePools {
       for (const fd of fds) closeSync(fd);
       throw error;
     }
-    this.#removeStored(fileSystem);
-    this.#share(fileSystem, fds);
-    return { ...this.stagesOf(fileSystem), contents: "new" };
+    this.#removeStored(name);
+    this.#share(name, fds);
+    return { ...this.stagesOf(name), contents: "new" };
   }
 
   /** For a start of the pump. Only stages that were found or made. */
-  stagesOf(fileSystem: string): StagesForPump {
-    const pool = this.#byFileSystem.get(fileSystem);
-    if (pool === undefined || pool.kind === "lost") throw new Error(`no stages of ${fileSystem}`);
+  stagesOf(name: string): StagesForPump {
+    const pool = this.#byName.get(name);
+    if (pool === undefined || pool.kind === "lost") throw new Error(`no stages of ${name}`);
     if (pool.kind === "unshared") {
       const { pid } = pool.holder.process;
       const locations = pool.stages.map(({ fd, inode }) => ({
@@ -147,26 +147,26 @@ export class StagePools {
    * The pump has opened its stages. Where they could not be copied before they can be now: Yama lets a
    * process look into its own child. True if something has changed.
    */
-  shareWithPump(fileSystem: string, pumpPid: number): boolean {
-    const pool = this.#byFileSystem.get(fileSystem);
+  shareWithPump(name: string, pumpPid: number): boolean {
+    const pool = this.#byName.get(name);
     if (pool?.kind !== "unshared") return false;
     const copies = this.#copyByInode(pumpPid, pool.stages);
-    if (copies !== undefined) this.#share(fileSystem, copies);
+    if (copies !== undefined) this.#share(name, copies);
     return copies !== undefined;
   }
 
   /** Bytes in all stages, "unknown" if they cannot be asked. Only while no pump has the stages. */
-  stagedBytes(fileSystem: string): number | "unknown" {
-    const pool = this.#byFileSystem.get(fileSystem);
+  stagedBytes(name: string): number | "unknown" {
+    const pool = this.#byName.get(name);
     if (pool?.kind !== "shared") return "unknown";
     return pool.fds.reduce((sum, fd) => sum + bytesReadable(fd), 0);
   }
 
   /** Only stages that are known to be empty. */
-  giveUp(fileSystem: string): void {
-    this.#removeStored(fileSystem);
-    const pool = this.#byFileSystem.get(fileSystem);
-    this.#byFileSystem.delete(fileSystem);
+  giveUp(name: string): void {
+    this.#removeStored(name);
+    const pool = this.#byName.get(name);
+    this.#byName.delete(name);
     if (pool?.kind === "shared") for (const fd of pool.fds) closeSync(fd);
   }
 
@@ -174,32 +174,35 @@ export class StagePools {
   discardUnknown(): void {
     for (const { fd, name } of this.#manager.take(namePrefix)) {
       closeSync(fd);
-      const isKnown = this.fileSystems.some((each) => name.startsWith(prefixOf(each)));
+      const isKnown = this.held.some((each) => name.startsWith(prefixOf(each)));
       if (!isKnown) this.#manager.remove(name);
     }
   }
 
-  #share(fileSystem: string, fds: readonly number[]): void {
+  #share(name: string, fds: readonly number[]): void {
     const inodes = fds.map((fd) => fstatSync(fd).ino);
-    this.#byFileSystem.set(fileSystem, { kind: "shared", fds, inodes });
-    if (this.#manager.namesOf(prefixOf(fileSystem)).length > 0) return;
+    this.#byName.set(name, { kind: "shared", fds, inodes });
+    if (this.#manager.namesOf(prefixOf(name)).length > 0) return;
     for (const [index, fd] of fds.entries()) {
-      this.#manager.store(`${prefixOf(fileSystem)}${index}`, fd);
+      this.#manager.store(`${prefixOf(name)}${index}`, fd);
     }
   }
 
-  /** All of them, or none: a pool is one thing. */
-  #takeStored(fileSystem: string, stages: readonly HeldStage[]): readonly number[] | undefined {
-    const taken = this.#manager.take(prefixOf(fileSystem));
+  /** All that one of the processes had, or none: a pool is one thing. */
+  #takeStored(name: string, had: readonly UnsharedPool[]): readonly number[] | undefined {
+    const taken = this.#manager.take(prefixOf(name));
     const byInode = new Map(taken.map(({ fd }) => [fstatSync(fd).ino, fd]));
-    const fds = stages.flatMap(({ inode }) => byInode.get(inode) ?? []);
-    const isWhole = fds.length === stages.length;
-    for (const { fd } of taken) if (!(isWhole && fds.includes(fd))) closeSync(fd);
-    return isWhole ? fds : undefined;
+    const whole = firstOf(had, ({ stages }) => {
+      const fds = stages.flatMap(({ inode }) => byInode.get(inode) ?? []);
+      const isWhole = fds.length === stages.length;
+      return isWhole ? fds : undefined;
+    });
+    for (const { fd } of taken) if (whole?.includes(fd) !== true) closeSync(fd);
+    return whole;
   }
 
-  #removeStored(fileSystem: string): void {
-    for (const name of this.#manager.namesOf(prefixOf(fileSystem))) this.#manager.remove(name);
+  #removeStored(name: string): void {
+    for (const stored of this.#manager.namesOf(prefixOf(name))) this.#manager.remove(stored);
   }
 
   #copyAll(holder: VaultProcess, stages: readonly HeldStage[]): readonly number[] | undefined {
@@ -227,10 +230,26 @@ export class StagePools {
   }
 }
 
+/** The stages of that pool in each of the processes that have or had them. */
+function heldOf(name: string, processes: readonly VaultProcess[]): readonly UnsharedPool[] {
+  return processes.flatMap((holder) => {
+    const stages = holder.stages.filter(({ pool }) => pool === name);
+    return stages.length === 0 ? [] : [{ kind: "unshared", holder, stages }];
+  });
+}
+
+function firstOf<T, R>(items: readonly T[], tryOne: (item: T) => R | undefined): R | undefined {
+  for (const item of items) {
+    const result = tryOne(item);
+    if (result !== undefined) return result;
+  }
+  return undefined;
+}
+
 const namePrefix = "stage-";
 
-function prefixOf(fileSystem: string): string {
-  return `${namePrefix}${fileSystem}-`;
+function prefixOf(name: string): string {
+  return `${namePrefix}${name}-`;
 }
 
 /** A pipe's reading end; a pump opens its writing end by the same inode. */

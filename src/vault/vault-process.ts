@@ -10,6 +10,7 @@ import {
   argumentsOf,
   identifyProcess,
   isAlive,
+  isOwn,
   ownProcesses,
   startProgram,
 } from "../program/index.ts";
@@ -35,7 +36,7 @@ done`;
 
 /** A stage as this process has it. */
 export interface SharedStage {
-  readonly fileSystem: string;
+  readonly pool: string;
   readonly fd: number;
 }
 
@@ -86,8 +87,8 @@ function startShell(args: readonly string[], descriptors: readonly number[]) {
   return identity;
 }
 
-function heldAs({ fileSystem, fd }: SharedStage, index: number): HeldStage {
-  return { fileSystem, fd: firstStageFd + index, inode: fstatSync(fd).ino };
+function heldAs({ pool, fd }: SharedStage, index: number): HeldStage {
+  return { pool, fd: firstStageFd + index, inode: fstatSync(fd).ino };
 }
 
 /** True while it is that very process, of this directory, and its stages are in place. */
@@ -109,8 +110,10 @@ export function endUnknownProcesses(directory: string, known: readonly VaultProc
   }
 }
 
+/** A process of another user may have any command line. */
 function isOurs({ process: identity, token }: VaultProcess, directory: string): boolean {
-  return isAlive(identity) && tokenIn(argumentsOf(identity.pid), directory) === token;
+  const { pid } = identity;
+  return isAlive(identity) && isOwn(pid) && tokenIn(argumentsOf(pid), directory) === token;
 }
 
 /** Follows the link to the inode only: an open would take the lock of the pipe. */

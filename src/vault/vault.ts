@@ -7,16 +7,11 @@
 
 import type { EmitEvent } from "../observe/index.ts";
 import { isAlive, RetryTimer, reasonOf, waitUntil } from "../program/index.ts";
-import { CurrentProcess } from "./current-process.ts";
+import { CurrentProcess, type Kept } from "./current-process.ts";
 import { type KeptFifo, KeptFifos } from "./kept-fifos.ts";
 import type { ServiceManager } from "./service-manager.ts";
 import { type CopyDescriptorOf, StagePools, type StagesForPump } from "./stage-pools.ts";
-import {
-  readVaultState,
-  removeVaultState,
-  type VaultProcess,
-  writeVaultState,
-} from "./state-file.ts";
+import { StateFile, type VaultProcess } from "./state-file.ts";
 import { endUnknownProcesses, endVaultProcess, isHolding } from "./vault-process.ts";
 
 export interface VaultOptions {
@@ -50,8 +45,7 @@ export class Vault {
   /** `lost`: its end is reported, and the next one is to be reported as well. */
   #before: "ended" | "lost" = "ended";
   #deadEnds: NodeJS.Timeout | undefined;
-  /** By the name of a pool: the file system that its bytes belong to. */
-  readonly #contents: Map<string, string>;
+  readonly #file: StateFile;
 
   /** Looks at what an earlier daemon has left. Starts nothing. */
   constructor(options: VaultOptions) {
@@ -65,12 +59,10 @@ export class Vault {
       onFailure: (reason) => emit({ kind: "VaultProcessFailed", reason }),
       unref: true,
     });
-    const { processes: known, contents } = readVaultState(directory);
-    this.#contents = new Map(Object.entries(contents));
+    this.#file = new StateFile(directory, emit);
+    const { foundProcesses: known } = this.#file;
     this.#earlier = known.filter((vault) => isHolding(vault, directory));
-    for (const vault of known) {
-      this.#pools.takeOver(vault, this.#earlier.includes(vault) ? "running" : "gone");
-    }
+    this.#pools.takeOver(known, this.#earlier);
   }
 
   /** Pools of stages, in use or not, and those that are lost. */
@@ -78,15 +70,24 @@ export class Vault {
     return this.#pools.names;
   }
 
-  /** File systems with stages, in use or not. */
-  get fileSystems(): readonly string[] {
-    return this.#pools.fileSystems;
+  /** Pools with stages, in use or not. */
+  get heldPools(): readonly string[] {
+    return this.#pools.held;
   }
 
-  /** From the beginning of a stream on: when it returns, main and pump may be killed. */
-  keep(record: KeptFifo): void {
-    const end = this.#fifos.keep(record);
-    if (end === undefined) return;
+  /**
+   * From the beginning of a stream on: when it returns, main and pump may be killed. "lost" if an
+   * earlier daemon kept the FIFO and no process has it open any more: what it held is gone.
+   */
+  keep(record: KeptFifo): "kept" | "lost" {
+    const wasKept = this.#state === "restoring" && this.#file.hasKept(record.epoch);
+    const found = this.#fifos.keep(record, wasKept ? "kept" : "new");
+    if (found === undefined) return "kept";
+    this.#addToProcess(found.end);
+    return found.content;
+  }
+
+  #addToProcess(end: Kept): void {
     if (this.#current === undefined) {
       if (!this.#retry.isWaiting) this.#replace();
       return;
@@ -114,54 +115,51 @@ export class Vault {
     this.#pools.discardUnknown();
     if (this.#current === undefined && this.#earlier.length > 0) this.#replace();
     else this.#endEarlier();
+    if (this.#file.foundLeftFifos !== undefined) this.#file.tryWrite(this.#processes, undefined);
     endUnknownProcesses(this.#options.directory, this.#processes);
   }
 
-  /** The stages of a file system, for a start of its pump; new ones if they are gone. */
-  stagesOf(fileSystem: string): StagesForPump {
+  /** The stages of a pool, for a start of its pump; new ones if they are gone. */
+  stagesOf(pool: string): StagesForPump {
     const { directory, emit } = this.#options;
-    const found = this.#pools.find(fileSystem, (holder) => isHolding(holder, directory));
-    if (found === "restored") emit({ kind: "StagesRestored", fileSystem });
-    if (found === "lost") emit({ kind: "StagesLost", fileSystem });
+    const found = this.#pools.find(pool, (holder) => isHolding(holder, directory));
+    if (found === "restored") emit({ kind: "StagesRestored", pool });
+    if (found === "lost") emit({ kind: "StagesLost", pool });
     if (found === "kept" || found === "restored") {
       if (this.#current === undefined && !this.#retry.isWaiting) this.#replace();
-      return this.#pools.stagesOf(fileSystem);
+      return this.#pools.stagesOf(pool);
     }
-    const stages = this.#pools.make(fileSystem);
+    const stages = this.#pools.make(pool);
     this.#replace();
     return stages;
   }
 
   /** The pump has opened its stages. */
-  pumpStarted(fileSystem: string, pumpPid: number): void {
-    if (this.#pools.shareWithPump(fileSystem, pumpPid)) this.#replace();
+  pumpStarted(pool: string, pumpPid: number): void {
+    if (this.#pools.shareWithPump(pool, pumpPid)) this.#replace();
   }
 
   /** The file system that the bytes of these stages belong to, as a pump has reported it. */
-  contentsOf(fileSystem: string): string | undefined {
-    return this.#contents.get(fileSystem);
+  contentsOf(pool: string): string | undefined {
+    return this.#file.contents.get(pool);
   }
 
   /** Remembers it for the next daemon: the device number of the file system may be another one then. */
-  noteContents(fileSystem: string, contents: string): void {
-    if (this.#contents.get(fileSystem) === contents) return;
-    this.#contents.set(fileSystem, contents);
-    try {
-      this.#writeState(this.#processes);
-    } catch (error) {
-      this.#options.emit({ kind: "VaultProcessFailed", reason: reasonOf(error) });
-    }
+  noteContents(pool: string, contents: string): void {
+    if (this.#file.contents.get(pool) === contents) return;
+    this.#file.contents.set(pool, contents);
+    this.#file.tryWrite(this.#processes, this.#leftFifos);
   }
 
-  /** Bytes in the stages of a file system. Only while no pump has them, under the pump's lock. */
-  stagedBytes(fileSystem: string): number | "unknown" {
-    return this.#pools.stagedBytes(fileSystem);
+  /** Bytes in the stages of a pool. Only while no pump has them, under the pump's lock. */
+  stagedBytes(pool: string): number | "unknown" {
+    return this.#pools.stagedBytes(pool);
   }
 
   /** The stages are known to be empty. They are open until the next process, or the stop. */
-  giveUpStages(fileSystem: string): void {
-    this.#pools.giveUp(fileSystem);
-    this.#contents.delete(fileSystem);
+  giveUpStages(pool: string): void {
+    this.#pools.giveUp(pool);
+    this.#file.contents.delete(pool);
   }
 
   /**
@@ -177,31 +175,28 @@ export class Vault {
     for (const name of this.#fifos.closeIdle()) this.#current?.forget(name);
     if (isRestored) this.#leaveOrEnd();
     this.#retry.cancel();
+    const kept = this.#processes.map(({ token }) => token);
+    const ended = before.filter(({ token }) => !kept.includes(token));
     this.#current?.close();
     this.#current = undefined;
     this.#fifos.close();
-    const kept = readVaultState(this.#options.directory).processes.map(({ token }) => token);
-    const ended = before.filter(({ token }) => !kept.includes(token));
     const areGone = (): boolean => !ended.some((vault) => isAlive(vault.process));
     await waitUntil(areGone, { backoff: endBackoff, waitMsMax: endMsMax });
   }
 
   #leaveOrEnd(): void {
-    const isNeeded = this.#fifos.all.length > 0 || this.#pools.fileSystems.length > 0;
+    const isNeeded = this.#fifos.all.length > 0 || this.#pools.held.length > 0;
     if (isNeeded) {
-      if (!this.#holdsExactly()) this.#replace();
+      if (this.#holdsExactly()) this.#file.tryWrite(this.#processes, this.#leftFifos);
+      else this.#replace();
       return;
     }
-    // Without the file a process ends by itself if we are killed here. A file that cannot be removed
-    // must not keep the daemon from its stop: it names processes that do not run any more.
-    try {
-      removeVaultState(this.#options.directory);
-    } catch (error) {
-      this.#options.emit({ kind: "VaultProcessFailed", reason: reasonOf(error) });
-    }
+    // Without the file a process ends by itself if we are killed here.
+    this.#file.remove();
     this.#current?.end();
     this.#current = undefined;
     for (const vault of this.#earlier) endVaultProcess(vault, this.#options.directory);
+    this.#earlier = [];
   }
 
   #holdsExactly(): boolean {
@@ -222,7 +217,7 @@ export class Vault {
     let next: CurrentProcess | undefined;
     try {
       next = new CurrentProcess(directory, this.#pools.shared, this.#fifos.all);
-      this.#writeState([next.process, ...this.#earlier]);
+      this.#file.write([next.process, ...this.#earlier], this.#leftFifos);
     } catch (error) {
       next?.end();
       this.#retry.failed(reasonOf(error));
@@ -237,9 +232,9 @@ export class Vault {
     this.#before = "ended";
   }
 
-  #writeState(processes: readonly VaultProcess[]): void {
-    const contents = Object.fromEntries(this.#contents);
-    writeVaultState(this.#options.directory, { processes, contents });
+  get #leftFifos(): readonly string[] | undefined {
+    if (this.#state === "stopped") return this.#fifos.epochs;
+    return this.#state === "restoring" ? this.#file.foundLeftFifos : undefined;
   }
 
   #watch(process: CurrentProcess): void {
@@ -261,7 +256,7 @@ export class Vault {
     if (needless.length === 0) return;
     this.#earlier = this.#earlier.filter((vault) => this.#pools.isNeeded(vault));
     try {
-      this.#writeState(this.#processes);
+      this.#file.write(this.#processes, this.#leftFifos);
     } catch {
       // They are named in the file until it is written again; they do not run, and that is seen.
     }

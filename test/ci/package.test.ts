@@ -8,28 +8,18 @@ import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { startXenstoreServer } from "../../src/xenstore/server/index.ts";
+import { userEnvironment } from "../support/user-environment.ts";
 
 const execute = promisify(execFile);
 const repository = fileURLToPath(new URL("../..", import.meta.url));
 const development = join(repository, "node_modules/.bin");
 const installMsMax = 120_000;
 const stepMsMax = 30_000;
-
-/** Programs are looked up as in a user's shell, so `node` is the host's. */
-const environment: NodeJS.ProcessEnv = {
-  ...Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => !/^(npm_|NODE_)/.test(name)),
-  ),
-  PATH: (process.env["PATH"] ?? "")
-    .split(delimiter)
-    .filter((folder) => !folder.includes("node_modules"))
-    .join(delimiter),
-};
 
 describe("the package", () => {
   let folder: string;
@@ -61,7 +51,7 @@ describe("the package", () => {
       "CHANGELOG.md",
       "docs/contract.md",
       "docs/operations.md",
-      "examples/toolstack.ts",
+      "examples/toolstack.mjs",
       "packaging/xenlogd.service",
     ]) {
       assert.ok(packed.includes(path), path);
@@ -93,32 +83,33 @@ describe("the package", () => {
     assert.equal(printed, "true,true,true\n");
   });
 
-  test("its example compiles with its types, and logs through its daemon", async () => {
-    await cp(
-      join(folder, "node_modules/xenlogd/examples/toolstack.ts"),
-      join(folder, "example.ts"),
-    );
+  test("its example has the right types, runs on the host's Node, and logs through its daemon", async () => {
+    const installed = join(folder, "node_modules/xenlogd/examples/toolstack.mjs");
+    await cp(installed, join(folder, "example.mjs"));
     const types = ["--types", "node", "--typeRoots", join(repository, "node_modules/@types")];
     const target = ["--target", "es2022", "--lib", "es2023,esnext.disposable", "--strict"];
     const compiler = join(repository, "node_modules/typescript/bin/tsc");
-    await run("node", [compiler, ...target, "--module", "nodenext", ...types, "example.ts"]);
+    const checked = ["--module", "nodenext", "--checkJs", "--noEmit", "example.mjs"];
+    await run("node", [compiler, ...target, ...types, ...checked]);
 
     const places = { XEN_RUN_DIR: join(folder, "run"), XEN_LOG_DIR: join(folder, "log") };
     await Promise.all(Object.values(places).map((path) => mkdir(path)));
     const socketPath = join(folder, "xenstored");
     await using _server = await startXenstoreServer({ socketPath });
-    const env = { ...environment, ...places, XENSTORED_PATH: socketPath };
+    const env = { ...userEnvironment, ...places, XENSTORED_PATH: socketPath };
     const program = join(folder, "node_modules/.bin/xenlogd");
     const daemon = spawn(program, { env, stdio: "ignore" });
     const ended = once(daemon, "exit");
     try {
-      await run("node", ["example.js", "sh", "-c", "echo out; echo err >&2"], { env });
+      for (const example of [installed, "example.mjs"]) {
+        await run("node", [example, "sh", "-c", "echo out; echo err >&2"], { env });
+      }
     } finally {
       daemon.kill("SIGTERM");
       await ended;
     }
     const log = join(places.XEN_LOG_DIR, "xenlogd/host-example.log");
-    assert.equal(await readFile(log, "utf8"), "out\nerr\n");
+    assert.equal(await readFile(log, "utf8"), "out\nerr\n".repeat(2));
   });
 
   async function run(
@@ -126,7 +117,7 @@ describe("the package", () => {
     args: readonly string[],
     options: { cwd?: string; env?: NodeJS.ProcessEnv; timeout?: number } = {},
   ): Promise<string> {
-    const defaults = { cwd: folder, env: environment, timeout: stepMsMax };
+    const defaults = { cwd: folder, env: userEnvironment, timeout: stepMsMax };
     return (await execute(file, args, { ...defaults, ...options })).stdout;
   }
 });

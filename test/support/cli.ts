@@ -102,14 +102,17 @@ export function processesIn(directory: string): readonly number[] {
     .map(Number);
 }
 
-/** Names below D/run and D/log, but for directories: empty where nothing is left behind. */
+/**
+ * Names below D/run, D/log and D/state, but for directories: empty where nothing is left behind. The
+ * log of a daemon that `run` has started stays, as its logs do.
+ */
 export function leftBehind(directory: string): readonly string[] {
-  const below = ["run", "log"].map((name) => join(directory, name)).filter(existsSync);
-  return below.flatMap((name) =>
-    readdirSync(name, { recursive: true, withFileTypes: true })
-      .filter((entry) => !entry.isDirectory())
-      .map((entry) => join(entry.parentPath, entry.name).slice(directory.length + 1)),
-  );
+  const below = ["run", "log", "state"].map((name) => join(directory, name)).filter(existsSync);
+  return below
+    .flatMap((name) => readdirSync(name, { recursive: true, withFileTypes: true }))
+    .filter((entry) => !entry.isDirectory())
+    .map((entry) => join(entry.parentPath, entry.name).slice(directory.length + 1))
+    .filter((name) => name !== "state/xenlogd.out");
 }
 
 /** Waits for a condition, asking again and again; rejects with its name. */

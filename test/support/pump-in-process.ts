@@ -67,6 +67,7 @@ export class PumpInProcess implements AsyncDisposable {
       fsync,
       directory: join(this.directory, "log"),
       contents: null,
+      recorded: null,
     };
     this.tell(start?.(message) ?? message);
   }

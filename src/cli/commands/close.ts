@@ -13,16 +13,27 @@ import type { StreamStatus } from "../../control/index.ts";
 import type { Places } from "../../places/index.ts";
 import { closeLogfile, releaseDomain } from "../../toolstack/index.ts";
 import { connectXenstore, type XenstoreClient } from "../../xenstore/index.ts";
-import { CliError, exitCode, type Invocation, type Invoke } from "../invocation/index.ts";
+import {
+  CliError,
+  domainHelp,
+  exitCode,
+  exitCodesHelp,
+  helpAfter,
+  type Invocation,
+  type Invoke,
+} from "../invocation/index.ts";
 import { isOfDomain, isOfLog, parseDomainArgument, titleOf } from "../logs/index.ts";
 import { findDaemon } from "../target/index.ts";
 import { note } from "../terminal/index.ts";
+
+const examples = ["close vm1", "close 5 qemu", "close host xenstored"];
 
 export function closeCommand(invoke: Invoke): Command {
   const command = new Command("close")
     .description("end a log, or all logs of a domain")
     .argument("<DOMAIN>", "a name, a domid or host")
-    .argument("[LOG|ID]", "the log's name or number");
+    .argument("[LOG|ID]", "the log's name or number")
+    .addHelpText("after", helpAfter(examples, domainHelp, exitCodesHelp));
   return command.action((domain: string, log: string | undefined) =>
     invoke(command, (invocation) => close(invocation, domain, log)),
   );

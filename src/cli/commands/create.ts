@@ -13,7 +13,15 @@ import {
 import type { ControlClient } from "../../control/index.ts";
 import { createLogfile, type LogfileHandle } from "../../toolstack/index.ts";
 import { connectXenstore } from "../../xenstore/index.ts";
-import { CliError, exitCode, type Invocation, type Invoke } from "../invocation/index.ts";
+import {
+  CliError,
+  exitCode,
+  exitCodesHelp,
+  helpAfter,
+  type Invocation,
+  type Invoke,
+  overflowHelp,
+} from "../invocation/index.ts";
 import {
   addLogOptions,
   findOwner,
@@ -48,13 +56,19 @@ interface CreateTexts {
   readonly wait: boolean;
 }
 
+const examples = [
+  "create --name vm1 --log qemu --limit 1MiB --copies 4",
+  "create --global --log xenstored --no-wait",
+];
+
 export function createCommand(invoke: Invoke): Command {
   const command = addLogOptions(new Command("create"))
     .description("make a log and print the path of the FIFO to write to")
     .option("--rate <S>", "bytes a second that the writer may go on writing")
     .option("--burst <S>", "bytes that it may write at once")
     .option("--no-wait", "do not wait for the daemon's answer")
-    .option("--timeout <DUR>", "how long to wait for it (default: 10s)");
+    .option("--timeout <DUR>", "how long to wait for it (default: 10s)")
+    .addHelpText("after", helpAfter(examples, overflowHelp, exitCodesHelp));
   return command.action(() =>
     invoke(command, (invocation) => {
       const { context } = invocation;
@@ -122,7 +136,7 @@ async function print(
   handle: LogfileHandle,
 ): Promise<void> {
   if (!globals.json) {
-    context.stdout.write(`${handle.pipe}\n`);
+    context.stdout.line(handle.pipe);
     return;
   }
   const description = {
@@ -138,7 +152,7 @@ async function print(
     overflow: choice.overflow,
     epoch: await epochOf(daemon, handle.pipe),
   };
-  context.stdout.write(`${JSON.stringify(description)}\n`);
+  context.stdout.json(description);
 }
 
 /** The daemon chooses the epoch; null if it has not read the request yet. */

@@ -3,7 +3,15 @@
 
 import { Command } from "commander";
 import type { StreamStatus } from "../../control/index.ts";
-import { CliError, exitCode, type Invocation, type Invoke } from "../invocation/index.ts";
+import {
+  CliError,
+  domainHelp,
+  exitCode,
+  exitCodesHelp,
+  helpAfter,
+  type Invocation,
+  type Invoke,
+} from "../invocation/index.ts";
 import { isOfDomain, parseDomainArgument, titleOf } from "../logs/index.ts";
 import { findDaemon } from "../target/index.ts";
 import {
@@ -33,11 +41,14 @@ const columns: readonly Column<StreamStatus>[] = [
   { heading: "FILE", align: "left", text: (stream) => stream.file },
 ];
 
+const examples = ["list", "list vm1 --all", "list --json --dir /tmp/demo"];
+
 export function listCommand(invoke: Invoke): Command {
   const command = new Command("list")
     .description("print the logs that the daemon knows")
     .argument("[DOMAIN]", "a name, a domid or host")
-    .option("--all", "closed ones too");
+    .option("--all", "closed ones too")
+    .addHelpText("after", helpAfter(examples, domainHelp, exitCodesHelp));
   return command.action((domain: string | undefined) =>
     invoke(command, (invocation) =>
       list(invocation, domain, command.opts<{ all?: true }>().all === true),
@@ -69,12 +80,12 @@ function print(invocation: Invocation, streams: readonly StreamStatus[]): void {
   const { context, globals } = invocation;
   if (globals.json) {
     // The control client's schema lets only the documented fields pass, in their frozen order.
-    context.stdout.write(`${JSON.stringify(streams)}\n`);
+    context.stdout.json(streams);
     return;
   }
   const [heading = "", ...rows] = formatTable(columns, streams);
-  const bold = hasColor(invocation, context.stdout) ? `\x1b[1m${heading}\x1b[22m` : heading;
-  context.stdout.write([bold, ...rows, ""].join("\n"));
+  context.stdout.line(heading, hasColor(invocation, context.stdout) ? "bold" : "plain");
+  for (const row of rows) context.stdout.line(row);
   for (const stream of streams) {
     if (stream.error !== null) say(invocation, `${titleOf(stream)}: ${stream.error}`);
   }

@@ -2,14 +2,16 @@
 // `xenlog reload`: what SIGHUP to the daemon does, with an answer.
 
 import { Command } from "commander";
-import { exitCode, type Invoke } from "../invocation/index.ts";
+import { exitCode, exitCodesHelp, helpAfter, type Invoke } from "../invocation/index.ts";
 import { findDaemon } from "../target/index.ts";
 import { note } from "../terminal/index.ts";
 
 export function reloadCommand(invoke: Invoke): Command {
-  const command = new Command("reload").description(
-    "let the daemon read its configuration again, and look for log files that were moved",
-  );
+  const command = new Command("reload")
+    .description(
+      "let the daemon read its configuration again, and look for log files that were moved",
+    )
+    .addHelpText("after", helpAfter(["reload", "reload --dir /tmp/demo"], exitCodesHelp));
   return command.action(() =>
     invoke(command, async (invocation) => {
       const { daemon } = await findDaemon(invocation);

@@ -15,7 +15,13 @@ import {
   watchDaemon,
   whileWatched,
 } from "../embedded/index.ts";
-import type { Invocation, Invoke } from "../invocation/index.ts";
+import {
+  helpAfter,
+  type Invocation,
+  type Invoke,
+  overflowHelp,
+  runExitCodesHelp,
+} from "../invocation/index.ts";
 import { addLogOptions, type LogChoice, parseLogOptions } from "../logs/index.ts";
 import {
   type CommandLine,
@@ -34,13 +40,20 @@ import {
 import { placesOfRun } from "../target/index.ts";
 import { note, say } from "../terminal/index.ts";
 
+const examples = [
+  "run -- make test",
+  "run --name demo --limit 64KiB --copies 3 --dir /tmp/demo -- sh -c 'seq 1 2000000'",
+  "run --global --log backup --file /var/log/xen/xenlogd/backup.log -- backup.sh",
+];
+
 export function runCommand(invoke: Invoke): Command {
   const command = addLogOptions(new Command("run"))
     .description("run COMMAND with its output in a bounded log")
     .usage("[options] -- COMMAND [ARG...]")
     .argument("<COMMAND>", "the program, looked for in PATH")
     .argument("[ARG...]", "its arguments")
-    .passThroughOptions();
+    .passThroughOptions()
+    .addHelpText("after", helpAfter(examples, overflowHelp, runExitCodesHelp));
   return command.action((argv0: string, args: readonly string[]) =>
     invoke(command, (invocation) => {
       const { directory, environment } = invocation.context;
@@ -76,23 +89,24 @@ interface Run {
   readonly membership: Membership;
 }
 
+interface RunEnded {
+  /** The epoch of a stream that a process left behind by COMMAND still writes. */
+  leftOpen: string | undefined;
+}
+
 async function runJoined(run: Run): Promise<number> {
   const { membership, invocation } = run;
-  const ended: { epoch: string | undefined } = { epoch: undefined };
+  const ended: RunEnded = { leftOpen: undefined };
   try {
     const socketPath = membership.places.xenstorePaths;
     await using xenstore = await connectXenstore({ socketPath, signal: run.signals.preparing });
     return await runLogged(run, xenstore, ended);
   } finally {
-    await membership.leave(ended.epoch).catch((error: unknown) => warn(invocation, error));
+    await membership.leave(ended.leftOpen).catch((error: unknown) => warn(invocation, error));
   }
 }
 
-async function runLogged(
-  run: Run,
-  xenstore: XenstoreClient,
-  ended: { epoch: string | undefined },
-): Promise<number> {
+async function runLogged(run: Run, xenstore: XenstoreClient, ended: RunEnded): Promise<number> {
   const { invocation, choice, membership, signals, program } = run;
   const watching: WatchOptions = {
     membership,
@@ -102,15 +116,19 @@ async function runLogged(
   const log = await whileWatched(watching, () =>
     openLog({ target: membership, xenstore, choice, argv0, signal: signals.preparing }),
   );
-  ended.epoch = log.epoch;
   try {
-    return await runInto(run, log, watching);
+    return await runInto(run, log, watching, ended);
   } finally {
     await releaseOwner(xenstore, log.owner);
   }
 }
 
-async function runInto(run: Run, log: OpenLog, watching: WatchOptions): Promise<number> {
+async function runInto(
+  run: Run,
+  log: OpenLog,
+  watching: WatchOptions,
+  ended: RunEnded,
+): Promise<number> {
   const { invocation, signals, membership } = run;
   // A FIFO without any descriptor loses its bytes: this one keeps the last output of COMMAND if the
   // daemon is dead when COMMAND ends.
@@ -119,9 +137,10 @@ async function runInto(run: Run, log: OpenLog, watching: WatchOptions): Promise<
     await using watch = watchDaemon(watching, log.epoch);
     const exit = await attempt(() => runChild(run, log));
     signals.ignore();
-    const status = await closeLog({ invocation, daemon: membership.daemon, watch, log });
+    const closed = await closeLog({ invocation, daemon: membership.daemon, watch, log });
+    if (!closed.isClosed) ended.leftOpen = log.epoch;
     if (exit.kind === "failed") throw exit.error;
-    printLastLine(invocation, log, status);
+    printLastLine(invocation, log, closed.status, exit.code);
     return exit.code;
   } finally {
     closeSync(reader);

@@ -2,11 +2,11 @@
 // `xenlog xenstored`: the embedded xenstore as a process of its own, in the foreground. Ends in
 // order on SIGTERM and SIGINT.
 
-import { mkdirSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { Command, Option } from "commander";
+import { describeErrno, errnoNameOf } from "../../kernel/index.ts";
 import { embeddedPlaces } from "../../places/index.ts";
-import { giveNotice, probeSocket } from "../../program/index.ts";
+import { giveNotice, makeDirectory, probeSocket } from "../../program/index.ts";
 import { findXenstoreSocket } from "../../xenstore/index.ts";
 import { startXenstoreServer } from "../../xenstore/server/index.ts";
 import {
@@ -15,6 +15,8 @@ import {
   describeError,
   exitCode,
   exitCodeOf,
+  exitCodesHelp,
+  helpAfter,
   type Invocation,
   type Invoke,
   parseDescriptor,
@@ -33,7 +35,8 @@ export function xenstoredCommand(invoke: Invoke): Command {
     .description("serve an embedded xenstore in the foreground")
     .option("--socket <P>", "its UNIX socket (default: as xenstore's clients look for it)")
     .option("--state <F>", "file that keeps the tree across a restart")
-    .addOption(new Option("--notify-fd <N>", "say there when it is ready").hideHelp());
+    .addOption(new Option("--notify-fd <N>", "say there when it is ready").hideHelp())
+    .addHelpText("after", helpAfter(["xenstored --socket /tmp/socket"], exitCodesHelp));
   return command.action(() =>
     invoke(command, (invocation) => serve(invocation, command.opts<XenstoredTexts>())),
   );
@@ -78,7 +81,13 @@ async function refuseOther(socketPath: string): Promise<void> {
   if ((await probeSocket(socketPath)) === "answers") {
     throw new CliError("alreadyRunning", `another xenstored answers at ${socketPath} already`);
   }
-  mkdirSync(dirname(socketPath), { recursive: true });
+  try {
+    makeDirectory(dirname(socketPath), 0o755);
+  } catch (error) {
+    const reason = describeErrno(errnoNameOf(error) ?? "EIO");
+    const sentence = `cannot make ${dirname(socketPath)}: ${reason}; choose another --socket`;
+    throw new CliError("failed", sentence, error);
+  }
 }
 
 function stopSignal(context: CliContext): Promise<void> {

@@ -6,6 +6,21 @@ import { CliError } from "../invocation/index.ts";
 
 const backoff: Backoff = { firstMs: 5, maxMs: 100 };
 
+/** Has the lock while `use` runs, and leaves no file. Throws as `takeLockFor` does. */
+export async function whileLocked<T>(
+  waitMsMax: number,
+  path: string,
+  signal: AbortSignal,
+  use: () => Promise<T>,
+): Promise<T> {
+  using lock = await takeLockFor(waitMsMax, path, "exclusive", signal);
+  try {
+    return await use();
+  } finally {
+    lock.removeFile();
+  }
+}
+
 /** Waits for the lock; throws CliError `timeout`, or the signal's reason. */
 export async function takeLockFor(
   waitMsMax: number,

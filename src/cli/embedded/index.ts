@@ -2,6 +2,6 @@
 // The daemon that `run` starts, shares with other runs, and stops.
 
 export { type DaemonWatch, type WatchOptions, watchDaemon, whileWatched } from "./daemon-watch.ts";
-export { takeLockFor } from "./directory-lock.ts";
+export { whileLocked } from "./directory-lock.ts";
 export { joinDaemon, type Membership } from "./membership.ts";
 export { contextOfDaemon } from "./start.ts";

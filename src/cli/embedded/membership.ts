@@ -29,10 +29,10 @@ export interface Membership extends DaemonAt {
   /** Returns when a daemon answers; starts one if necessary. */
   ensure(signal: AbortSignal): Promise<void>;
   /**
-   * Stops the daemon if no other member and no other stream needs it. `epoch` is that of our own
-   * stream, which may still be open.
+   * Stops the daemon if no other member and no stream needs it. A process that COMMAND has left
+   * running, the writer of the stream `leftOpen`, needs it: the daemon ends by itself after that one.
    */
-  leave(epoch: string | undefined): Promise<void>;
+  leave(leftOpen: string | undefined): Promise<void>;
 }
 
 /** A member that stops the daemon holds the lock exclusively until the daemon has drained. */
@@ -89,16 +89,17 @@ function embeddedMembership(
     places,
     daemon,
     ensure,
-    leave: async (epoch) => {
+    leave: async (leftOpen) => {
       using _lock = lock;
       if (!(await isLast(lock))) return;
+      using _file = { [Symbol.dispose]: () => lock.removeFile() };
       for (let attempt = 0; attempt < stopAttemptsMax; attempt += 1) {
         if (!(await hasDaemon(places))) {
           // A killed daemon leaves its store running: only the orderly stop of a daemon ends it.
           if ((await probeSocket(places.xenstoreSocket)) !== "answers") return;
           await ensure(AbortSignal.timeout(joinMsMax));
         }
-        if ((await stopIfIdle(daemon, epoch)) === "needed") return;
+        if ((await stopIfIdle(daemon, leftOpen)) === "needed") return;
         // An orderly stop removes the pid file last. A store that still answers is not the daemon's.
         if (!existsSync(places.pidFile)) return;
       }
@@ -112,14 +113,13 @@ function isLast(lock: Lock): Promise<boolean> {
 
 async function stopIfIdle(
   daemon: ControlClient,
-  epoch: string | undefined,
+  leftOpen: string | undefined,
 ): Promise<"needed" | "stopped"> {
   try {
     const status = await daemon.status();
     // A daemon that was not started by `run` is not ours to stop.
     if (!status.transient) return "needed";
-    // A log that was made with `create` is open.
-    if (await hasOtherStreams(daemon, epoch)) return "needed";
+    if (await hasStreams(daemon, leftOpen)) return "needed";
     const identity = identifyProcess(status.pid);
     await daemon.stop();
     const isGone = (): boolean => identity === undefined || !isAlive(identity);
@@ -131,14 +131,17 @@ async function stopIfIdle(
   }
 }
 
-/** Waits a moment for streams that are being closed; a failed request is one of them. */
-async function hasOtherStreams(daemon: ControlClient, epoch: string | undefined): Promise<boolean> {
-  let others: readonly StreamStatus[] = [];
-  const areOthersReady = async (): Promise<boolean> => {
+/**
+ * Such as a log that was made with `create`. Waits a moment for those that are being closed, of which
+ * a failed request is one, but not for the one that is known to stay open.
+ */
+async function hasStreams(daemon: ControlClient, leftOpen: string | undefined): Promise<boolean> {
+  let open: readonly StreamStatus[] = [];
+  const isSettled = async (): Promise<boolean> => {
     const streams = await daemon.streams({ all: false });
-    others = streams.filter((one) => one.epoch !== epoch && one.state !== "closed");
-    return others.every((one) => one.state === "ready");
+    open = streams.filter((one) => one.state !== "closed");
+    return open.some((one) => one.state === "ready" || one.epoch === leftOpen) || open.length === 0;
   };
-  await waitUntil(areOthersReady, { backoff, waitMsMax: closingMsMax });
-  return others.length > 0;
+  await waitUntil(isSettled, { backoff, waitMsMax: closingMsMax });
+  return open.length > 0;
 }

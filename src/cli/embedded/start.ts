@@ -2,12 +2,13 @@
 // Starts an embedded daemon that outlives this process, and waits until it is ready. A lock permits
 // one start at a time in a directory.
 
-import { closeSync, fstatSync, ftruncateSync, mkdirSync, openSync } from "node:fs";
+import { closeSync, fstatSync, ftruncateSync, openSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { describeErrno, errnoNameOf } from "../../kernel/index.ts";
 import type { Places } from "../../places/index.ts";
 import {
   type Backoff,
+  makeDirectory,
   noticeDescriptor,
   retry,
   type StartOutcome,
@@ -22,7 +23,7 @@ import {
   type Invocation,
 } from "../invocation/index.ts";
 import { hasDaemon } from "../target/index.ts";
-import { takeLockFor } from "./directory-lock.ts";
+import { whileLocked } from "./directory-lock.ts";
 
 /** Longer than the recovery of a daemon takes that finds many streams. */
 const readyMsMax = 60_000;
@@ -55,13 +56,14 @@ export async function ensureDaemon(
 ): Promise<void> {
   if (await hasDaemon(places)) return;
   const lockFile = join(places.stateDirectory, "start.lock");
-  using _lock = await takeLockFor(readyMsMax + occupiedMsMax, lockFile, "exclusive", signal);
   const start = async (): Promise<void> => {
     if (!(await hasDaemon(places))) await startDaemon(context, places);
   };
   const limits = { backoff: occupiedBackoff, waitMsMax: occupiedMsMax, signal };
-  await retry(start, { ...limits, isPassing });
-  signal.throwIfAborted();
+  await whileLocked(readyMsMax + occupiedMsMax, lockFile, signal, async () => {
+    await retry(start, { ...limits, isPassing });
+    signal.throwIfAborted();
+  });
 }
 
 /** Another daemon has the instance lock and does not answer yet, or no longer; or ours was killed. */
@@ -73,10 +75,11 @@ function isPassing(error: unknown): boolean {
 /** Makes D/state, and D before it; throws CliError with a sentence. */
 export function makeStateDirectory(places: Places): void {
   try {
-    mkdirSync(places.stateDirectory, { recursive: true, mode: 0o700 });
+    makeDirectory(places.stateDirectory, 0o700);
   } catch (error) {
     const reason = describeErrno(errnoNameOf(error) ?? "EIO");
-    throw new CliError("failed", `cannot make ${places.stateDirectory}: ${reason}`, error);
+    const sentence = `cannot make ${places.stateDirectory}: ${reason}; choose another directory with --dir`;
+    throw new CliError("failed", sentence, error);
   }
 }
 

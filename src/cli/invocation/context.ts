@@ -2,15 +2,7 @@
 // What a command gets from the world outside. Nothing in src/cli uses `process`: tests pass a
 // context of their own.
 
-import type { Program } from "../../program/index.ts";
-
-/** Where text goes. Writing never fails: a reader that closed the other end wants no more text. */
-export interface Output {
-  write(text: string): void;
-  readonly isTerminal: boolean;
-  /** Width in characters; 80 if it is unknown. */
-  readonly columns: number;
-}
+import type { Output, Program } from "../../program/index.ts";
 
 /** Signals that a command may want to act on. */
 export type HandledSignal = "SIGHUP" | "SIGINT" | "SIGQUIT" | "SIGTERM" | "SIGUSR1" | "SIGUSR2";

@@ -99,7 +99,11 @@ export interface ErrorDescription {
 /** What `--json` and people get to read about `error`. */
 export function describeError(error: unknown): ErrorDescription {
   if (error instanceof CommanderError) {
-    return { code: "usage", message: error.message.replace(/^error: /, "").replace(/\n+/g, " ") };
+    // Its hint is a line of its own; other line feeds are the user's.
+    const message = error.message
+      .replace(/^error: /, "")
+      .replace(/\n(\(Did you mean [^\n]*\))$/, " $1");
+    return { code: "usage", message };
   }
   if (error instanceof ContractError) return { code: "usage", message: error.message };
   if (error instanceof Error) {

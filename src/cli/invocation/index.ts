@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What every command is started with, and what its end means: context, global options, errors.
 
-export type { CliContext, HandledSignal, Output } from "./context.ts";
+export type { CliContext, HandledSignal } from "./context.ts";
 export { CliError, DaemonKilledError, DaemonStartError } from "./errors.ts";
 export {
   describeError,
@@ -11,4 +11,11 @@ export {
   signalExitCode,
 } from "./exit-codes.ts";
 export { addGlobalOptions, type Globals, parseDescriptor, parseGlobals } from "./globals.ts";
+export {
+  domainHelp,
+  exitCodesHelp,
+  helpAfter,
+  overflowHelp,
+  runExitCodesHelp,
+} from "./help.ts";
 export type { Invocation, Invoke } from "./invocation.ts";

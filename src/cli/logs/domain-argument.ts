@@ -28,9 +28,9 @@ export function isOfDomain(stream: StreamStatus, domain: DomainArgument): boolea
   }
 }
 
-/** LOG|ID: log names are never all digits. */
+/** LOG|ID: log names are never all digits, and an id has no leading zeros. */
 export function isOfLog(stream: StreamStatus, logOrId: string): boolean {
-  return /^[0-9]+$/.test(logOrId) ? stream.id === Number(logOrId) : stream.log === logOrId;
+  return /^[0-9]+$/.test(logOrId) ? String(stream.id) === logOrId : stream.log === logOrId;
 }
 
 /** `demo/console`, for messages. */

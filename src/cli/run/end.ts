@@ -2,11 +2,13 @@
 // The end of a `run`: the nodes are removed, the daemon drains the log and closes it, the last line
 // reports what is kept. A process that COMMAND has left running delays it by 2 s at most.
 
+import { hostName } from "../../contract/index.ts";
 import type { ControlClient, StreamStatus } from "../../control/index.ts";
 import { type Backoff, pause, retry } from "../../program/index.ts";
 import { ToolstackError } from "../../toolstack/index.ts";
 import type { DaemonWatch } from "../embedded/index.ts";
 import type { Invocation } from "../invocation/index.ts";
+import { nameOf } from "../logs/index.ts";
 import { say, sumOf } from "../terminal/index.ts";
 import { findFifoWriters } from "./fifo-writers.ts";
 import type { OpenLog } from "./open-log.ts";
@@ -29,15 +31,21 @@ export interface RunEnd {
   readonly log: OpenLog;
 }
 
-/** Returns the last status of the stream, `undefined` if no daemon gave it. */
-export async function closeLog(end: RunEnd): Promise<StreamStatus | undefined> {
+export interface ClosedLog {
+  /** The last one, `undefined` if no daemon gave it. */
+  readonly status: StreamStatus | undefined;
+  /** False if the log is no longer waited for: the daemon closes it after its last writer. */
+  readonly isClosed: boolean;
+}
+
+export async function closeLog(end: RunEnd): Promise<ClosedLog> {
   const { watch, log, daemon } = end;
   await removeNodes(log);
   watch.expectClose();
   const last = (): Promise<StreamStatus | undefined> =>
     log.readStatus(daemon).catch(() => undefined);
-  if ((await waitClosed(end)) !== "closed") return await last();
-  return (await watch.closed) ?? (await last());
+  if ((await waitClosed(end)) === "open") return { status: await last(), isClosed: false };
+  return { status: (await watch.closed) ?? (await last()), isClosed: true };
 }
 
 /** Throws the last ToolstackError when xenstore stays away. */
@@ -68,16 +76,22 @@ async function waitClosed({ invocation, watch, log }: RunEnd): Promise<"closed" 
 }
 
 function reasonOf(writers: readonly string[]): string {
-  if (writers.length === 0) return "is not drained yet, and is no longer waited for";
-  return `is still held open by ${writers.join(", ")}, and is no longer waited for`;
+  if (writers.length === 0)
+    return "is not drained yet, and is no longer waited for: xenlogd goes on with it";
+  return `is still held open by ${writers.join(", ")}, and is no longer waited for: xenlogd stays until it is closed`;
 }
 
-/** Printed always, also with --quiet. */
+/** Printed always, also with --quiet; with --json as an object with the names of `list --json`. */
 export function printLastLine(
   invocation: Invocation,
   log: OpenLog,
   status: StreamStatus | undefined,
+  code: number,
 ): void {
+  if (invocation.globals.json) {
+    invocation.context.stderr.json(describeEnd(log, status, code));
+    return;
+  }
   const numbers = {
     kept: status?.sizeBytes,
     written: status?.writtenBytes,
@@ -86,4 +100,20 @@ export function printLastLine(
   };
   const words = Object.entries(numbers).map(([name, value]) => `${name}=${value ?? "?"}`);
   say(invocation, `${log.title} ${log.handle.file} ${words.join(" ")}`);
+}
+
+/** What no daemon said is null. */
+function describeEnd(log: OpenLog, status: StreamStatus | undefined, code: number): object {
+  return {
+    domid: log.owner.kind === "host" ? null : log.owner.domid,
+    name: nameOf(log.owner) ?? hostName,
+    log: log.name,
+    file: log.handle.file,
+    epoch: log.epoch,
+    sizeBytes: status?.sizeBytes ?? null,
+    writtenBytes: status?.writtenBytes ?? null,
+    droppedBytes: status?.droppedBytes ?? null,
+    rotations: status?.rotations ?? null,
+    exitCode: code,
+  };
 }

@@ -2,13 +2,12 @@
 // One line on a terminal that is written again and again while COMMAND runs.
 
 import type { StreamStatus } from "../../control/index.ts";
-import { pause } from "../../program/index.ts";
+import { pause, safeText } from "../../program/index.ts";
 import type { Invocation } from "../invocation/index.ts";
 import { titleOf } from "../logs/index.ts";
 import { formatBytes, formatCount, hasColor, sumOf } from "../terminal/index.ts";
 
 const refreshMs = 250;
-const clearLine = "\r\x1b[K";
 
 /** `demo/console 196 KiB of 256 KiB kept · 12.3 MiB written · 3 rotations`, at most `columns` wide. */
 export function formatLiveLine(status: StreamStatus, columns: number): string {
@@ -19,7 +18,7 @@ export function formatLiveLine(status: StreamStatus, columns: number): string {
     formatCount(status.rotations, "rotation"),
     ...(dropped > 0 ? [`${formatBytes(dropped)} dropped`] : []),
   ];
-  return parts.join(" · ").slice(0, columns);
+  return safeText(parts.join(" · ")).slice(0, columns);
 }
 
 /** Shows the line until disposed; only on a terminal, and not with --quiet or --json. */
@@ -34,7 +33,7 @@ export function showLiveLine(
     [Symbol.asyncDispose]: async () => {
       ending.abort();
       await shown;
-      if (shown !== undefined) stderr.write(clearLine);
+      if (shown !== undefined) stderr.overwrite("");
     },
   };
 }
@@ -49,13 +48,12 @@ async function refresh(
   ending: AbortSignal,
 ): Promise<void> {
   const { stderr } = invocation.context;
-  const dim = hasColor(invocation, stderr);
+  const style = hasColor(invocation, stderr) ? "dim" : "plain";
   while (!ending.aborted) {
     // While no daemon answers the last line stays; another daemon is being started.
     const status = await read().catch(() => undefined);
     if (status !== undefined && !ending.aborted) {
-      const line = formatLiveLine(status, stderr.columns - 1);
-      stderr.write(`${clearLine}${dim ? `\x1b[2m${line}\x1b[22m` : line}`);
+      stderr.overwrite(formatLiveLine(status, stderr.columns - 1), style);
     }
     await pause(refreshMs, ending).catch(() => undefined);
   }

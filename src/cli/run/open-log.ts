@@ -7,7 +7,7 @@ import type { ControlClient, StreamStatus } from "../../control/index.ts";
 import { type Backoff, retry } from "../../program/index.ts";
 import { createLogfile, type LogfileHandle } from "../../toolstack/index.ts";
 import type { XenstoreClient } from "../../xenstore/index.ts";
-import { takeLockFor } from "../embedded/index.ts";
+import { whileLocked } from "../embedded/index.ts";
 import { CliError } from "../invocation/index.ts";
 import {
   findOwner,
@@ -23,6 +23,7 @@ import { legalName } from "./domain-name.ts";
 
 export interface OpenLog {
   readonly owner: Owner;
+  readonly name: string;
   /** `demo/console`. */
   readonly title: string;
   readonly handle: LogfileHandle;
@@ -52,8 +53,7 @@ export async function openLog(options: OpenLogOptions): Promise<OpenLog> {
   if (target.places.mode === "host") return openLocked(options);
   // No other run may look for an open log between our look and the daemon's answer.
   const lockFile = join(target.places.stateDirectory, "create.lock");
-  using _lock = await takeLockFor(createMsMax, lockFile, "exclusive", signal);
-  return await openLocked(options);
+  return await whileLocked(createMsMax, lockFile, signal, () => openLocked(options));
 }
 
 async function openLocked(options: OpenLogOptions): Promise<OpenLog> {
@@ -109,7 +109,7 @@ async function describe(
       );
     }
     const title = titleOfOwner(owner, choice.log);
-    return { owner, title, handle, epoch: status.epoch, readStatus: find };
+    return { owner, name: choice.log, title, handle, epoch: status.epoch, readStatus: find };
   } catch (error) {
     await handle.close().catch(() => undefined);
     throw error;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Whether text for a terminal may have colours.
 
-import type { Invocation, Output } from "../invocation/index.ts";
+import type { Output } from "../../program/index.ts";
+import type { Invocation } from "../invocation/index.ts";
 
 /** `--color`, then NO_COLOR as no-color.org defines it, then whether `output` is a terminal. */
 export function hasColor({ context, globals }: Invocation, output: Output): boolean {

@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rows of text as aligned columns, two spaces apart.
 
+import { safeText } from "../../program/index.ts";
+
 export interface Column<Row> {
   readonly heading: string;
   readonly align: "left" | "right";
   readonly text: (row: Row) => string;
 }
 
-/** The lines, heading first. Cells are made printable: a guest may choose its name. */
+/** The lines, heading first. Cells are as they will be printed, so that columns stay aligned. */
 export function formatTable<Row>(
   columns: readonly Column<Row>[],
   rows: readonly Row[],
 ): readonly string[] {
   const cells = [
     columns.map((column) => column.heading),
-    ...rows.map((row) => columns.map((column) => printable(column.text(row)))),
+    ...rows.map((row) => columns.map((column) => safeText(column.text(row)))),
   ];
   const widths = columns.map((_, index) =>
     Math.max(...cells.map((line) => line[index]?.length ?? 0)),
@@ -28,8 +30,4 @@ export function formatTable<Row>(
       .join("  ")
       .trimEnd(),
   );
-}
-
-function printable(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, "\u{fffd}");
 }

@@ -3,6 +3,8 @@
 // number of its file system, and belongs to what that file system is: the same disk may be mounted
 // again under another number, and another disk under this one.
 
+import { isUnique } from "../../kernel/index.ts";
+
 /** A pool that no pump of this daemon uses. */
 export interface IdlePool {
   readonly name: string;
@@ -32,12 +34,15 @@ export function choosePool(
 ): PoolChoice {
   const ofDevice = idle.find(({ name }) => name === fileSystem);
   if (found === undefined) {
-    const guess = ofDevice ?? idle.find(({ contents }) => contents !== undefined);
+    const guess =
+      ofDevice ?? idle.find(({ contents }) => contents !== undefined && isUnique(contents));
     if (guess !== undefined) return { name: guess.name, contents: guess.contents ?? null };
     return { name: fileSystem, contents: null };
   }
   const { contents } = found;
-  const own = idle.find((pool) => pool.contents !== undefined && pool.contents === contents);
+  const own = idle.find(
+    (pool) => contents !== null && isUnique(contents) && pool.contents === contents,
+  );
   if (own !== undefined) return { name: own.name, contents };
   // A directory that cannot be opened says nothing: the streams of this device wait in their pool.
   if (contents === null && ofDevice !== undefined) return { name: fileSystem, contents: null };

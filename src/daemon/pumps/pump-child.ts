@@ -90,5 +90,5 @@ export class PumpChild {
 
 /** The message of the error that ended a Node.js process, from what it printed. */
 function errorIn(printed: string): string | undefined {
-  return /^(?:[A-Za-z]*Error)(?: \[[A-Z_]+\])?: (.+)$/m.exec(printed)?.[1];
+  return /^(?:xenlogd-pump: )?(?:[A-Za-z]*Error)(?: \[[A-Z_]+\])?: (.+)$/m.exec(printed)?.[1];
 }

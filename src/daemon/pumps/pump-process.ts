@@ -9,6 +9,7 @@ import type { FromPump, StreamReport, ToPump } from "../../pump/index.ts";
 import type { Vault } from "../../vault/index.ts";
 import { DaemonError } from "../errors/index.ts";
 import { choosePool, type Found, type IdlePool, type PoolChoice } from "./pool-choice.ts";
+import { notesFile, pumpLockFile } from "./pool-files.ts";
 import { PumpChild, type PumpEnd } from "./pump-child.ts";
 import { PumpReports } from "./pump-reports.ts";
 
@@ -44,11 +45,6 @@ const restartBackoff = { firstMs: 10, maxMs: 2000 };
 const stableMs = 200;
 /** Draining is bounded by what the FIFOs hold; a pump that needs longer hangs in its disk. */
 const stopMsMax = 10_000;
-
-/** The lock of a pool of stages: the pump that has it owns them. */
-export function pumpLockFile(volatileDirectory: string, pool: string): string {
-  return `${volatileDirectory}/pump-${pool}.lock`;
-}
 
 export class PumpProcess {
   readonly #options: PumpProcessOptions;
@@ -144,9 +140,10 @@ export class PumpProcess {
         stages,
         start: {
           lockFile: pumpLockFile(volatileDirectory, choice.name),
-          notesFile: `${volatileDirectory}/notes-${choice.name}`,
+          notesFile: notesFile(volatileDirectory, choice.name),
           directory,
           contents: choice.contents,
+          recorded: vault.contentsOf(choice.name) ?? null,
           positionsDirectory,
           fsync: this.#options.fsync(),
         },
@@ -172,6 +169,10 @@ export class PumpProcess {
     switch (message.type) {
       case "started":
         this.#started(child, message.contents);
+        break;
+      case "identified":
+        if (this.#pool !== undefined)
+          this.#options.vault.noteContents(this.#pool, message.contents);
         break;
       case "otherContents":
         this.#found = { contents: message.contents };

@@ -9,7 +9,8 @@ import type { FromPump } from "../../pump/index.ts";
 import type { Vault } from "../../vault/index.ts";
 import { fileSystemOf, readMounts } from "./file-systems.ts";
 import type { IdlePool } from "./pool-choice.ts";
-import { PumpProcess, pumpLockFile } from "./pump-process.ts";
+import { pumpLockFile } from "./pool-files.ts";
+import { PumpProcess } from "./pump-process.ts";
 
 export interface PumpsOptions {
   readonly places: Places;
@@ -65,7 +66,7 @@ export class Pumps {
   /** Drains and ends all of them. Resolves with the bytes that stay in stages. */
   async stop(): Promise<number | "unknown"> {
     const tried = new Set(this.#pools.map(({ name }) => name));
-    const unused = this.#options.vault.fileSystems.filter((name) => !tried.has(name));
+    const unused = this.#options.vault.heldPools.filter((name) => !tried.has(name));
     const stranded = await Promise.all([...this.#byFileSystem.values()].map((pump) => pump.stop()));
     stranded.push(...unused.map((name) => this.#giveUpUnused(name)));
     if (stranded.includes("unknown")) return "unknown";

@@ -2,7 +2,7 @@
 // The daemon's one connection to xenstore, and what follows it: requests, dead domains, orphaned
 // FIFOs. Waits for a server without a limit, and for the next one when that is gone.
 
-import { libxlRoot, parseKeyText, scopeOfEvent } from "../../contract/index.ts";
+import { libxlRoot, parseKeyText, removeTraces, scopeOfEvent } from "../../contract/index.ts";
 import type { DaemonStatus } from "../../control/index.ts";
 import type { EmitEvent } from "../../observe/index.ts";
 import type { Places } from "../../places/index.ts";
@@ -70,6 +70,13 @@ export class XenstoreFollower implements AsyncDisposable {
     const key = parseKeyText(record.key);
     if (key === undefined) return;
     this.#reconciler?.lookAt({ kind: "logfile", key }).catch(this.#options.onFailure);
+  }
+
+  /** See `removeTraces`. Does nothing without a connection. */
+  async removeTraces(): Promise<void> {
+    if (this.#state !== "connected") return;
+    const client = await this.#client;
+    await client.transaction(removeTraces);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -15,6 +15,8 @@ export interface LiveStream {
   report: StreamReport | undefined;
   /** Why values that were written later are not used. */
   error: string | undefined;
+  /** When it was found that the content of its FIFO is lost, if it was. */
+  readonly fifoLostAtMs: number | undefined;
   /** Opens it again where it cannot be opened now. */
   readonly retry: RetryTimer;
 }

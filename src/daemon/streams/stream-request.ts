@@ -71,3 +71,18 @@ export function recordOf(
   };
   return { kind: "record", record };
 }
+
+/** Why a request cannot have the FIFO of the stream before it. */
+export function conflictOf(
+  before: { readonly record: StreamRecord; readonly fileSystem: string },
+  record: StreamRecord,
+  fileSystem: string,
+): string | undefined {
+  if (before.record.key !== record.key) {
+    return `pipe ${record.pipe} is the FIFO of ${before.record.key} already`;
+  }
+  if (before.fileSystem !== fileSystem) {
+    return `file is ${quote(record.file)}, on another file system than before; remove the request and make a new one`;
+  }
+  return undefined;
+}

@@ -2,8 +2,14 @@
 // The streams as files on tmpfs, one each, so that a restarted daemon moves bytes before it asks
 // xenstore anything. A record is there from before its FIFO is opened until after it is closed.
 
-import { mkdirSync, readdirSync, readFileSync } from "node:fs";
-import { removeIfPossible, replaceFile } from "../../program/index.ts";
+import { existsSync, readdirSync } from "node:fs";
+import {
+  loadState,
+  makeDirectory,
+  removeIfPossible,
+  replaceFile,
+  type SetAside,
+} from "../../program/index.ts";
 import { parseStreamRecord, type StreamRecord } from "../../pump/index.ts";
 
 const suffix = ".json";
@@ -16,25 +22,30 @@ export class StreamTable {
   constructor(volatileDirectory: string) {
     this.#directory = `${volatileDirectory}/streams`;
     this.positionsDirectory = `${volatileDirectory}/positions`;
-    mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
-    mkdirSync(this.positionsDirectory, { recursive: true, mode: 0o700 });
+    makeDirectory(this.#directory, 0o700);
+    makeDirectory(this.positionsDirectory, 0o700);
   }
 
-  /** The records that are there, in the order in which the streams began. */
-  load(): readonly StreamRecord[] {
+  /**
+   * The records that are there, in the order in which the streams began. A damaged one must not keep a
+   * daemon from starting; it is set aside, since it is evidence.
+   */
+  load(onSetAside: (file: SetAside) => void): readonly StreamRecord[] {
     const names = readdirSync(this.#directory).filter((name) => name.endsWith(suffix));
     return names
-      .map((name) => this.#read(name))
+      .map((name) => loadState(`${this.#directory}/${name}`, parseStreamRecord, onSetAside))
       .filter((record) => record !== undefined)
       .sort((a, b) => a.sequence - b.sequence);
   }
 
-  /** A damaged record is left alone: it is evidence, and must not keep a daemon from starting. */
-  #read(name: string): StreamRecord | undefined {
-    try {
-      return parseStreamRecord(readFileSync(`${this.#directory}/${name}`, "utf8"));
-    } catch {
-      return undefined;
+  get directories(): readonly string[] {
+    return [this.#directory, this.positionsDirectory];
+  }
+
+  /** Removes positions without a stream: a process was killed between the removal of the two. */
+  removeOrphans(): void {
+    for (const epoch of readdirSync(this.positionsDirectory)) {
+      if (/^[0-9a-f]+$/.test(epoch) && !existsSync(this.#pathOf(epoch))) this.remove(epoch);
     }
   }
 

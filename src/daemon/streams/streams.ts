@@ -3,7 +3,7 @@
 // What they should be is decided in requests/.
 
 import { dirname } from "node:path";
-import { errorValue, keyText, quote } from "../../contract/index.ts";
+import { errorValue, keyText } from "../../contract/index.ts";
 import { describeErrno, errnoNameOf } from "../../kernel/index.ts";
 import type { EmitEvent } from "../../observe/index.ts";
 import type { Places } from "../../places/index.ts";
@@ -14,7 +14,7 @@ import { fileSystemOf, type PumpProcess, readMounts } from "../pumps/index.ts";
 import { type ClosedStream, ClosedStreams } from "./closed-streams.ts";
 import { type LiveStream, LiveStreams } from "./live-streams.ts";
 import { eventOf } from "./pump-events.ts";
-import { type OpenRequest, recordOf } from "./stream-request.ts";
+import { conflictOf, type OpenRequest, recordOf } from "./stream-request.ts";
 import type { StreamTable } from "./stream-table.ts";
 
 export type Opened =
@@ -61,7 +61,9 @@ export class Streams {
 
   /** Goes on with the streams of the table, before xenstore is read. */
   restore(): void {
-    for (const record of this.#options.table.load()) {
+    const { table, emit } = this.#options;
+    const records = table.load((file) => emit({ kind: "StateSetAside", ...file }));
+    for (const record of records) {
       this.#sequence = Math.max(this.#sequence, record.sequence);
       this.#begin(record, fileSystemOf(record.file, readMounts()), "restored");
     }
@@ -81,14 +83,9 @@ export class Streams {
     try {
       const fileSystem = fileSystemOf(record.file, readMounts());
       const [before] = this.#live.having("relativePipe", record.relativePipe);
-      if (before !== undefined && before.record.key !== key) {
-        return this.#refuse(key, `pipe ${record.pipe} is the FIFO of ${before.record.key} already`);
-      }
-      if (before !== undefined && before.fileSystem !== fileSystem) {
-        return this.#refuse(
-          key,
-          `file is ${quote(record.file)}, on another file system than before; remove the request and make a new one`,
-        );
+      if (before !== undefined) {
+        const conflict = conflictOf(before, record, fileSystem);
+        if (conflict !== undefined) return this.#refuse(key, conflict);
       }
       // Without room for the new one the one before stays, and its stream.
       this.#options.table.add(record);
@@ -221,6 +218,7 @@ export class Streams {
       phase: "opening",
       report: undefined,
       error: undefined,
+      fifoLostAtMs: this.#options.vault.keep(record) === "lost" ? Date.now() : undefined,
       retry: new RetryTimer({
         backoff: reopenBackoff,
         attempt: () => this.#openInPump(stream),
@@ -228,15 +226,18 @@ export class Streams {
         unref: true,
       }),
     };
-    this.#options.vault.keep(record);
     this.#live.add(stream);
+    if (stream.fifoLostAtMs !== undefined) {
+      this.#options.emit({ kind: "FifoLost", key: record.key });
+    }
     this.#openInPump(stream);
   }
 
   #openInPump(stream: LiveStream): void {
     const pump = this.#pumpOf(stream);
-    pump.send({ type: "open", record: stream.record });
-    const { epoch, nodes } = stream.record;
+    const { record, fifoLostAtMs } = stream;
+    pump.send({ type: "open", record, ...(fifoLostAtMs !== undefined && { fifoLostAtMs }) });
+    const { epoch, nodes } = record;
     if (nodes === "gone") pump.send({ type: "nodesGone", epoch });
   }
 

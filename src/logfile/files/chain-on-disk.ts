@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// The files of a log as they are on disk now.
+// The files of a log as they are on disk now, looked at without being opened.
 
 import type { Stats } from "node:fs";
 import { statAt } from "../../kernel/index.ts";
-import { chainName } from "./chain.ts";
-import type { LogDirectory } from "./directory.ts";
+import { chainIndex, chainName } from "./chain.ts";
+import { type LogDirectory, statLog } from "./directory.ts";
+import { LogfileError } from "./errors.ts";
+import { listChainNames, temporaryOf } from "./listing.ts";
+
+/** A log's directory and its name there. */
+type Place = Pick<LogDirectory, "fd" | "name">;
 
 /** A file as the kernel knows it. */
 export interface FileOnDisk {
@@ -21,6 +26,67 @@ export interface CopyOnDisk extends FileOnDisk {
 
 export function fileOf({ ino, birthtimeMs, size }: Stats): FileOnDisk {
   return { inode: ino, bornMs: birthtimeMs, sizeBytes: size };
+}
+
+/** A name of the chain that is there, whatever it is. */
+export interface ChainEntry {
+  readonly name: string;
+  /** 0 is the live file. */
+  readonly index: number;
+  readonly stat: Stats;
+}
+
+/**
+ * What is under the names of the chain, oldest first. Copies that neither the directory's listing has nor lie in a
+ * row with the others are not found: see `listChainNames`.
+ */
+export function findChain({ fd, name: live }: Place): readonly ChainEntry[] {
+  const found = new Map<number, ChainEntry>();
+  const look = (index: number): "there" | "missing" => {
+    const name = chainName(live, index);
+    const stat = found.has(index) ? undefined : statAt(fd, name);
+    if (stat !== undefined) found.set(index, { name, index, stat });
+    return found.has(index) ? "there" : "missing";
+  };
+  look(0);
+  for (let index = 1, missing = 0; missing < 2; index += 1) {
+    if (look(index) === "missing") missing += 1;
+  }
+  for (const name of listChainNames(fd)) {
+    const index = chainIndex(live, name);
+    if (index !== undefined) look(index);
+  }
+  return [...found.values()].sort((a, b) => b.index - a.index);
+}
+
+/** Temporary files of the chain, which only an interruption leaves. */
+export function findTemporaries({ fd, name: live }: Place): readonly string[] {
+  return listChainNames(fd).filter((name) => {
+    const shortened = temporaryOf(name);
+    if (shortened === undefined || chainIndex(live, shortened) === undefined) return false;
+    return statAt(fd, name)?.isFile() === true;
+  });
+}
+
+/**
+ * The live file, `undefined` if there is none yet. Throws a LogfileError if it is none that may be opened, or if a
+ * copy that would be renamed, shortened or removed is not a regular file of the log's own.
+ */
+export function inspectChain(place: Place, copies: number): FileOnDisk | undefined {
+  const live = inspectLive(place);
+  for (const { name, index, stat } of findChain(place)) {
+    if (index === 0) continue;
+    // What is no file is never removed, and no rotation comes above `copies`.
+    if (!stat.isFile() && index <= copies) throw new LogfileError("copyNotRegular", name);
+    if (stat.isFile() && stat.nlink !== 1) throw new LogfileError("copyLinked", name);
+  }
+  return live;
+}
+
+/** As `inspectChain`, without a look at the copies. */
+export function inspectLive({ fd, name }: Place): FileOnDisk | undefined {
+  const stat = statLog(fd, name);
+  return stat === undefined ? undefined : fileOf(stat);
 }
 
 /** The live file, `undefined` if it is not there or is no file. */

@@ -2,8 +2,16 @@
 // A directory as a descriptor, and files beneath it. Nothing here follows a symbolic link or leaves
 // the directory, also when directories above it are renamed meanwhile.
 
-import { closeSync, constants, fstatSync, mkdirSync, readdirSync } from "node:fs";
-import { errnoNameOf, O_PATH, openBeneath, openPath } from "../../kernel/index.ts";
+import { closeSync, constants, fstatSync, mkdirSync, type Stats } from "node:fs";
+import { constants as system } from "node:os";
+import {
+  errnoNameOf,
+  KernelError,
+  O_PATH,
+  openBeneath,
+  openPath,
+  statAt,
+} from "../../kernel/index.ts";
 import { LogfileError } from "./errors.ts";
 
 /** The directory of a log, and the log's name in it. */
@@ -115,11 +123,6 @@ function openDirectory(path: string): number {
   }
 }
 
-/** Names in the directory. */
-export function listNames(directoryFd: number): readonly string[] {
-  return readdirSync(`/proc/self/fd/${directoryFd}`);
-}
-
 const logFileMode = 0o600;
 
 /**
@@ -127,19 +130,38 @@ const logFileMode = 0o600;
  * LogfileError. A second link would be a way to make us write elsewhere.
  */
 export function openLog(directoryFd: number, name: string): number {
+  statLog(directoryFd, name);
   const flags = constants.O_RDWR | constants.O_CREAT | constants.O_NONBLOCK | constants.O_NOCTTY;
   let fd: number;
   try {
     fd = openBeneath(directoryFd, name, flags, logFileMode);
   } catch (error) {
-    // A FIFO, a device without a driver and a directory each have their own errno here.
-    if (errnoNameOf(error) === "EISDIR" || errnoNameOf(error) === "ENXIO") {
-      throw new LogfileError("notRegular", name, error);
-    }
     throw new LogfileError("open", name, error);
   }
-  const stat = fstatSync(fd);
-  if (stat.isFile() && stat.nlink === 1) return fd;
-  closeSync(fd);
-  throw new LogfileError(stat.isFile() ? "linked" : "notRegular", name);
+  try {
+    // Others may have put something else there since.
+    requireOneRegular(fstatSync(fd), name);
+    return fd;
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+}
+
+/**
+ * The status of a log, `undefined` if it is not there yet. Throws a LogfileError unless `openLog` may open it: to
+ * open a FIFO or a device would be felt at its other end.
+ */
+export function statLog(directoryFd: number, name: string): Stats | undefined {
+  const stat = statAt(directoryFd, name);
+  if (stat?.isSymbolicLink() === true) {
+    throw new LogfileError("open", name, new KernelError("openat2", system.errno.ELOOP, name));
+  }
+  if (stat !== undefined) requireOneRegular(stat, name);
+  return stat;
+}
+
+function requireOneRegular(stat: Stats, name: string): void {
+  if (!stat.isFile()) throw new LogfileError("notRegular", name);
+  if (stat.nlink !== 1) throw new LogfileError("linked", name);
 }

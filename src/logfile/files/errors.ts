@@ -9,6 +9,8 @@ export type LogfileErrorCode =
   | "open"
   | "notRegular"
   | "linked"
+  | "copyNotRegular"
+  | "copyLinked"
   | "trim"
   | "sideFile";
 
@@ -24,6 +26,10 @@ function sentence(code: LogfileErrorCode, path: string, errno: string): string {
       return `the log ${path} is not a regular file`;
     case "linked":
       return `the log ${path} has more than one hard link`;
+    case "copyNotRegular":
+      return `the copy ${path} is not a regular file`;
+    case "copyLinked":
+      return `the copy ${path} has more than one hard link`;
     case "sideFile":
       return `the side file of ${path} is not a regular file with one name`;
     case "trim":

@@ -6,8 +6,13 @@ export {
   type CopyOnDisk,
   type FileOnDisk,
   fileOf,
+  findChain,
   findCopies,
   findLive,
+  findTemporaries,
+  inspectChain,
+  inspectLive,
 } from "./chain-on-disk.ts";
-export { LogDirectory, listNames, openLog } from "./directory.ts";
+export { LogDirectory, openLog } from "./directory.ts";
 export { LogfileError, type LogfileErrorCode, type Refusal, refusalOf } from "./errors.ts";
+export { temporaryName } from "./listing.ts";

@@ -261,8 +261,7 @@ function trim(
   allowedBytes: number,
 ): void {
   bringUnderBound({
-    directoryFd: directory.fd,
-    live: directory.name,
+    directory,
     ...bound,
     allowedBytes,
     onShortened: (fd) => durability.complete(fd),

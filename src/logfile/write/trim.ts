@@ -3,25 +3,20 @@
 // that was lowered, or a file that others wrote. The newest bytes are kept.
 
 import { closeSync, constants, fstatSync, readSync, writeSync } from "node:fs";
-import { errnoNameOf, openBeneath, renameAt, statAt, unlinkAt } from "../../kernel/index.ts";
-import { chainIndex, LogfileError, listNames } from "../files/index.ts";
+import { errnoNameOf, openBeneath, renameAt, unlinkAt } from "../../kernel/index.ts";
+import {
+  findChain,
+  findTemporaries,
+  type LogDirectory,
+  LogfileError,
+  temporaryName,
+} from "../files/index.ts";
 import { cutWindowBytes } from "./cut.ts";
 
 const copyBytes = 1 << 20;
 
-/** Of a dot file beside the log; one that an interruption left is removed at the next start. */
-const temporarySuffix = ".trim";
-
-interface Found {
-  readonly name: string;
-  readonly index: number;
-  readonly sizeBytes: number;
-}
-
 export interface TrimOptions {
-  readonly directoryFd: number;
-  /** Name of the live file. */
-  readonly live: string;
+  readonly directory: Pick<LogDirectory, "fd" | "name">;
   readonly limitBytes: number;
   readonly copies: number;
   readonly allowedBytes: number;
@@ -35,14 +30,16 @@ export interface TrimOptions {
  * on disk for that moment its oldest copies go.
  */
 export function bringUnderBound(options: TrimOptions): void {
-  const { directoryFd, live, limitBytes, copies, allowedBytes } = options;
-  const chain = findChain(directoryFd, live);
-  let present = chain.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-  for (const { name, index, sizeBytes } of chain) {
+  const { directory, limitBytes, copies, allowedBytes } = options;
+  for (const name of findTemporaries(directory)) removeIfThere(directory.fd, name);
+  const chain = findChain(directory).filter(({ stat }) => stat.isFile());
+  let present = chain.reduce((sum, { stat }) => sum + stat.size, 0);
+  for (const { name, index, stat } of chain) {
+    const sizeBytes = stat.size;
     if (index <= copies && sizeBytes <= limitBytes) continue;
     try {
       if (index > copies || (index > 0 && present + limitBytes > allowedBytes)) {
-        removeIfThere(directoryFd, name);
+        removeIfThere(directory.fd, name);
         present -= sizeBytes;
       } else {
         keepTail(name, options);
@@ -54,24 +51,10 @@ export function bringUnderBound(options: TrimOptions): void {
   }
 }
 
-/** The files of the log, oldest first. What an interrupted trim has left goes. */
-function findChain(directoryFd: number, live: string): readonly Found[] {
-  const chain: Found[] = [];
-  for (const name of listNames(directoryFd)) {
-    const index = chainIndex(live, name);
-    const unfinished = name.startsWith(`.${live}`) && name.endsWith(temporarySuffix);
-    if (index === undefined && !unfinished) continue;
-    const stat = statAt(directoryFd, name);
-    if (stat?.isFile() !== true) continue;
-    if (index === undefined) removeIfThere(directoryFd, name);
-    else chain.push({ name, index, sizeBytes: stat.size });
-  }
-  return chain.sort((a, b) => b.index - a.index);
-}
-
 /** Replaces the file by its last lines in one rename, so that an interruption leaves it whole. */
-function keepTail(name: string, { directoryFd, limitBytes, onShortened }: TrimOptions): void {
-  const temporary = `.${name}${temporarySuffix}`;
+function keepTail(name: string, { directory, limitBytes, onShortened }: TrimOptions): void {
+  const { fd: directoryFd } = directory;
+  const temporary = temporaryName(name);
   removeIfThere(directoryFd, temporary);
   const from = openBeneath(directoryFd, name, constants.O_RDONLY);
   try {

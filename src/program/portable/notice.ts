@@ -5,6 +5,7 @@
 import { closeSync, writeSync } from "node:fs";
 import type { Readable } from "node:stream";
 import * as v from "valibot";
+import { safeJson } from "./safe-text.ts";
 
 export type Notice =
   | { readonly kind: "ready" }
@@ -32,10 +33,10 @@ export function giveNotice(descriptor: number | undefined, notice: Notice): void
 export function formatNotice(notice: Notice): string {
   switch (notice.kind) {
     case "ready":
-      return `${JSON.stringify({ ready: true })}\n`;
+      return `${safeJson({ ready: true })}\n`;
     case "failed": {
       const { code, message, exitCode } = notice;
-      return `${JSON.stringify({ error: { code, message }, exitCode })}\n`;
+      return `${safeJson({ error: { code, message }, exitCode })}\n`;
     }
   }
 }

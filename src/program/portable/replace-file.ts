@@ -3,7 +3,15 @@
 // the old content or the new one; a killed process leaves one of them. One replacement of a path at a
 // time: two would write the same file beside it.
 
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  fsyncSync,
+  openSync,
+  renameSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname } from "node:path";
 
 /** `durable`: the new content also survives a power failure. Of no use on a tmpfs. */
@@ -12,17 +20,27 @@ export interface ReplaceOptions {
 }
 
 const ownerOnly = 0o600;
-/** Of the file beside it. One that a killed process left is overwritten by the next replacement. */
-const temporarySuffix = ".new";
+/** Never what has the name already: that may be a FIFO, or a link to another file. */
+const newFile = "wx";
+/** Of the file beside it. One that a killed process left is removed by the next replacement. */
+export const temporarySuffix = ".new";
 
 /** Throws the file system's error; then the old file is unchanged and nothing is beside it. */
 export function replaceFile(path: string, text: string, { durable }: ReplaceOptions = {}): void {
   const temporary = `${path}${temporarySuffix}`;
   try {
-    withOpen(temporary, "w", (fd) => {
-      writeFileSync(fd, text);
-      if (durable) fsyncSync(fd);
-    });
+    const write = (): void =>
+      withOpen(temporary, newFile, (fd) => {
+        writeFileSync(fd, text);
+        if (durable) fsyncSync(fd);
+      });
+    try {
+      write();
+    } catch (error) {
+      if (!isTaken(error)) throw error;
+      unlinkSync(temporary);
+      write();
+    }
     renameSync(temporary, path);
   } catch (error) {
     rmSync(temporary, { force: true });
@@ -41,7 +59,11 @@ export function removeIfPossible(path: string): void {
   }
 }
 
-function withOpen(path: string, flags: "r" | "w", use: (fd: number) => void): void {
+function isTaken(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === "EEXIST";
+}
+
+function withOpen(path: string, flags: "r" | typeof newFile, use: (fd: number) => void): void {
   const fd = openSync(path, flags, ownerOnly);
   try {
     use(fd);

@@ -18,18 +18,19 @@ import {
   existsSync,
   fstatSync,
   openSync,
-  readFileSync,
   renameSync,
-  rmSync,
+  unlinkSync,
   write as writeCallback,
   writeSync,
 } from "node:fs";
 import { promisify } from "node:util";
+import { removeIfPossible } from "./replace-file.ts";
+import { readStateFile, requireOurs, StateFileError } from "./state-file.ts";
 
 const write = promisify(writeCallback);
 
 const ownerOnly = 0o600;
-const readWrite = constants.O_RDWR | constants.O_NOFOLLOW;
+const readWrite = constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NOCTTY;
 
 export class ReservedFile {
   readonly #path: string;
@@ -52,16 +53,11 @@ export class ReservedFile {
     }
   }
 
-  /** The text, with newlines behind it; undefined where there is none yet. Throws the file system's error. */
-  read(): string | undefined {
+  /** The text, with newlines behind it; undefined where there is none yet. Throws as readStateFile. */
+  read(bytesMax?: number): string | undefined {
     // On a read-only disk, a change that was killed could not be finished.
     const isBetween = !existsSync(this.#path) && existsSync(this.#oldPath);
-    try {
-      return readFileSync(isBetween ? this.#sparePath : this.#path, "utf8");
-    } catch (error) {
-      if (isMissing(error)) return undefined;
-      throw error;
-    }
+    return readStateFile(isBetween ? this.#sparePath : this.#path, bytesMax);
   }
 
   /** A text of so many bytes can be written whatever else fills the file system. */
@@ -107,14 +103,16 @@ export class ReservedFile {
     this.#changePlaces(bytes.byteLength);
   }
 
-  /** Removes the file and the one beside it. Throws the file system's error. */
-  remove(): void {
+  /** Removes the file and the room for another one. */
+  removeIfPossible(): void {
     this.close();
-    for (const path of [this.#path, this.#sparePath, this.#oldPath]) rmSync(path, { force: true });
+    removeIfPossible(this.#path);
   }
 
+  /** Ends in order: no room is left behind. */
   close(): void {
     this.#useAsSpare(undefined);
+    removeIfPossible(this.#sparePath);
   }
 
   #useAsSpare(fd: number | undefined): void {
@@ -125,7 +123,8 @@ export class ReservedFile {
 
   #openSpare(): number {
     if (this.#spareFd === undefined) {
-      this.#useAsSpare(openSync(this.#sparePath, readWrite | constants.O_CREAT, ownerOnly));
+      const flags = readWrite | constants.O_CREAT;
+      this.#useAsSpare(openIfThere(this.#sparePath) ?? openSync(this.#sparePath, flags, ownerOnly));
     }
     return this.#spareFd ?? -1;
   }
@@ -164,15 +163,19 @@ export class ReservedFile {
   }
 }
 
+/** Removes what is not ours: it would become the file. */
 function openIfThere(path: string): number | undefined {
+  let fd: number | undefined;
   try {
-    return openSync(path, readWrite);
+    fd = openSync(path, readWrite);
+    requireOurs(fd, path);
+    return fd;
   } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw error;
+    if (fd !== undefined) closeSync(fd);
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT") return undefined;
+    if (code !== "ELOOP" && !(error instanceof StateFileError)) throw error;
+    unlinkSync(path);
+    return undefined;
   }
-}
-
-function isMissing(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException).code === "ENOENT";
 }

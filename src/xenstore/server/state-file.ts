@@ -25,10 +25,12 @@ export interface StateFile {
   admit(before: Kept): WireErrorCode | undefined;
   /** Call after requests were handled: starts a write if they changed something. */
   noteChanges(): void;
-  /** Writes the changes that are not in the file yet. */
+  /** Writes the changes that are not in the file yet; a store as at its first start has no file. */
   close(): Promise<void>;
 }
 
+/** A string of Node.js cannot be longer. */
+const bytesMax = 512 << 20;
 const delayMs = 2;
 /** Keeps the share of time spent on writing a large store below a tenth. */
 const restFactor = 10;
@@ -111,6 +113,10 @@ class Keeper implements StateFile {
     this.#closing.abort();
     this.#retry.cancel();
     await this.#writing;
+    if (isNew(this.store)) {
+      this.#file.removeIfPossible();
+      return;
+    }
     await this.#write();
     this.#retry.cancel();
     this.#file.close();
@@ -228,9 +234,13 @@ function isSame(one: Kept, other: Kept): boolean {
   );
 }
 
+function isNew(store: Store): boolean {
+  return store.domains.size === 0 && formatSnapshot(store) === formatSnapshot(createStore());
+}
+
 function load(path: string, file: ReservedFile): Store {
   try {
-    const text = file.read();
+    const text = file.read(bytesMax);
     return text === undefined ? createStore() : parseSnapshot(text);
   } catch (error) {
     file.close();

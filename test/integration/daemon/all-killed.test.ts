@@ -3,8 +3,12 @@
 // what was in a stage, it is said, and all goes on.
 
 import assert from "node:assert/strict";
+import { readFileSync, writeSync } from "node:fs";
+import { basename, dirname } from "node:path";
 import { describe, it } from "node:test";
+import { Fifo } from "../../../src/fifo/index.ts";
 import { wholeLog } from "../../support/chain.ts";
+import type { LoggedEvent } from "../../support/daemon.ts";
 import { waitFor } from "../../support/wait.ts";
 import { Bench, noFlood } from "./fixture.ts";
 
@@ -44,3 +48,56 @@ describe("main, pump and vault killed at once", () => {
     );
   });
 });
+
+describe("a FIFO that no process has open any more", () => {
+  it("is said in its log, once, and in no other", async () => {
+    await using bench = await Bench.start();
+    const { daemon } = bench;
+    const [kept, lost] = [await bench.stream("kept"), await bench.stream("lost")];
+    const writer = bench.writer(kept);
+    await bench.freezePump();
+    process.kill(daemon.mainPid, "SIGSTOP");
+    writeSync(writer, "kept\n");
+    bench.say(lost, "lost\n");
+    await killAll(bench);
+    await daemon.start();
+    await waitFor("the marker", () => readFileSync(lost.file, "utf8").endsWith("Z]\n"));
+    const marker = readFileSync(lost.file, "utf8");
+    assert.match(marker, /^\[xenlogd: an unknown number of bytes lost, 0 or what the FIFO held: /);
+    await waitFor("what was kept", () => readFileSync(kept.file, "utf8") === "kept\n");
+    assert.deepEqual(lostKeys(daemon.events), ["2/1"]);
+    const [, { droppedBytes } = assert.fail()] = await daemon.control.streams({ all: false });
+    assert.deepEqual(droppedBytes, {}, "nobody knows how many");
+
+    // The next pump gets the stream with the same loss; the next daemon finds the FIFO open.
+    await bench.untilNextPump(() => daemon.kill(daemon.pumpPid));
+    await daemon.kill(daemon.mainPid, daemon.pumpPid);
+    await daemon.start();
+    bench.say(lost, "more\n");
+    await waitFor("what comes", () => readFileSync(lost.file, "utf8") === `${marker}more\n`);
+
+    // An orderly stop lets go of FIFOs that are empty and have no writer.
+    assert.equal(await daemon.stop(), 0);
+    bench.closeWriter(writer);
+    for (const { process: vault } of bench.vaultProcesses()) {
+      // With its sleep, which has all of its descriptors.
+      process.kill(-vault.pid, "SIGKILL");
+    }
+    const fifo = Fifo.find(dirname(kept.pipe), basename(kept.pipe));
+    await waitFor("no end of it", () => !fifo.hasReader());
+    fifo.close();
+    await daemon.start();
+    assert.deepEqual(lostKeys(daemon.events), ["2/1", "1/1"]);
+    assert.equal(readFileSync(lost.file, "utf8"), `${marker}more\n`);
+  });
+});
+
+async function killAll(bench: Bench): Promise<void> {
+  const { mainPid, pumpPid } = bench.daemon;
+  const vaults = bench.vaultProcesses().map(({ process: { pid } }) => pid);
+  await bench.daemon.kill(mainPid, pumpPid, ...vaults);
+}
+
+function lostKeys(events: readonly LoggedEvent[]): readonly unknown[] {
+  return events.filter(({ msg }) => msg === "FifoLost").map(({ key }) => key);
+}

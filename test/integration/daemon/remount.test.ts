@@ -8,6 +8,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   truncateSync,
@@ -17,6 +18,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { readOrEmpty } from "../../support/cli.ts";
 import { waitFor } from "../../support/wait.ts";
 import { Bench, fillUp, noMount } from "./fixture.ts";
 
@@ -93,6 +95,65 @@ async function end(bench: Bench, how: "stop" | "kill"): Promise<void> {
     await daemon.forgetXenstore();
   }
 }
+
+/** A stream in a directory of the disk, and its daemon ended. */
+async function strandBelow(bench: Bench, disk: LoopDisk): Promise<[string, string, number]> {
+  const { daemon } = bench;
+  const below = daemon.logPath("disk/below");
+  mkdirSync(below);
+  await daemon.start();
+  const handle = await bench.stream("held", { file: join(below, "held.log") });
+  disk.fill();
+  const writer = bench.writer(handle);
+  writeSync(writer, words);
+  await waitFor("a stall", () => bench.count("StreamStalled") === 1);
+  writeSync(writer, "in the FIFO\n");
+  await end(bench, "kill");
+  return [below, handle.file, writer];
+}
+
+describe("a log directory that is missing when the daemon starts", { skip: noMount }, () => {
+  it("gets what was in a stage when it is there again", async () => {
+    await using bench = Bench.prepare();
+    const { daemon } = bench;
+    const disk = new LoopDisk(bench, daemon.logPath("disk"));
+    disk.mount();
+    const [below, file] = await strandBelow(bench, disk);
+    disk.free();
+    renameSync(below, `${below}.away`);
+    await daemon.start();
+    await waitFor("a refusal", () => bench.count("StreamRefused") > 0);
+    renameSync(`${below}.away`, below);
+    await waitFor("all", () => readFileSync(file, "utf8") === `${words}in the FIFO\n`);
+  });
+
+  it("does not get what belongs to the disk that had its device number before", async () => {
+    await using bench = Bench.prepare();
+    const { daemon } = bench;
+    const disk = new LoopDisk(bench, daemon.logPath("disk"));
+    const other = new LoopDisk(bench, daemon.logPath("disk"));
+    const loop = disk.mount();
+    const before = disk.device;
+    const [below, file, writer] = await strandBelow(bench, disk);
+    await disk.unmount();
+    other.mount(loop);
+    assert.equal(other.device, before);
+    await daemon.start();
+    await waitFor("a refusal", () => bench.count("StreamRefused") > 0);
+    mkdirSync(below);
+    writeSync(writer, "later\n");
+    const waiting = "in the FIFO\nlater\n";
+    await waitFor("what was in the FIFO", () => readOrEmpty(file) === waiting);
+    await daemon.stop();
+    assert.equal(readFileSync(file, "utf8"), waiting);
+    await other.unmount();
+    disk.mount(loop);
+    disk.free();
+    await daemon.start();
+    await waitFor("all words", () => readFileSync(file, "utf8") === words);
+    assert.equal(bench.count("StageLost") + bench.count("StageOrphaned"), 0);
+  });
+});
 
 describe("a log disk that is mounted again", { skip: noMount }, () => {
   for (const how of ["stop", "kill"] as const) {

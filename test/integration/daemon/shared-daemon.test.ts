@@ -91,6 +91,26 @@ describe("a daemon that run started", { concurrency: 2 }, () => {
     assert.deepEqual(left, []);
   });
 
+  it("reads what COMMAND's own child prints after the end of run, then ends by itself", async () => {
+    await using directory = testDirectory();
+    const [marker, done] = [join(directory.path, "marker"), join(directory.path, "done")];
+    // More than the FIFO holds: without a reader it would block in write(2) for ever.
+    const late = `until [ -e ${marker} ]; do sleep 0.05; done; seq 1 100000; echo $? >${done}`;
+    const script = `setsid sh -c '${late}' & echo here`;
+    const { code, stderr } = await xenlog(run(directory, "first", script));
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /is still held open by .*\n.* written=5 .*\n$/);
+    const daemon = daemonOf(directory);
+    assert.ok(isRunning(daemon), "somebody reads");
+    writeFileSync(marker, "");
+    await until(() => readOrEmpty(done) === "0\n", "all of it was written");
+    await until(() => !isRunning(daemon), "the daemon ends by itself");
+    assert.ok(readOrEmpty(logOf(directory)).endsWith("99999\n100000\n"));
+    await until(() => processesIn(directory.path).length === 0, "everything is gone");
+    const left = leftBehind(directory.path).filter((path) => !path.startsWith("log/"));
+    assert.deepEqual(left, []);
+  });
+
   it("ends by itself when the only one was killed, and not before its writer has", async () => {
     await using directory = testDirectory();
     const { first, daemon, end } = await startFirst(directory);

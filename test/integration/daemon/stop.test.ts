@@ -108,9 +108,13 @@ describe("SIGTERM", { concurrency: 2 }, () => {
     for (const pid of [pump, vault?.process.pid ?? 0]) assert.ok(!isRunning(pid), `${pid}`);
     const kept = vaultPidIn(bench.tableDirectory);
     assert.deepEqual(processesIn(daemon.directory), [kept], "the writer's FIFO is kept");
+    const needed = /^(log|run\/fifo|state\/table\/(streams|positions))\//;
     assert.deepEqual(
-      leftBehind(daemon.directory).filter((name) => !/\.(log|fifo|log\.xenlogd)$/.test(name)),
-      [],
+      leftBehind(daemon.directory)
+        .filter((name) => !needed.test(name))
+        .sort(),
+      ["state/table/vault.json", "state/xenstore.state"],
+      "what is needed to go on with the stream",
     );
   });
 

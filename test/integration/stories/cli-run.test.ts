@@ -61,6 +61,32 @@ describe("xenlog run", () => {
     assertNothingRuns(directory.path);
   });
 
+  it("ends in one object with --json, with the names of list --json and COMMAND's exit code", async () => {
+    await using directory = testDirectory();
+    const args = ["--json", "run", "--name", "demo", "--dir", directory.path];
+    const { code, stdout, stderr } = await xenlog([
+      ...args,
+      "--",
+      "sh",
+      "-c",
+      "echo hello; exit 3",
+    ]);
+    assert.deepEqual([code, stdout, stderr.split("\n").length], [3, "", 2]);
+    const { epoch, ...others } = JSON.parse(stderr) as Record<string, unknown>;
+    assert.match(String(epoch), /^[0-9a-f]{16}$/);
+    assert.deepEqual(others, {
+      domid: 1,
+      name: "demo",
+      log: "console",
+      file: join(directory.path, "log/demo-console.log"),
+      sizeBytes: 6,
+      writtenBytes: 6,
+      droppedBytes: {},
+      rotations: 0,
+      exitCode: 3,
+    });
+  });
+
   it("gives COMMAND our stdin and its words as they are", async () => {
     await using directory = testDirectory();
     const script = 'cat; printf "%s|" "$0" "$@"';
@@ -148,7 +174,7 @@ describe("xenlog run", () => {
     assert.equal(code, 0);
     assert.match(
       stderr,
-      /^xenlog: sh\/console is still held open by (sh|sleep) \(pid \d+\).*, and is no longer waited for\nxenlog: sh\/console .* written=4 /,
+      /^xenlog: sh\/console is still held open by (sh|sleep) \(pid \d+\).*, and is no longer waited for: xenlogd stays until it is closed\nxenlog: sh\/console .* written=4 /,
     );
     assert.ok(performance.now() - startedAt > 2000);
   });
@@ -172,7 +198,7 @@ describe("xenlog run", () => {
   it("refuses a second COMMAND for the same log", async () => {
     await using directory = testDirectory();
     const args = ["run", "--dir", directory.path, "--name", "demo", "--"];
-    const first = spawnXenlog([...args, "sh", "-c", "echo here; sleep 60"]);
+    const first = spawnXenlog([...args, "sh", "-c", "echo here; exec sleep 60"]);
     await until(
       () => readOrEmpty(join(directory.path, "log/demo-console.log")) === "here\n",
       "the first one runs",
@@ -258,7 +284,9 @@ describe("xenlog run that cannot", () => {
     writeFileSync(join(directory.path, "state"), "");
     assert.deepEqual(
       await xenlog(["run", "--dir", directory.path, "--", "true"]),
-      refusal(`cannot make ${directory.path}/state: it exists already`),
+      refusal(
+        `cannot make ${directory.path}/state: it exists already; choose another directory with --dir`,
+      ),
     );
   });
 

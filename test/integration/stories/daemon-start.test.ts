@@ -55,7 +55,12 @@ describe("a daemon that cannot start", () => {
     writeFileSync(join(path, "log"), "");
     const result = await xenlogd(path);
     rmSync(join(path, "log"));
-    assertRefused(result, path, 1, `xenlogd: the log directory ${path}/log is not a directory`);
+    assertRefused(
+      result,
+      path,
+      1,
+      `xenlogd: the log directory ${path}/log is not a directory; choose another directory with --dir`,
+    );
     assert.ok(!existsSync(join(path, "run")) && !existsSync(join(path, "state")));
   });
 
@@ -65,7 +70,7 @@ describe("a daemon that cannot start", () => {
     mkdirSync(join(path, "log"));
     execFileSync("mount", ["-t", "tmpfs", "-o", "ro", "none", join(path, "log")]);
     try {
-      const said = `xenlogd: the log directory ${path}/log cannot be written: the file system is read-only`;
+      const said = `xenlogd: the log directory ${path}/log cannot be written: the file system is read-only; choose another directory with --dir`;
       assertRefused(await xenlogd(path), path, 1, said);
     } finally {
       execFileSync("umount", [join(path, "log")]);
@@ -99,8 +104,8 @@ describe("a daemon that cannot start", () => {
   it("because its pump cannot start says why, and takes everything down", async () => {
     await using directory = testDirectory();
     const { path } = directory;
-    const fileSystem = fileSystemOf(join(path, "log"), readMounts());
-    const lock = join(path, "state/table", `pump-${fileSystem}.lock`);
+    const pool = fileSystemOf(join(path, "log"), readMounts());
+    const lock = join(path, "state/table", `pump-${pool}.lock`);
     mkdirSync(lock, { recursive: true });
     const said =
       `xenlogd: the pump for ${path}/log cannot start: it ended with code 1: ` +

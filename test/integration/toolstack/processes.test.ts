@@ -16,7 +16,7 @@ import { servers, startStandIn, startTestStore, tree } from "./store.ts";
 
 const cycler = fileURLToPath(new URL("cycler.ts", import.meta.url));
 const contractDocument = fileURLToPath(new URL("../../../docs/contract.md", import.meta.url));
-const example = fileURLToPath(new URL("../../../examples/toolstack.ts", import.meta.url));
+const example = fileURLToPath(new URL("../../../examples/toolstack.mjs", import.meta.url));
 const library = new URL("../../../src/index.ts", import.meta.url).href;
 /** The example imports the package by its name: here that is src/, elsewhere dist/. */
 const nameToSource = `data:text/javascript,import { registerHooks } from "node:module";
@@ -96,7 +96,7 @@ function toolEnvironment(): NodeJS.ProcessEnv {
   return { ...found[0]?.env, PATH: path };
 }
 
-describe("examples/toolstack.ts", () => {
+describe("examples/toolstack.mjs", () => {
   it("has at most 15 lines and logs what its command says on both descriptors", async () => {
     assert.ok(readFileSync(example, "utf8").trimEnd().split("\n").length <= 15);
     await using store = await startTestStore();

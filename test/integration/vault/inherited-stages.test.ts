@@ -14,7 +14,7 @@ import { identifyProcess } from "../../../src/program/index.ts";
 import { processesIn } from "../../support/cli.ts";
 import { waitFor } from "../../support/wait.ts";
 
-const fileSystem = "254-0";
+const pool = "254-0";
 const count = 2;
 
 /** Runs in a process whose descriptors 3 and 4 are the stages. */
@@ -31,13 +31,13 @@ const open = {};
 const look = (when) => { open[when] = [3, 4].filter(isOpen).length; };
 const vault = new Vault({ directory: process.argv[2], serviceManager, emit });
 look("taken over");
-const { contents, locations } = vault.stagesOf("${fileSystem}");
+const { contents, locations } = vault.stagesOf("${pool}");
 vault.restored();
 look("restored");
-vault.pumpStarted("${fileSystem}", process.pid);
+vault.pumpStarted("${pool}", process.pid);
 look("started");
 const inodes = locations(0).map(({ inode }) => inode);
-vault.giveUpStages("${fileSystem}");
+vault.giveUpStages("${pool}");
 look("given up");
 vault.stop();
 console.log(JSON.stringify({ contents, inodes, events, open }));
@@ -59,9 +59,9 @@ async function inherit(stages: readonly number[], inodes: readonly number[]): Pr
     const state = {
       token: "0123456789abcdef",
       process: { ...gone, startTicks: "1" },
-      stages: inodes.map((inode, index) => ({ fileSystem, fd: 5 + index, inode })),
+      stages: inodes.map((inode, index) => ({ pool, fd: 5 + index, inode })),
     };
-    const text = JSON.stringify({ version: 1, processes: [state] });
+    const text = JSON.stringify({ version: 2, processes: [state], contents: {} });
     writeFileSync(join(directory, "vault.json"), text);
     const vault = new URL("../../../src/vault/index.ts", import.meta.url).href;
     const node = [process.execPath, "--input-type=module", "--eval", script, vault, directory];
@@ -70,7 +70,7 @@ async function inherit(stages: readonly number[], inodes: readonly number[]): Pr
       env: {
         ...process.env,
         LISTEN_FDS: String(stages.length),
-        LISTEN_FDNAMES: stages.map((_, index) => `stage-${fileSystem}-${index}`).join(":"),
+        LISTEN_FDNAMES: stages.map((_, index) => `stage-${pool}-${index}`).join(":"),
       },
     });
     const ended = once(child, "close");

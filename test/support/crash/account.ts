@@ -3,6 +3,7 @@
 // which lines of ours have come, what they say, and which offsets others' hands have cost.
 
 import assert from "node:assert/strict";
+import type { LogIndex } from "../../../src/logfile/index/log-index.ts";
 import type { FoundLog } from "./found-log.ts";
 import type { Meddler } from "./meddler.ts";
 import type { Due, Witness } from "./witness.ts";
@@ -43,7 +44,9 @@ export class Account {
     const foreignIs = ranges.some(({ kind }) => kind === "foreign") ? "told" : "untold";
     const end = this.#found.endOf(epoch);
     if (end === undefined) return "unnoticed";
-    this.#meddler.settle(end - rangeBytes, foreignIs);
+    this.#settleFormerEpoch(index);
+    const more = end - rangeBytes - (this.#witness.end - this.#witness.epoch.start);
+    this.#meddler.settle(more, foreignIs);
     for (const { offset, bytes, kind } of ranges) {
       this.#rangesEnd = offset + bytes;
       const at = epochStart + offset;
@@ -56,6 +59,18 @@ export class Account {
       this.#witness.settle(due);
     }
     return "settled";
+  }
+
+  /** Bytes in a stage are the former epoch's, and so are the offsets that others' hands have cost. */
+  #settleFormerEpoch(index: LogIndex | undefined): void {
+    const [former, present] = this.#witness.epochs.slice(-2);
+    const startOf = (epoch: string | undefined): number | undefined =>
+      index?.epochs.find((known) => known.epoch === epoch)?.start;
+    const [from, to] = [startOf(former?.epoch), startOf(present?.epoch)];
+    if (former === undefined || present === undefined) return;
+    if (from === undefined || to === undefined) return;
+    const more = to - from - (present.start - former.start);
+    if (more > 0) this.#meddler.settle(more, "untold");
   }
 
   /** A line of ours has come: one that is due, and there. */

@@ -482,7 +482,7 @@ export class PumpBench implements Disposable {
   /** A pump's life with one stream, or two on the same file, as src/pump/pump.ts leads it. */
   #run(kill: Kill | undefined, serve: Act): Run {
     const body = (): void => {
-      const { StagePool, Recovery, PumpedStream } = this.#product;
+      const { StagePool, StageOwner, Recovery, PumpedStream } = this.#product;
       const positionsDirectory = this.#path("positions");
       const locations = this.#stages.map(({ at }) => at);
       const pool = StagePool.open(this.#path("run/note"), locations);
@@ -490,7 +490,7 @@ export class PumpBench implements Disposable {
       const options = { pool, positionsDirectory, durability, nullFd: this.#nullFd };
       const recovery = new Recovery({
         ...options,
-        contents: null,
+        owner: new StageOwner({ found: null, recorded: null, onFound: () => {} }),
         send: ({ type }) => assert.notEqual(type, "orphaned", "a stage's bytes have no owner"),
       });
       recovery.begin();

@@ -126,11 +126,10 @@ export class Meddler {
     return foreignText;
   }
 
-  /** A pump has finished, and the epoch ends there by its record, without what others put there. */
-  settle(offset: number, foreignIs: "told" | "untold"): void {
+  /** A pump has finished, and by its record the epoch has so many more offsets than were sent. */
+  settle(more: number, foreignIs: "told" | "untold"): void {
     const deed = this.#deed;
     const witness = this.#witness;
-    const more = offset - (witness.end - witness.epoch.start);
     if (deed === undefined) {
       assert.equal(more, 0, "the record's end is the log's");
       return;

@@ -269,6 +269,21 @@ export const scenarios: readonly Scenario[] = [
     points: [...everyPump, "rename x.log -> x.log.1"],
   },
   {
+    name: "somebody's hands on a file that has bytes of an older epoch to come",
+    isDeadly: true,
+    options: { limitBytes: 4096, copies: 0 },
+    play: (bench) => {
+      bench.write(4345, 0);
+      bench.pumpOnce({ at: "splice stage -> log", when: "short" });
+      bench.newEpoch();
+      bench.meddle("unlink");
+      bench.pump();
+      bench.write(500);
+      bench.pump();
+    },
+    points: everyPump.filter((point) => point !== "open note create"),
+  },
+  {
     name: "the end of a stream",
     options: { limitBytes: 4096, copies: 1 },
     play: (bench) => {

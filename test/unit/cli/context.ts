@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A command's world without a process: what it writes is kept, and there is no daemon to be found.
 
-import { type CliContext, main, type Output } from "../../../src/cli/index.ts";
+import { type CliContext, main } from "../../../src/cli/index.ts";
+import { type Output, outputTo } from "../../../src/program/index.ts";
 
 export interface Outcome {
   readonly code: number;
@@ -37,15 +38,8 @@ function contextOf(parts: Partial<CliContext> = {}): CliContext {
   };
 }
 
-function capture(parts: Partial<Output> = {}): Output & { text(): string } {
+function capture(): Output & { text(): string } {
   const written: string[] = [];
-  return {
-    isTerminal: false,
-    columns: 80,
-    ...parts,
-    write: (text) => {
-      written.push(text);
-    },
-    text: () => written.join(""),
-  };
+  const output = outputTo((text) => written.push(text), { isTerminal: false, columns: 80 });
+  return Object.assign(output, { text: () => written.join("") });
 }

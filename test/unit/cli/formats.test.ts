@@ -88,7 +88,7 @@ describe("a table", () => {
         ["b", "12345"],
       ],
     );
-    assert.deepEqual(lines, ["NAME    SIZE", "a\u{fffd}[2J      1", "b      12345"]);
+    assert.deepEqual(lines, ["NAME         SIZE", "a\\u{1b}[2J      1", "b           12345"]);
   });
 });
 

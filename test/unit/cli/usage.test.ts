@@ -81,6 +81,11 @@ describe("a bad value", () => {
     ["--name", "host", '--name is "host"; that word means the host itself'],
     ["--name", "12", '--name is "12"; a number means a domid'],
     ["--domid", "99999", '--domid is "99999"; it must be a whole number from 0 to 32751'],
+    [
+      "--domid",
+      "05",
+      '--domid is "05"; it must be a whole number from 0 to 32751, without leading zeros',
+    ],
     ["--file", "", "--file is empty"],
   ];
   for (const [option, value, sentence] of cases) {
@@ -164,10 +169,12 @@ describe("help and version", () => {
     assert.deepEqual(await runMain(["--version"]), { code: 0, stdout: "1.2.3\n", stderr: "" });
     const { code, stdout, stderr } = await runMain(["-h"]);
     assert.deepEqual([code, stderr], [0, ""]);
-    const commands = stdout.slice(stdout.indexOf("Commands:")).matchAll(/^ {2}([a-z]+)/gm);
+    const commands = stdout
+      .slice(stdout.indexOf("Commands:"), stdout.indexOf("Examples:"))
+      .matchAll(/^ {2}([a-z]+)/gm);
     assert.deepEqual(
       [...commands].map(([, name]) => name),
-      ["run", "create", "close", "list", "reload", "xenstored"],
+      ["run", "create", "close", "list", "reload", "xenstored", "help"],
     );
   });
 
@@ -175,6 +182,38 @@ describe("help and version", () => {
     const { code, stdout, stderr } = await runMain([]);
     assert.deepEqual([code, stdout], [2, ""]);
     assert.match(stderr, /^Usage: xenlog /);
+  });
+
+  for (const name of ["run", "create", "close", "list", "reload", "xenstored"]) {
+    it(`of ${name} come both ways, with examples that can be parsed and exit codes`, async () => {
+      const help = await runMain(["help", name]);
+      assert.deepEqual(help, await runMain([name, "--help"]));
+      assert.deepEqual([help.code, help.stderr], [0, ""]);
+      assert.match(help.stdout, /^Exit codes:$/m);
+      const [, examples = ""] = /^Examples:\n((?: {2}.+\n)+)/m.exec(help.stdout) ?? [];
+      const lines = examples.trim().split("\n");
+      assert.ok(
+        lines.every((line) => line.trim().startsWith(`xenlog ${name}`)),
+        examples,
+      );
+      const printed = help.stdout.split("\n").filter((line) => line.length > 100);
+      assert.deepEqual(printed, []);
+    });
+  }
+
+  it("say what --overflow means", async () => {
+    for (const name of ["run", "create"]) {
+      const { stdout } = await runMain(["help", name]);
+      for (const word of ["auto", "drop", "block"]) {
+        assert.match(stdout, new RegExp(`^ {2}${word} +(wait|drop) `, "m"));
+      }
+    }
+  });
+
+  it("of everything come with help alone; of what is no command not at all", async () => {
+    assert.deepEqual(await runMain(["help"]), await runMain(["--help"]));
+    const { code, stdout } = await runMain(["help", "bogus"]);
+    assert.deepEqual([code, stdout], [2, ""]);
   });
 
   it("do not mention what is for other programs", async () => {

@@ -33,6 +33,18 @@ describe("a pump's first choice", () => {
   });
 });
 
+describe("a pool of a file system that only its type and number identify", () => {
+  const pool: IdlePool = { name: "0-45", contents: "type-65735546" };
+
+  it("is that of the same number only", () => {
+    const own = { name: "0-45", contents: "type-65735546" };
+    assert.deepEqual(choosePool("0-45", [pool], undefined), own);
+    assert.deepEqual(choosePool("0-46", [pool], undefined), { name: "0-46", contents: null });
+    const found = { contents: "type-65735546" };
+    assert.deepEqual(choosePool("0-46", [pool], found), { name: "0-46", contents: null });
+  });
+});
+
 describe("a pump's choice after it has looked", () => {
   it("is the pool of what it has found", () => {
     const found = { contents: "disk-b" };

@@ -158,6 +158,16 @@ describe("a rotating file", () => {
     assert.ok(lines.endsWith(`\n${kept}`), "begins with a whole line");
   });
 
+  it("removes what an interrupted shortening of its own files has left, and no other dot file", () => {
+    const root = temporary();
+    const kept = [".x.log.old.log.trim", ".x.log2.trim", ".x.log.01.trim", ".y.log.trim", "x.log"];
+    for (const name of [".x.log.trim", ".x.log.12.trim", ...kept]) {
+      writeFileSync(join(root, name), "");
+    }
+    open(root, 4096, 1).close();
+    assert.deepEqual(readdirSync(root).sort(), kept.sort());
+  });
+
   it("shows what it keeps of a file before that loses its name", () => {
     const root = temporary();
     writeFileSync(join(root, "x.log"), "line\n".repeat(3000));

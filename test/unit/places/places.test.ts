@@ -60,6 +60,43 @@ describe("the places of an embedded daemon", () => {
   });
 });
 
+describe("a directory whose paths would be refused later", () => {
+  const control = "it must not contain control characters";
+  const invisible = "it must be valid UTF-8 without invisible characters";
+  const cases: readonly (readonly [string, string, string])[] = [
+    ["a line feed", "a\nb", `a\\u{a}b"; ${control}`],
+    ["ESC", "a\x1b[2J", `a\\u{1b}[2J"; ${control}`],
+    ["C1", "a\x9b", `a\\u{9b}"; ${control}`],
+    ["a byte that is no UTF-8", "a\ufffd", `a\\u{fffd}"; ${invisible}`],
+    ["a line end of Unicode", "a\u2028", `a\\u{2028}"; ${invisible}`],
+    ["a bidi control", "a\u202e", `a\\u{202e}"; ${invisible}`],
+  ];
+  for (const [what, name, end] of cases) {
+    it(`is refused at once: ${what}`, () => {
+      const expected = { name: "PlacesError", code: "directoryName" };
+      assert.throws(() => embeddedPlaces(`/tmp/${name}`), {
+        ...expected,
+        message: `the directory is "/tmp/${end}`,
+      });
+      for (const variable of ["XEN_RUN_DIR", "XEN_LOG_DIR"]) {
+        const message = `${variable} is "/tmp/${end}`;
+        assert.throws(() => hostPlaces({ [variable]: `/tmp/${name}` }), { ...expected, message });
+      }
+    });
+  }
+
+  it("is refused behind a link as well", () => {
+    mkdirSync(join(base, "a\nb"));
+    symlinkSync("a\nb", join(base, "harmless"));
+    assert.throws(() => embeddedPlaces(join(base, "harmless")), { code: "directoryName" });
+  });
+
+  it("is not one with letters of any script", () => {
+    assert.equal(embeddedPlaces("/tmp/größe-日本-😀").directory, "/tmp/größe-日本-😀");
+    assert.equal(embeddedPlaces("/").runDirectory, "/run");
+  });
+});
+
 describe("the directory of an embedded daemon that names none", () => {
   it("is below XDG_STATE_HOME if that is absolute, else below the home directory", () => {
     const usual = "/home/me/.local/state/xenlogd";

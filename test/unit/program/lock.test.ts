@@ -4,11 +4,18 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
-import { isLocked, type Lock, takeLock, takeLockIfFree } from "../../../src/program/lock.ts";
+import { makeFifo } from "../../../src/kernel/index.ts";
+import {
+  isLocked,
+  type Lock,
+  removeFreeLock,
+  takeLock,
+  takeLockIfFree,
+} from "../../../src/program/lock.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "lock-"));
 after(() => rmSync(directory, { recursive: true }));
@@ -81,6 +88,40 @@ describe("a lock", () => {
     assert.equal(takeLockIfFree(path, "exclusive"), undefined);
     old[Symbol.dispose]();
     assert.equal(takeLockIfFree(path, "exclusive"), undefined);
+  });
+
+  it("does not become exclusive on a file that the last one has removed", () => {
+    const path = freshPath();
+    using first = takeLockIfFree(path, "shared") as Lock;
+    {
+      using second = takeLockIfFree(path, "shared") as Lock;
+      assert.ok(!first.tryExclusive(), "which gives its own lock up");
+      assert.ok(second.tryExclusive());
+      second.removeFile();
+    }
+    using _next = takeLockIfFree(path, "shared");
+    assert.ok(!first.tryExclusive(), "there is another file, with another last one");
+  });
+
+  it("is removed with its file only while no process has it", async () => {
+    const path = freshPath();
+    const holder = await holdElsewhere(path);
+    removeFreeLock(path);
+    assert.ok(isLocked(path, "shared"));
+    await kill(holder);
+    removeFreeLock(path);
+    assert.ok(!existsSync(path));
+  });
+
+  it("is on no FIFO and on no link", () => {
+    const before = openDescriptors();
+    const [fifo, link] = [freshPath(), freshPath()];
+    makeFifo(fifo, 0o600);
+    symlinkSync(freshPath(), link);
+    const message = `${fifo} is not a regular file`;
+    assert.throws(() => takeLockIfFree(fifo, "exclusive"), { message });
+    assert.throws(() => takeLockIfFree(link, "exclusive"), { code: "ELOOP" });
+    assert.equal(openDescriptors(), before);
   });
 
   it("excludes others although its file is removed again and again", async () => {

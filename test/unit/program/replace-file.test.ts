@@ -4,17 +4,23 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import {
+  closeSync,
+  constants,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
+import { makeFifo } from "../../../src/kernel/index.ts";
 import { replaceFile } from "../../../src/program/index.ts";
 import { debianProgram } from "../../support/debian.ts";
 
@@ -68,6 +74,19 @@ for (const [name, replace] of Object.entries(ways)) {
       writeFileSync(`${path}.new`, "x".repeat(1000));
       await replace(path, "new");
       assert.equal(readFileSync(path, "utf8"), "new");
+      assert.deepEqual(readdirSync(directory), ["file"]);
+    });
+
+    it("removes a FIFO or a link that is beside the file", async () => {
+      makeFifo(`${path}.new`, 0o600);
+      // Without a reader an open for writing would wait for ever.
+      const reader = openSync(`${path}.new`, constants.O_RDONLY | constants.O_NONBLOCK);
+      await replace(path, "new");
+      closeSync(reader);
+      assert.ok(lstatSync(path).isFile());
+      symlinkSync("other", `${path}.new`);
+      await replace(path, "newer");
+      assert.ok(lstatSync(path).isFile());
       assert.deepEqual(readdirSync(directory), ["file"]);
     });
 

@@ -2,7 +2,16 @@
 // A stream's end: every byte of it has a position, and a line of ours stands where it is due.
 
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import {
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { Durability, LogReader } from "../../../src/logfile/index.ts";
@@ -99,7 +108,7 @@ describe("a log that cannot be opened", () => {
   it("leaves no descriptor behind", () => {
     using bench = new SinkBench();
     const open = (): void => {
-      // Its copies' names are too long for a look at them, the last thing to be done.
+      // Its copies' names are too long for a look at them. Of a stream that is known that comes when all is open.
       const relativeFile = "y".repeat(254);
       const target = { epoch: "00000000000000cc", logRoot: bench.root, relativeFile };
       LogSink.open({
@@ -109,10 +118,35 @@ describe("a log that cannot be opened", () => {
         onInterference: () => {},
       });
     };
+    writeFileSync(join(bench.directory, "positions", "00000000000000cc"), "");
     const descriptors = readdirSync("/proc/self/fd").length;
     assert.throws(open, { code: "ENAMETOOLONG" });
     assert.equal(readdirSync("/proc/self/fd").length, descriptors);
   });
+});
+
+describe("a copy that others have replaced", () => {
+  const others: readonly (readonly [string, (path: string) => void])[] = [
+    ["by a hard link", (path) => linkSync(`${path}.of-somebody`, path)],
+    ["by a directory", (path) => mkdirSync(path)],
+  ];
+  for (const [what, replace] of others) {
+    it(`${what} keeps a new stream from the log, and changes nothing for the one that had it`, () => {
+      using bench = new SinkBench();
+      bench.write(lines(0, 400));
+      const copy = bench.path("x.log.2");
+      writeFileSync(`${copy}.of-somebody`, "a".repeat(10_000));
+      rmSync(copy, { force: true });
+      replace(copy);
+      assert.throws(() => bench.again({ epoch: "00000000000000bb" }), {
+        message: /^the copy x\.log\.2 (is not a regular file|has more than one hard link)$/,
+      });
+      bench.again({ epoch: "00000000000000aa" });
+      bench.write(lines(400, 100));
+      assert.ok(readFileSync(bench.path(), "utf8").endsWith("line 499\n"));
+      assert.equal(statSync(`${copy}.of-somebody`).size, 10_000);
+    });
+  }
 });
 
 describe("a line of ours", () => {

@@ -12,6 +12,7 @@ const start = {
   positionsDirectory: "/positions",
   directory: "/log",
   contents: null,
+  recorded: null,
   stages: [{ path: "/proc/1/fd/3", inode: 7 }],
 };
 

@@ -33,7 +33,7 @@ import {
 } from "../../support/daemon.ts";
 import { waitFor } from "../../support/wait.ts";
 
-const fileSystem = "254-0";
+const pool = "254-0";
 
 class Room implements Disposable {
   readonly directory: string = mkdtempSync(join(tmpdir(), "xenlogd-vault-"));
@@ -70,7 +70,7 @@ const refused = (): never => {
 
 function inodesOf(vault: Vault): readonly number[] {
   return vault
-    .stagesOf(fileSystem)
+    .stagesOf(pool)
     .locations(0)
     .map(({ inode }) => inode);
 }
@@ -82,17 +82,20 @@ describe("the vault", () => {
     const other = startVaultProcess(join(room.directory, "other"), []);
     const identity = identifyProcess(sleep.pid ?? 0) ?? assert.fail("no sleep");
     const token = "0123456789abcdef";
-    const stages = [{ fileSystem, fd: 5, inode: 1 }];
+    const stages = [{ pool, fd: 5, inode: 1 }];
     const processes = [
       { token, process: identity, stages },
       { token, process: other.process.process, stages: [] },
     ];
-    writeFileSync(join(room.directory, "vault.json"), JSON.stringify({ version: 1, processes }));
+    writeFileSync(
+      join(room.directory, "vault.json"),
+      JSON.stringify({ version: 2, processes, contents: {} }),
+    );
     const vault = room.vault();
-    assert.equal(vault.stagesOf(fileSystem).contents, "new");
+    assert.equal(vault.stagesOf(pool).contents, "new");
     assert.deepEqual(room.kinds, ["StagesLost"]);
     vault.restored();
-    vault.giveUpStages(fileSystem);
+    vault.giveUpStages(pool);
     await vault.stop();
     assert.ok(isRunning(identity.pid), "not a process of a vault");
     assert.ok(isRunning(other.process.process.pid), "of another directory");
@@ -111,28 +114,75 @@ describe("the vault", () => {
     const before = room.pid;
     const next = room.vault();
     assert.deepEqual(inodesOf(next), inodes);
-    assert.equal(next.stagesOf(fileSystem).contents, "unknown");
+    assert.equal(next.stagesOf(pool).contents, "unknown");
     assert.notEqual(room.pid, before);
     assert.ok(isRunning(before), "it may have FIFOs that are not open here yet");
     assert.equal(vaultProcessesIn(room.directory).length, 2);
     next.restored();
     await waitFor("its end", () => !isRunning(before));
     assert.equal(vaultProcessesIn(room.directory).length, 1);
-    for (const vault of [first, next]) vault.giveUpStages(fileSystem);
+    for (const vault of [first, next]) vault.giveUpStages(pool);
     await next.stop();
     assert.deepEqual(vaultProcessesIn(room.directory), []);
+  });
+
+  it("takes the stages of another process if it cannot copy those of the newest", async () => {
+    using room = new Room();
+    const first = room.vault();
+    const inodes = inodesOf(first);
+    const { descriptors } = first.stagesOf(pool);
+    const newest = startVaultProcess(
+      room.directory,
+      descriptors.map((fd) => ({ pool, fd })),
+    );
+    const processes = [newest.process, ...vaultProcessesIn(room.directory)];
+    const state = { version: 2, processes, contents: {} };
+    writeFileSync(join(room.directory, "vault.json"), JSON.stringify(state));
+    const next = room.vault((pid, fd) =>
+      pid === newest.process.process.pid ? refused() : copyDescriptorOf(pid, fd),
+    );
+    assert.deepEqual(inodesOf(next), inodes);
+    assert.equal(next.stagesOf(pool).descriptors.length, inodes.length);
+    next.restored();
+    await waitFor("its end", () => !isRunning(newest.process.process.pid));
+    for (const vault of [first, next]) vault.giveUpStages(pool);
+    await next.stop();
+    for (const fd of [newest.sendFd, newest.lifelineFd]) closeSync(fd);
+  });
+
+  it("trusts no process of another user, whatever its command line", {
+    skip: process.getuid?.() === 0 ? false : "starting a process of another user needs root",
+  }, async () => {
+    using room = new Room();
+    const token = "0123456789abcdef";
+    const args = ["-c", "echo; read line", "xenlogd-vault", room.directory, token];
+    const other = spawn("sh", args, { uid: 65_534, detached: true });
+    await once(other.stdout, "data");
+    const identity = identifyProcess(other.pid ?? 0) ?? assert.fail("no process");
+    const state = {
+      version: 2,
+      processes: [{ token, process: identity, stages: [] }],
+      contents: {},
+    };
+    writeFileSync(join(room.directory, "vault.json"), JSON.stringify(state));
+    const vault = room.vault();
+    vault.restored();
+    await vault.stop();
+    assert.ok(isRunning(identity.pid));
+    other.stdin.end("\n");
+    await once(other, "exit");
   });
 
   it("leaves a process its stages while the kernel does not let it copy them", async () => {
     using room = new Room();
     const first = room.vault();
-    const { descriptors } = first.stagesOf(fileSystem);
+    const { descriptors } = first.stagesOf(pool);
     const inodes = inodesOf(first);
     first.restored();
     const before = room.pid;
     let copy: typeof copyDescriptorOf = refused;
     const next = room.vault((pid, fd) => copy(pid, fd));
-    const stages = next.stagesOf(fileSystem);
+    const stages = next.stagesOf(pool);
     assert.deepEqual(stages.descriptors, []);
     assert.match(stages.locations(4)[0]?.path ?? "", new RegExp(`^/proc/${before}/fd/`));
     next.keep(room.fifo("one"));
@@ -142,14 +192,14 @@ describe("the vault", () => {
     // The pump is a child, and has them open: Yama lets its parent copy them.
     copy = copyDescriptorOf;
     assert.ok(descriptors.length > 0);
-    next.pumpStarted(fileSystem, process.pid);
+    next.pumpStarted(pool, process.pid);
     await waitFor("its end", () => !isRunning(before));
     const [{ stages: held } = assert.fail()] = vaultProcessesIn(room.directory);
     assert.deepEqual(
       held.map(({ inode }) => inode),
       inodes,
     );
-    for (const vault of [first, next]) vault.giveUpStages(fileSystem);
+    for (const vault of [first, next]) vault.giveUpStages(pool);
     await next.stop();
   });
 
@@ -167,7 +217,7 @@ describe("the vault", () => {
     assert.deepEqual(room.kinds, ["VaultProcessLost", "VaultProcessReplaced"]);
     assert.equal(endsKeptBy(room.pid), 1);
     assert.deepEqual(inodesOf(vault), inodes);
-    vault.giveUpStages(fileSystem);
+    vault.giveUpStages(pool);
     await vault.stop();
     assert.deepEqual(processesIn(room.directory), []);
   });
@@ -178,7 +228,7 @@ describe("the vault", () => {
     const fifo = room.fifo("one");
     // The state file cannot be written while its temporary name is a directory.
     mkdirSync(join(room.directory, "vault.json.new/full"), { recursive: true });
-    const stages = vault.stagesOf(fileSystem);
+    const stages = vault.stagesOf(pool);
     assert.equal(stages.descriptors.length, 8, "a pump can start all the same");
     vault.keep(fifo);
     vault.restored();
@@ -191,15 +241,15 @@ describe("the vault", () => {
     rmSync(join(room.directory, "vault.json.new"), { recursive: true });
     const pid = await waitFor("a process", () => vaultPidIn(room.directory));
     assert.equal(endsKeptBy(pid), 1);
-    vault.giveUpStages(fileSystem);
+    vault.giveUpStages(pool);
     await vault.stop();
   });
 
   it("stops where its state file cannot be removed", async () => {
     using room = new Room();
-    mkdirSync(join(room.directory, "vault.json/full"), { recursive: true });
     const vault = room.vault();
     vault.restored();
+    mkdirSync(join(room.directory, "vault.json/full"), { recursive: true });
     await vault.stop();
     assert.deepEqual(room.kinds, ["VaultProcessFailed"]);
     assert.deepEqual(processesIn(room.directory), []);
@@ -208,14 +258,14 @@ describe("the vault", () => {
   it("has more FIFOs than one message takes", async () => {
     using room = new Room();
     const vault = room.vault();
-    vault.stagesOf(fileSystem);
+    vault.stagesOf(pool);
     const count = 600;
     for (let next = 0; next < count; next += 1) vault.keep(room.fifo(`f${next}`));
     vault.restored();
     assert.equal(endsKeptBy(room.pid), count);
     const writer = openSync(join(room.directory, "f0"), constants.O_WRONLY | constants.O_NONBLOCK);
     const before = room.pid;
-    vault.giveUpStages(fileSystem);
+    vault.giveUpStages(pool);
     await vault.stop();
     await waitFor("its end", () => !isRunning(before));
     assert.equal(endsKeptBy(room.pid), 1, "only the one with a writer");
@@ -245,7 +295,7 @@ describe("the detached process", () => {
     using room = new Room();
     const started = startVaultProcess(room.directory, [], 0.05);
     const processes: readonly VaultProcessState[] = [started.process];
-    const state = `${JSON.stringify({ version: 1, processes })}\n`;
+    const state = `${JSON.stringify({ version: 2, processes, contents: {} })}\n`;
     writeFileSync(join(room.directory, "vault.json"), state);
     closeSync(started.sendFd);
     closeSync(started.lifelineFd);

@@ -59,7 +59,6 @@ const refusedCopies: readonly Row[] = decoys.flatMap(({ it, make, says, needs })
       },
       nodes: () => ({ limit: "4096", copies: "2" }),
       answer: () => refused(`the copy x.log.${index} ${says}`),
-      wrongToday: "it is served: rotation renames it, or the link is cut",
       ...(needs === undefined ? {} : { needs }),
     }),
   ),
@@ -84,7 +83,6 @@ const beyond: readonly Row[] = [
       linkSync(`${log}/target`, `${file}.5`);
     },
     answer: () => refused("the copy x.log.5 has more than one hard link"),
-    wrongToday: "the link is removed",
   },
   {
     it: "files above the number of copies go, as the bound has it",

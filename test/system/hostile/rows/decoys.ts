@@ -113,7 +113,6 @@ const liveRows: readonly Row[] = lives.flatMap(({ it, make, says, needs }) =>
       },
       nodes: () => nodes,
       answer: () => refused(`the log x.log ${says}`),
-      wrongToday: "its copies are shortened and removed, and a side file is left",
       ...(needs === undefined ? {} : { needs }),
     }),
   ),
@@ -134,7 +133,6 @@ const unopened: Row = {
     });
   },
   answer: () => refused("the log x.log is not a regular file"),
-  wrongToday: "it is opened before it is looked at, and a side file is left",
   check: async ({ file }) => {
     const before = opened;
     closeSync(openSync(file, constants.O_RDWR));
@@ -167,7 +165,6 @@ const beside: readonly Row[] = [
   },
   nodes: () => ({ limit: "4096", copies: "0" }),
   answer: () => accepted,
-  ...(name.endsWith(".trim") ? { wrongToday: "it is removed" } : {}),
 }));
 
 export const decoys: Kind = {

@@ -216,7 +216,6 @@ const logs: readonly Row[] = [
       refused(`the log directory ${of(site).file} cannot be opened: it is not a directory`),
   },
   {
-    wrongToday: "a side file is left",
     it: "a link to the log of another is refused",
     prepare: async (site) => {
       await addNeighbour(site);
@@ -225,7 +224,6 @@ const logs: readonly Row[] = [
     answer: () => refused("the log x.log cannot be opened: a symbolic link is in the way"),
   },
   {
-    wrongToday: "a side file is left",
     it: "a hard link to the log of another is refused",
     prepare: async (site) => {
       await addNeighbour(site);

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// The outputs of `xenlog`. With src/program/portable/own-outputs.ts the only file that touches them.
+
+import { isatty } from "node:tty";
+import { describeErrno, isWritable } from "../kernel/index.ts";
+import { LineOutput, type Output, outputTo } from "../program/index.ts";
+
+/** Some terminals report a width of 0. */
+const columnsDefault = 80;
+
+/** Standard error. Not a stream of Node.js: that makes a pipe non-blocking for all who share it. */
+export function messages(): Output {
+  const fd = 2;
+  const isTerminal = isatty(fd);
+  const output = new LineOutput({
+    fd,
+    isReady: isWritable,
+    lossLine: (lines, reason) =>
+      `xenlog: ${lines} earlier messages could not be written: ${describeErrno(reason)}\n`,
+  });
+  return outputTo((text) => output.write(text), {
+    isTerminal,
+    get columns() {
+      return (isTerminal && process.stderr.columns) || columnsDefault;
+    },
+  });
+}
+
+/** Standard output, whose reader may take its time; `failure` resolves when all is written, or not. */
+export function data(): Output & { failure(): Promise<string | undefined> } {
+  const { stdout: stream } = process;
+  let failed: string | undefined;
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    failed ??= error.code ?? "EIO";
+  });
+  const output = outputTo((text) => void stream.write(text), {
+    isTerminal: stream.isTTY === true,
+    get columns() {
+      return stream.columns || columnsDefault;
+    },
+  });
+  const failure = (): Promise<string | undefined> =>
+    new Promise((resolve) => stream.write("", () => setImmediate(() => resolve(failed))));
+  return Object.assign(output, { failure });
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// Makes a directory and those above it. mkdirSync(recursive) of Node.js never returns where mkdir(2)
+// says ENOENT although the parent is there, as below /proc. Looks before it makes: mkdir(2) waits for a
+// disk that hangs, also where the directory is there already.
+
+import { mkdirSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+
+/**
+ * Returns if the directory is there already. The paths that were made are added to `made`, the
+ * outermost first, also when it throws: the file system's error, with the `path` that it is about.
+ */
+export function makeDirectory(path: string, mode: number, made: string[] = []): void {
+  const error = tryMake(path, mode, made);
+  if (error === undefined) return;
+  const parent = dirname(path);
+  if (error.code !== "ENOENT" || parent === path) throw error;
+  if (isDirectory(parent)) throw unsupported(path, error);
+  makeDirectory(parent, mode, made);
+  const second = tryMake(path, mode, made);
+  if (second !== undefined) throw second;
+}
+
+function tryMake(path: string, mode: number, made: string[]): NodeJS.ErrnoException | undefined {
+  if (isDirectory(path)) return undefined;
+  try {
+    mkdirSync(path, { mode });
+    made.push(path);
+    return undefined;
+  } catch (error) {
+    return isDirectory(path) ? undefined : (error as NodeJS.ErrnoException);
+  }
+}
+
+function isDirectory(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
+}
+
+/** ENOENT would read as if the parent were missing. */
+function unsupported(path: string, cause: NodeJS.ErrnoException): NodeJS.ErrnoException {
+  const error = new Error(`mkdir ${path}: its file system takes no directories`, { cause });
+  return Object.assign(error, { code: "EOPNOTSUPP", syscall: "mkdir", path });
+}
