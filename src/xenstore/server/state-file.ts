@@ -41,11 +41,11 @@ const entryBytesMax = 4096;
 const backoff = { firstMs: 100, maxMs: 2000 };
 
 /** openStateFile(path, onError) loads the store, a new one when there is no file or no path.
- * Rejects with STATE_UNREADABLE. A file that cannot be written is reported, and refuses changes. */
-export async function openStateFile(
+ * Throws STATE_UNREADABLE. A file that cannot be written is reported, and refuses changes. */
+export function openStateFile(
   path: string | undefined,
   onError: (error: Error) => void,
-): Promise<StateFile> {
+): StateFile {
   if (path !== undefined) return new Keeper(path, onError);
   return {
     store: createStore(),
@@ -243,7 +243,6 @@ function load(path: string, file: ReservedFile): Store {
     const text = file.read(bytesMax);
     return text === undefined ? createStore() : parseSnapshot(text);
   } catch (error) {
-    file.close();
     const message = `cannot use ${path}: ${reasonOf(error)}`;
     throw new XenstoreServerError("STATE_UNREADABLE", message, error);
   }

@@ -7,6 +7,7 @@ import { once } from "node:events";
 import {
   appendFileSync,
   existsSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -49,9 +50,16 @@ test("the socket is its owner's alone and goes with the server", async (t) => {
 });
 
 test("a second server on the socket is refused, and the first not disturbed", async (t) => {
-  const { start, client } = await fixture(t);
-  await start();
-  await assert.rejects(start(), { name: "XenstoreServerError", code: "IN_USE" });
+  const { start, client, folder } = await fixture(t);
+  const stateFile = join(folder, "state");
+  await start({ stateFile });
+  const inodes = () => [stateFile, `${stateFile}.new`].map((path) => statSync(path).ino);
+  const before = inodes();
+  // As the first one leaves them for a moment.
+  linkSync(stateFile, `${stateFile}.old`);
+  await assert.rejects(start({ stateFile }), { name: "XenstoreServerError", code: "IN_USE" });
+  assert.ok(existsSync(`${stateFile}.old`));
+  assert.deepEqual(inodes(), before);
   assert.equal(await (await client()).control("check"), "OK");
 });
 

@@ -16,6 +16,7 @@ import {
   takeLock,
   takeLockIfFree,
 } from "../../../src/program/lock.ts";
+import { waitFor } from "../../support/wait.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "lock-"));
 after(() => rmSync(directory, { recursive: true }));
@@ -109,6 +110,8 @@ describe("a lock", () => {
     removeFreeLock(path);
     assert.ok(isLocked(path, "shared"));
     await kill(holder);
+    // The sleep(1) ends a little later, with its descriptor.
+    await waitFor("a free lock", () => !isLocked(path, "exclusive"));
     removeFreeLock(path);
     assert.ok(!existsSync(path));
   });
