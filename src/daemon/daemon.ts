@@ -2,11 +2,10 @@
 // Composes the main process: first the streams of the table and their pumps, then the control socket,
 // then xenstore. The main process never opens a log or a stage; the pumps do.
 
-import { rmSync } from "node:fs";
 import { type ControlServer, type ReloadOutcome, startControlServer } from "../control/index.ts";
 import type { EmitEvent } from "../observe/index.ts";
 import type { Places } from "../places/index.ts";
-import type { Program } from "../program/index.ts";
+import { type Program, removeIfPossible } from "../program/index.ts";
 import { type ServiceManager, Vault } from "../vault/index.ts";
 import { type ConfigurationFile, LiveConfiguration } from "./configuration/index.ts";
 import { controlSource } from "./control-source.ts";
@@ -188,8 +187,11 @@ async function startParts(options: DaemonOptions, parts: Parts): Promise<void> {
 /** Only an embedded daemon starts a store. */
 async function prepareStore({ places, storeProgram, emit }: DaemonOptions): Promise<void> {
   if (places.mode === "host") return;
-  const { xenstoreSocket: socketPath, stateDirectory } = places;
-  await ensureStore({ socketPath, stateDirectory, program: storeProgram, emit });
+  await ensureStore({ ...storePlaces(places), program: storeProgram, emit });
+}
+
+function storePlaces({ xenstoreSocket, stateDirectory }: Places) {
+  return { socketPath: xenstoreSocket, stateDirectory };
 }
 
 function startControl(options: DaemonOptions, parts: Parts): Promise<ControlServer> {
@@ -232,9 +234,9 @@ async function takeDown(options: DaemonOptions, parts: Parts): Promise<void> {
   await parts.xenstore?.[Symbol.asyncDispose]();
   await parts.vault.stop();
   parts.refusals[Symbol.dispose]();
-  if (places.mode === "embedded") await stopStore(places.stateDirectory, emit);
+  if (places.mode === "embedded") await stopStore(storePlaces(places), emit);
   removeNeedless(places, parts.table);
-  rmSync(places.controlSocket, { force: true });
+  removeIfPossible(places.controlSocket);
   parts.lock[Symbol.dispose]();
   emit({ kind: "DaemonStopped", strandedBytes });
 }
@@ -247,7 +249,7 @@ async function removeStoreTraces({ xenstore }: Parts): Promise<void> {
 function forgetStreams(streams: Streams): void {
   for (const stream of streams.live) {
     streams.forget(stream);
-    rmSync(stream.record.pipe, { force: true });
+    removeIfPossible(stream.record.pipe);
   }
 }
 

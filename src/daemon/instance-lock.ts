@@ -21,8 +21,7 @@ export function takeInstanceLock(path: string): InstanceLock {
     const pid = readStateFile(path)?.trim();
     throw new DaemonError("alreadyRunning", `another xenlogd runs here already: pid ${pid}`);
   }
-  ftruncateSync(lock.fd);
-  writeSync(lock.fd, `${process.pid}\n`, 0);
+  writePid(lock.fd);
   return {
     path,
     [Symbol.dispose]: () => {
@@ -30,6 +29,24 @@ export function takeInstanceLock(path: string): InstanceLock {
       lock[Symbol.dispose]();
     },
   };
+}
+
+/** The lock holds without the number, which is for other programs. */
+function writePid(fd: number): void {
+  const text = `${process.pid}\n`;
+  try {
+    // In place: a full disk would not give back the room of a file that is truncated first.
+    writeSync(fd, text, 0);
+    ftruncateSync(fd, text.length);
+  } catch (error) {
+    if (errnoNameOf(error) === undefined) throw error;
+    // A number that is there is of a process that has ended.
+    try {
+      ftruncateSync(fd, 0);
+    } catch {
+      // The disk is read-only.
+    }
+  }
 }
 
 /** Nothing is set aside here: of two daemons that start at once one would take the other's lock away. */

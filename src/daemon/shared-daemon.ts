@@ -2,6 +2,7 @@
 // Ends a daemon that `run` started when no `run` and no stream is left. The last `run` stops it in
 // order; this is for a last `run` that was killed.
 
+import { errnoNameOf } from "../kernel/index.ts";
 import type { Places } from "../places/index.ts";
 import { isLocked } from "../program/index.ts";
 import type { Streams } from "./streams/index.ts";
@@ -36,5 +37,11 @@ export function watchLifetime(
  */
 export function hasClients(places: Places): boolean {
   const path = `${places.stateDirectory}/clients.lock`;
-  return !isLocked(path, "shared") && isLocked(path, "exclusive");
+  try {
+    return !isLocked(path, "shared") && isLocked(path, "exclusive");
+  } catch (error) {
+    // Without an inode for the lock it is not known: then they may need it.
+    if (errnoNameOf(error) === undefined) throw error;
+    return true;
+  }
 }

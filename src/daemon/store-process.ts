@@ -2,7 +2,7 @@
 // The embedded xenstored as a process of its own: a killed daemon does not take it along, the next
 // daemon joins it, and an orderly stop ends it if a daemon of this directory has started it.
 
-import { closeSync, ftruncateSync, rmSync } from "node:fs";
+import { closeSync, ftruncateSync } from "node:fs";
 import { describeErrno, errnoNameOf } from "../kernel/index.ts";
 import type { EmitEvent } from "../observe/index.ts";
 import {
@@ -17,6 +17,7 @@ import {
   parseIdentity,
   probeSocket,
   reasonOf,
+  removeIfPossible,
   replaceFile,
   type StartOutcome,
   setAside,
@@ -26,9 +27,12 @@ import {
 } from "../program/index.ts";
 import { DaemonError } from "./errors/index.ts";
 
-export interface StoreProcessOptions {
+interface StorePlaces {
   readonly socketPath: string;
   readonly stateDirectory: string;
+}
+
+export interface StoreProcessOptions extends StorePlaces {
   readonly program: Program;
   readonly emit: EmitEvent;
 }
@@ -83,27 +87,36 @@ async function start(options: StoreProcessOptions): Promise<StartOutcome> {
 
 async function startStore(options: StoreProcessOptions): Promise<StartOutcome> {
   const { program, stateDirectory } = options;
-  const errors = openStateFile(`${stateDirectory}/xenstored.out`, "existingOrNew");
+  const errors = openOutput(`${stateDirectory}/xenstored.out`);
   try {
-    ftruncateSync(errors);
     return await startAndAwaitNotice(program, {
       args: argumentsOf(options),
-      stderr: errors,
+      stderr: errors ?? "ignore",
       readyMsMax,
       endMsMax,
       // Before it is ready: the next daemon has to know which process to end.
       onStarted: (child) => {
         const identity = identifyProcess(child.pid ?? 0);
-        if (identity === undefined) throw new Error("it ended at once");
-        record(stateDirectory, identity);
+        if (identity !== undefined) record(stateDirectory, identity);
       },
     });
   } finally {
-    closeSync(errors);
+    if (errors !== undefined) closeSync(errors);
   }
 }
 
-function argumentsOf({ socketPath, stateDirectory }: StoreProcessOptions): readonly string[] {
+/** The store is needed without its words, too. */
+function openOutput(path: string): number | undefined {
+  try {
+    const fd = openStateFile(path, "existingOrNew");
+    ftruncateSync(fd);
+    return fd;
+  } catch {
+    return undefined;
+  }
+}
+
+function argumentsOf({ socketPath, stateDirectory }: StorePlaces): readonly string[] {
   const state = stateFile(stateDirectory);
   return ["--socket", socketPath, "--state", state, "--notify-fd", `${noticeDescriptor}`];
 }
@@ -128,8 +141,12 @@ function cannotStart(reason: string, cause?: unknown): DaemonError {
 }
 
 /** Ends the store if a daemon of this directory has started it. */
-export async function stopStore(stateDirectory: string, emit: EmitEvent): Promise<void> {
-  const identity = readIdentity(stateDirectory, emit);
+export async function stopStore(places: StorePlaces, emit: EmitEvent): Promise<void> {
+  const { stateDirectory } = places;
+  const recorded = readIdentity(stateDirectory, emit);
+  const isKnown = recorded !== undefined && isAlive(recorded);
+  const identity = isKnown ? recorded : findProcess(argumentsOf(places));
+  removeIfPossible(identityFile(stateDirectory));
   if (identity === undefined) return;
   const ended = await waitUntil(() => !signalProcess(identity, "SIGTERM"), {
     backoff: pollBackoff,
@@ -138,11 +155,15 @@ export async function stopStore(stateDirectory: string, emit: EmitEvent): Promis
   if (!ended) {
     await waitUntil(() => !signalProcess(identity, "SIGKILL"), { backoff: pollBackoff });
   }
-  rmSync(identityFile(stateDirectory), { force: true });
 }
 
+/** Without room for it the process is found by its command line. */
 function record(stateDirectory: string, identity: ProcessIdentity): void {
-  replaceFile(identityFile(stateDirectory), JSON.stringify(identity));
+  try {
+    replaceFile(identityFile(stateDirectory), JSON.stringify(identity));
+  } catch (error) {
+    if (errnoNameOf(error) === undefined) throw error;
+  }
 }
 
 function identityFile(stateDirectory: string): string {

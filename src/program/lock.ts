@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // flock(2) on a file, whose path is the name of the lock. The kernel releases it when its holder dies.
 
-import { closeSync, fstatSync, rmSync, statSync } from "node:fs";
-import { type LockKind, tryLock } from "../kernel/index.ts";
-import { type WaitOptions, waitUntil } from "./portable/index.ts";
+import { closeSync, fstatSync, statSync } from "node:fs";
+import { errnoNameOf, type LockKind, tryLock } from "../kernel/index.ts";
+import { removeIfPossible, type WaitOptions, waitUntil } from "./portable/index.ts";
 import { openStateFile } from "./state-file.ts";
 
 export type { LockKind } from "../kernel/index.ts";
@@ -22,7 +22,7 @@ export interface Lock extends Disposable {
 /** The lock if it is free, else `undefined`. Makes the file, again if it is removed meanwhile. */
 export function takeLockIfFree(path: string, kind: LockKind, mode?: number): Lock | undefined {
   for (;;) {
-    const fd = openStateFile(path, "existingOrNew", mode);
+    const fd = openLockFile(path, mode);
     let outcome: LockOutcome | undefined;
     try {
       outcome = lockIfFree(fd, path, kind);
@@ -31,6 +31,16 @@ export function takeLockIfFree(path: string, kind: LockKind, mode?: number): Loc
     }
     if (outcome === "locked") return lockOn(fd, path);
     if (outcome === "held") return undefined;
+  }
+}
+
+/** flock(2) needs no right to write: a file that is there can be locked on a read-only disk, too. */
+function openLockFile(path: string, mode?: number): number {
+  try {
+    return openStateFile(path, "existingOrNew", mode);
+  } catch (error) {
+    if (errnoNameOf(error) !== "EROFS") throw error;
+    return openStateFile(path, "readOnly");
   }
 }
 
@@ -82,7 +92,7 @@ function lockOn(fd: number, path: string): Lock {
   return {
     fd,
     tryExclusive: () => tryLock(fd, "exclusive") && hasName(fd, path),
-    removeFile: () => rmSync(path, { force: true }),
+    removeFile: () => removeIfPossible(path),
     [Symbol.dispose]: () => closeSync(fd),
   };
 }

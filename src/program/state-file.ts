@@ -6,6 +6,12 @@ import { openPath } from "../kernel/index.ts";
 import { requireOurs } from "./portable/index.ts";
 
 const privateMode = 0o600;
+const accessOf = {
+  existing: constants.O_RDWR,
+  existingOrNew: constants.O_RDWR | constants.O_CREAT,
+  // A file of a read-only file system has no lease, which is for writers.
+  readOnly: constants.O_RDONLY | constants.O_NONBLOCK,
+};
 
 /**
  * Opens it for reading and writing: so a FIFO of that name blocks no open, and O_NONBLOCK, with which a
@@ -13,12 +19,11 @@ const privateMode = 0o600;
  */
 export function openStateFile(
   path: string,
-  which: "existing" | "existingOrNew",
+  which: "existing" | "existingOrNew" | "readOnly",
   mode: number = privateMode,
 ): number {
-  const create = which === "existing" ? 0 : constants.O_CREAT;
-  const flags = constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NOCTTY;
-  const fd = openPath(path, flags | create, mode);
+  const flags = constants.O_NOFOLLOW | constants.O_NOCTTY;
+  const fd = openPath(path, flags | accessOf[which], mode);
   try {
     requireOurs(fd, path);
     return fd;

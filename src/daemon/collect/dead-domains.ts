@@ -47,13 +47,13 @@ export class DeadDomains {
 
   async #look(domid: Domid): Promise<void> {
     if (await this.#client.isDomainIntroduced(domid)) return;
-    this.#introduced.delete(domid);
     const left = await this.#client.transaction(async (transaction) => {
       const owner = { kind: "domain", domid } as const;
       const keys = await listLogfilesOf(transaction, owner);
       if (keys.length > 0) await transaction.rm(loggingPath(owner));
       return keys.length;
     });
+    this.#introduced.delete(domid);
     if (left > 0) this.#emit({ kind: "NodesCollected", domid, requests: left });
   }
 }

@@ -2,8 +2,14 @@
 // The streams as files on tmpfs, one each, so that a restarted daemon moves bytes before it asks
 // xenstore anything. A record is there from before its FIFO is opened until after it is closed.
 
-import { existsSync, readdirSync, rmSync } from "node:fs";
-import { loadState, makeDirectory, replaceFile, type SetAside } from "../../program/index.ts";
+import { existsSync, readdirSync } from "node:fs";
+import {
+  loadState,
+  makeDirectory,
+  removeIfPossible,
+  replaceFile,
+  type SetAside,
+} from "../../program/index.ts";
 import { parseStreamRecord, type StreamRecord } from "../../pump/index.ts";
 
 const suffix = ".json";
@@ -47,9 +53,10 @@ export class StreamTable {
     replaceFile(this.#pathOf(record.epoch), JSON.stringify(record));
   }
 
+  /** A record that stays is of a stream whose FIFO is gone: the next daemon finds that out. */
   remove(epoch: string): void {
-    rmSync(this.#pathOf(epoch), { force: true });
-    rmSync(`${this.positionsDirectory}/${epoch}`, { force: true });
+    removeIfPossible(this.#pathOf(epoch));
+    removeIfPossible(`${this.positionsDirectory}/${epoch}`);
   }
 
   #pathOf(epoch: string): string {

@@ -9,10 +9,11 @@ export { type Output, outputTo, type Style } from "./output.ts";
 export { guardOutputs, printLine, printLines } from "./own-outputs.ts";
 export {
   type ReplaceOptions,
+  removeIfPossible,
   replaceFile,
-  replaceFileLater,
   temporarySuffix,
 } from "./replace-file.ts";
+export { ReservedFile } from "./reserved-file.ts";
 export {
   type Backoff,
   pause,

@@ -12,7 +12,6 @@ import {
   unlinkSync,
   writeFileSync,
 } from "node:fs";
-import { rename, unlink, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 
 /** `durable`: the new content also survives a power failure. Of no use on a tmpfs. */
@@ -51,20 +50,12 @@ export function replaceFile(path: string, text: string, { durable }: ReplaceOpti
   if (durable) withOpen(dirname(path), "r", fsyncSync);
 }
 
-/** The same without blocking the event loop, for a large file; not durable. */
-export async function replaceFileLater(path: string, text: string): Promise<void> {
-  const temporary = `${path}${temporarySuffix}`;
-  const write = (): Promise<void> => writeFile(temporary, text, { mode: ownerOnly, flag: newFile });
+/** Removes a file that is not needed any more; it stays where the disk takes no changes. */
+export function removeIfPossible(path: string): void {
   try {
-    await write().catch(async (error: unknown) => {
-      if (!isTaken(error)) throw error;
-      await unlink(temporary);
-      await write();
-    });
-    await rename(temporary, path);
-  } catch (error) {
-    rmSync(temporary, { force: true });
-    throw error;
+    rmSync(path, { force: true });
+  } catch {
+    // Whoever finds it has to see that it is outdated.
   }
 }
 

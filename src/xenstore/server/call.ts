@@ -7,6 +7,7 @@ import type { WireErrorCode } from "../errors.ts";
 import { decodeStrings, decodeText } from "../message.ts";
 import { type Access, isPrivileged, mayAccess, type Subject } from "./access.ts";
 import { applyChange, type Change, type ChangedPath, changedPaths } from "./change.ts";
+import { growthOf } from "./growth.ts";
 import { resolvePath, resolveWatchPath } from "./names.ts";
 import { limitOf, type QuotaName } from "./quota.ts";
 import { quotasOf, type Session, type Store } from "./store.ts";
@@ -128,6 +129,7 @@ export function changeStore(call: Call, made: Change): void {
   const { store } = call;
   store.generation += 1;
   const before = store.root;
+  store.addedBytes += growthOf(before, made);
   store.root = applyChange(before, made, store.generation);
   // C xenstored fires the watches in a removed subtree while the nodes above still exist.
   const above = made.kind === "remove" ? before : store.root;

@@ -5,8 +5,8 @@
 import type { Socket } from "node:net";
 import { type ClientConnection, serveClient } from "./connection.ts";
 import { limitOf } from "./quota.ts";
-import { handleRequest } from "./requests.ts";
-import type { StateFile } from "./state-file.ts";
+import { handleRequest, refuse } from "./requests.ts";
+import { keptOf, type StateFile } from "./state-file.ts";
 import {
   domainExists,
   openSession,
@@ -35,8 +35,10 @@ export class Clients {
       repliesMax: () =>
         domid === 0 ? Number.POSITIVE_INFINITY : limitOf(quotasOf(store, domid), "outstanding"),
       onRequest: (message) => {
-        const { domains } = store;
-        for (const delivery of handleRequest(store, session, message)) {
+        const before = keptOf(store);
+        const handled = handleRequest(store, session, message);
+        const refusal = this.#state.admit(before);
+        for (const delivery of refusal === undefined ? handled : refuse(message, refusal)) {
           if (delivery.kind === "reply") {
             client.sendReply(delivery.message);
             continue;
@@ -46,7 +48,7 @@ export class Clients {
           target?.sendEvent(path, token, mergeable);
           if (target !== undefined) touched.add(target);
         }
-        if (store.domains !== domains) this.#endReleased();
+        if (store.domains !== before.domains) this.#endReleased();
       },
       onIdle: () => {
         this.#state.noteChanges();

@@ -5,7 +5,7 @@
  * - `IN_USE`: another server answers on the socket, or something that is no socket has its name;
  * - `LISTEN_FAILED`: the socket cannot be made or listened on;
  * - `STATE_UNREADABLE`: the state file is there but cannot be used; it is not changed;
- * - `STATE_UNWRITABLE`: the state file cannot be written; the next change tries again.
+ * - `STATE_UNWRITABLE`: the state file cannot be written; changes are refused until it can.
  */
 export type XenstoreServerErrorCode =
   | "IN_USE"

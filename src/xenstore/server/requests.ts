@@ -66,6 +66,11 @@ export function handleRequest(
   return [...eventsBefore.map(toDelivery), replied, ...eventsAfter.map(toDelivery)];
 }
 
+/** The answer to a request whose change is undone, without its events. */
+export function refuse(message: XenstoreMessage, code: WireErrorCode): Delivery[] {
+  return [{ kind: "reply", message: reply(message, code) }];
+}
+
 function answer(
   store: Store,
   session: Session,

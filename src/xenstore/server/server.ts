@@ -6,7 +6,7 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { Clients } from "./clients.ts";
 import { listenOnSocket } from "./socket-file.ts";
-import { openStateFile } from "./state-file.ts";
+import { openStateFile, type StateFile } from "./state-file.ts";
 import { domainExists } from "./store.ts";
 
 export interface XenstoreServerOptions {
@@ -37,10 +37,6 @@ export interface XenstoreServer extends AsyncDisposable {
  * XenstoreServerError. */
 export async function startXenstoreServer(options: XenstoreServerOptions): Promise<XenstoreServer> {
   const { socketPath, onError = (error) => process.emitWarning(error) } = options;
-  const state = await openStateFile(options.stateFile, onError);
-  const { store } = state;
-  const clients = new Clients(state);
-
   const servers: Server[] = [];
   const listen = async (path: string, onConnection: (socket: Socket) => void): Promise<void> => {
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, onConnection);
@@ -48,7 +44,11 @@ export async function startXenstoreServer(options: XenstoreServerOptions): Promi
     server.on("error", onError);
     servers.push(server);
   };
+  // First: the state file is that of another server if this fails. No event comes before `clients` is there.
   await listen(socketPath, (socket) => clients.accept(socket, 0));
+  const state = openStateFileOf(options.stateFile, onError, servers);
+  const { store } = state;
+  const clients = new Clients(state);
 
   const serveDomain = (domid: number, path: string): Promise<void> =>
     listen(path, (socket) => {
@@ -73,4 +73,17 @@ export async function startXenstoreServer(options: XenstoreServerOptions): Promi
     return closed;
   };
   return { socketPath, serveDomain, close, [Symbol.asyncDispose]: close };
+}
+
+function openStateFileOf(
+  path: string | undefined,
+  onError: (error: Error) => void,
+  servers: readonly Server[],
+): StateFile {
+  try {
+    return openStateFile(path, onError);
+  } catch (error) {
+    for (const server of servers) server.close();
+    throw error;
+  }
 }

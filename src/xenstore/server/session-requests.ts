@@ -13,6 +13,7 @@ import {
   strings,
   watchPath,
 } from "./call.ts";
+import { growthOf } from "./growth.ts";
 import { domainPath, isSpecialPath } from "./names.ts";
 import { resetSession } from "./store.ts";
 import { commit, createTransaction } from "./transaction.ts";
@@ -87,6 +88,7 @@ export function endTransaction(call: Call): Outcome {
   const done = commit(transaction, store.root);
   if (done === undefined) return "EAGAIN";
   const before = store.root;
+  for (const made of transaction.changes) store.addedBytes += growthOf(before, made.change);
   store.root = done.root;
   fireWatches(call, before, done.changedPaths);
   return ok;

@@ -18,6 +18,8 @@ export interface Store {
   specialPermissions: ReadonlyMap<string, readonly NodePermission[]>;
   /** The quotas of future domains. */
   quotas: Quotas;
+  /** Bytes that changes of the tree have added to the text of the store since its start, at most. */
+  addedBytes: number;
 }
 
 /** An introduced domain. Without a hypervisor it exists because a client introduced it. */
@@ -51,6 +53,7 @@ export function createStore(): Store {
     watches: createWatchIndex(),
     specialPermissions: new Map(),
     quotas: quotaDefaults,
+    addedBytes: 0,
   };
 }
 

@@ -2,10 +2,21 @@
 // The server's socket: who may use it, what bad clients cost the good ones, and what survives.
 
 import assert from "node:assert/strict";
-import { fork } from "node:child_process";
+import { execFileSync, fork } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, statSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmdirSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { createDecoder } from "../../../src/xenstore/decoder.ts";
@@ -16,6 +27,9 @@ import {
   messageType,
 } from "../../../src/xenstore/message.ts";
 import { fixture, nextEvents, rawSocket, until } from "./fixture.ts";
+
+const isRoot = process.getuid?.() === 0;
+const noMount = { skip: isRoot ? false : "mounting a small file system needs root" };
 
 const frame = (name: MessageName, payload: string, reqId = 1): Buffer =>
   encodeMessage({
@@ -36,9 +50,16 @@ test("the socket is its owner's alone and goes with the server", async (t) => {
 });
 
 test("a second server on the socket is refused, and the first not disturbed", async (t) => {
-  const { start, client } = await fixture(t);
-  await start();
-  await assert.rejects(start(), { name: "XenstoreServerError", code: "IN_USE" });
+  const { start, client, folder } = await fixture(t);
+  const stateFile = join(folder, "state");
+  await start({ stateFile });
+  const inodes = () => [stateFile, `${stateFile}.new`].map((path) => statSync(path).ino);
+  const before = inodes();
+  // As the first one leaves them for a moment.
+  linkSync(stateFile, `${stateFile}.old`);
+  await assert.rejects(start({ stateFile }), { name: "XenstoreServerError", code: "IN_USE" });
+  assert.ok(existsSync(`${stateFile}.old`));
+  assert.deepEqual(inodes(), before);
   assert.equal(await (await client()).control("check"), "OK");
 });
 
@@ -81,10 +102,9 @@ test("a killed server's socket is taken over, its nodes come from the state file
   await store.setPermissions("/kept", [{ domid: 0, access: "r" }]);
   await store.introduce(5, 1, 2);
   // Written a few milliseconds after the reply; what is younger is lost.
-  await until(() => existsSync(stateFile) && statSync(stateFile).size > 0);
-  const sizeBefore = statSync(stateFile).size;
+  await until(() => existsSync(stateFile));
   await store.write("/kept/last", "x");
-  await until(() => statSync(stateFile).size > sizeBefore);
+  await until(() => readFileSync(stateFile, "latin1").includes('"last"'));
   assert.deepEqual(new Set(await nextEvents(watch, 3)).size, 3);
   first.kill("SIGKILL");
   await once(first, "exit");
@@ -151,16 +171,98 @@ test("a state file that is none stops the start and is left alone", async (t) =>
   assert.equal(statSync(stateFile).size, 1);
 });
 
-test("a state file that cannot be written is told, and the server goes on", async (t) => {
+test("a state file that cannot be written refuses changes, until it can", async (t) => {
   const { start, client, folder } = await fixture(t);
   const errors: Error[] = [];
-  await start({ stateFile: join(folder, "none/state"), onError: (error) => errors.push(error) });
-  const store = await client();
-  await store.write("/a", "x");
-  await until(() => errors.length > 0);
+  const stateFile = join(folder, "none/state");
+  await start({ stateFile, onError: (error) => errors.push(error) });
   assert.equal((errors[0] as { code?: string }).code, "STATE_UNWRITABLE");
-  assert.equal(await store.read("/a"), "x");
+  const store = await client();
+  const watch = await store.watch("/a");
+  await nextEvents(watch, 1);
+  await assert.rejects(store.write("/a", "x"), { code: "EIO" });
+  await assert.rejects(store.introduce(5, 1, 2), { code: "EIO" });
+  assert.equal(await store.readIfExists("/a"), undefined);
+  assert.equal(await store.isDomainIntroduced(5), false);
+  mkdirSync(join(folder, "none"));
+  await until(() =>
+    store.write("/a/b", "x").then(
+      () => true,
+      () => false,
+    ),
+  );
+  assert.deepEqual(await nextEvents(watch, 1), ["/a/b"], "none of what was refused");
+  await until(() => existsSync(stateFile) && readFileSync(stateFile, "latin1").includes('"a"'));
+  assert.equal(errors.length, 1);
 });
+
+test(
+  "a full disk without an inode refuses changes, and keeps those that it has accepted",
+  noMount,
+  async (t) => {
+    // Before the folder of the fixture, which goes first.
+    const disk = mkdtempSync(join(tmpdir(), "xenstore-test-disk-"));
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=512k,nr_inodes=6", "xenlogd-test", disk]);
+    t.after(() => {
+      execFileSync("umount", ["--lazy", disk]);
+      rmdirSync(disk);
+    });
+    const { client, socketPath } = await fixture(t);
+    const stateFile = join(disk, "state");
+    const first = await startProcess(socketPath, stateFile);
+    t.after(() => first.kill("SIGKILL"));
+    const store = await client();
+    fillDisk(disk);
+    const accepted: string[] = [];
+    const refused: string[] = [];
+    for (let count = 0; refused.length < 3; count += 1) {
+      const name = `child${count}`;
+      await store.write(`/many/${name}`, "x".repeat(2000)).then(
+        () => accepted.push(name),
+        (error: { code: string }) => refused.push(error.code),
+      );
+    }
+    assert.deepEqual(refused, ["ENOSPC", "ENOSPC", "ENOSPC"]);
+    assert.ok(accepted.length > 10, "room was reserved");
+    await assert.rejects(
+      store.transaction((transaction) => transaction.write("/large", "x".repeat(3000))),
+      { code: "ENOSPC" },
+    );
+    // What makes it smaller is never refused.
+    await store.rm("/many/child0");
+    const last = accepted.at(-1) ?? "";
+    await until(() => {
+      const text = readFileSync(stateFile, "latin1");
+      return text.includes(last) && !text.includes("child0");
+    });
+    first.kill("SIGKILL");
+    await once(first, "exit");
+    const second = await startProcess(socketPath, stateFile);
+    t.after(() => second.kill("SIGKILL"));
+    const again = await client();
+    assert.deepEqual(new Set(await again.directory("/many")), new Set(accepted.slice(1)));
+    assert.equal(await again.readIfExists("/large"), undefined);
+    await again.rm("/many");
+  },
+);
+
+/** Takes the inodes that are left, and then all room. */
+function fillDisk(disk: string): void {
+  const filler = join(disk, "filler");
+  writeFileSync(filler, "");
+  assert.throws(
+    () => {
+      for (let count = 0; ; count += 1) writeFileSync(join(disk, `inode${count}`), "");
+    },
+    { code: "ENOSPC" },
+  );
+  assert.throws(
+    () => {
+      for (;;) appendFileSync(filler, Buffer.alloc(4096));
+    },
+    { code: "ENOSPC" },
+  );
+}
 
 test("requests cut anywhere, and several in one piece, are answered in order", async (t) => {
   const { start, socketPath } = await fixture(t);

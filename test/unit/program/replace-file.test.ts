@@ -21,7 +21,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { makeFifo } from "../../../src/kernel/index.ts";
-import { replaceFile, replaceFileLater } from "../../../src/program/index.ts";
+import { replaceFile } from "../../../src/program/index.ts";
 import { debianProgram } from "../../support/debian.ts";
 
 let directory: string;
@@ -36,7 +36,6 @@ const ways = {
   replaceFile: async (file: string, text: string) => replaceFile(file, text),
   "replaceFile, durable": async (file: string, text: string) =>
     replaceFile(file, text, { durable: true }),
-  replaceFileLater,
 };
 
 const strace = await debianProgram("strace");
