@@ -177,7 +177,12 @@ export const flawsAtOnce: readonly Flaw[] = [
     scenario: "somebody's hands on the files it has open: replace",
     mutation: {
       file: "/write/log-files.ts",
-      edits: [['if (!this.#hasName(this.live())) this.#takeName("replaced");', ""]],
+      edits: [
+        [
+          "if (!this.#hasName(live)) this.#takeName(this.#whatTookName(live));\n    return",
+          "return",
+        ],
+      ],
     },
   },
 ];

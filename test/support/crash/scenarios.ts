@@ -160,6 +160,26 @@ function lateMeddlingScenario(what: Meddling): Scenario {
   };
 }
 
+/** The file of an older epoch is cut before a pump serves the new one; `kill` ends the last pump of the old one. */
+function cutEpochScenario(kill: Kill | undefined): Scenario {
+  return {
+    name: `a new epoch on a file that was cut, after a pump that ${kill ? "was killed" : "finished"}`,
+    isDeadly: kill !== undefined,
+    options: { limitBytes: 4096, copies: 1 },
+    play: (bench) => {
+      bench.write(1000);
+      bench.pumpOnce(kill);
+      bench.newEpoch();
+      bench.write(500);
+      bench.meddle("shorten");
+      bench.pump();
+      bench.write(3500);
+      bench.pump();
+    },
+    points: ["splice stage -> log", "rename x.log -> x.log.1"],
+  };
+}
+
 export const scenarios: readonly Scenario[] = [
   rotationScenario(0, 4096),
   rotationScenario(1, 16_384),
@@ -268,6 +288,7 @@ export const scenarios: readonly Scenario[] = [
     },
     points: [...everyPump, "rename x.log -> x.log.1"],
   },
+  ...[undefined, { at: "splice stage -> log", when: "after" } as const].map(cutEpochScenario),
   {
     name: "somebody's hands on a file that has bytes of an older epoch to come",
     isDeadly: true,
