@@ -387,7 +387,7 @@ export const mutants: readonly Mutant[] = [
     what: "a request that failed is not drained",
     edits: [
       [
-        'if (nodes.state === "failed") return [{ kind: "drainRefused", pipe, nodes }];',
+        'if (nodes.state === "failed") return [{ kind: "drainRefused", pipe }];',
         'if (nodes.state === "failed") return [];',
       ],
     ],

@@ -24,15 +24,19 @@ const answerMsMax = 10_000;
 /** Some 20 000 streams; a longer answer is not one of xenlogd. */
 const answerBytesMax = 16 * 1024 * 1024;
 
+export interface WaitClosedOptions {
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal;
+  /** Of the stall that is known, empty for none: the wait ends with the status when it is another. */
+  readonly stalledSince?: string;
+}
+
 export interface ControlClient {
   readonly socketPath: string;
   status(signal?: AbortSignal): Promise<DaemonStatus>;
   streams(options: { readonly all: boolean }): Promise<readonly StreamStatus[]>;
   /** The last status of a closed stream; `open` if it is not closed in time. */
-  waitClosed(
-    epoch: string,
-    options: { readonly timeoutMs: number; readonly signal?: AbortSignal },
-  ): Promise<StreamStatus | "open" | "unknown">;
+  waitClosed(epoch: string, options: WaitClosedOptions): Promise<StreamStatus | "open" | "unknown">;
   stop(): Promise<void>;
   /** Rejects with "failed" and the daemon's sentence when it refuses its configuration. */
   reload(): Promise<void>;
@@ -53,8 +57,11 @@ export function controlClient(socketPath: string, patienceMs: number = answerMsM
     async streams({ all }): Promise<readonly StreamStatus[]> {
       return parsed(streamListSchema, await ask({ path: `${streamsPath}${all ? "?all=1" : ""}` }));
     },
-    async waitClosed(epoch, { timeoutMs, signal }): Promise<StreamStatus | "open" | "unknown"> {
-      const path = `${closedPath(encodeURIComponent(epoch))}?timeoutMs=${timeoutMs}`;
+    async waitClosed(epoch, options): Promise<StreamStatus | "open" | "unknown"> {
+      const { timeoutMs, signal, stalledSince } = options;
+      const query = new URLSearchParams({ timeoutMs: String(timeoutMs) });
+      if (stalledSince !== undefined) query.set("stalledSince", stalledSince);
+      const path = `${closedPath(encodeURIComponent(epoch))}?${query}`;
       const answer = await ask({ path, signal, timeoutMs: timeoutMs + answerMsMax });
       if (answer.status === 204) return "open";
       if (answer.status === 404) return "unknown";

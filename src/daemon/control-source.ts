@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The daemon as the control API sees it: streams and their counters in the frozen fields.
 
-import { hostName, logNameOf } from "../contract/index.ts";
 import {
   type ControlSource,
   countersOf,
@@ -30,18 +29,29 @@ export function controlSource(options: ControlSourceOptions): ControlSource {
     reload: options.reload,
     streams: async ({ all }) => {
       await streams.refresh();
-      const live = streams.live.map((stream) =>
-        statusOf(stream.record, stateOf(stream), stream.report, stream.error),
-      );
+      const live = streams.live.map((stream) => statusOfLive(stream));
       live.push(...options.refusals.held.map(statusOfRefused));
       if (!all) return live;
       const closed = streams.closed.map(({ record, report }) => statusOf(record, "closed", report));
       return [...live, ...closed];
     },
-    waitClosed: async (epoch, signal) => {
-      const closed = await streams.waitClosed(epoch, signal);
-      return closed === undefined ? undefined : statusOf(closed.record, "closed", closed.report);
+    waitClosed: async (epoch, signal, stalledSince) => {
+      const changed = await streams.waits.wait(epoch, signal, stalledSince);
+      if (changed === undefined) return undefined;
+      if ("phase" in changed) return statusOfLive(changed);
+      return statusOf(changed.record, "closed", changed.report);
     },
+  };
+}
+
+function statusOfLive(stream: LiveStream): StreamStatus {
+  const { record, report, error, stall } = stream;
+  const status = statusOf(record, stateOf(stream), report);
+  const { reason = "", fileSystem = "", since = "" } = stall ?? {};
+  return {
+    ...status,
+    error: error ?? null,
+    stalled: stall === undefined ? null : { reason, fileSystem, since },
   };
 }
 
@@ -51,18 +61,17 @@ function stateOf(stream: LiveStream): RequestState {
 }
 
 /** The request as far as it can be read; without an epoch, because nothing was logged. */
-function statusOfRefused({ key, pipe, nodes, drain }: Refusal): StreamStatus {
+function statusOfRefused({ key, pipe, nodes, about, drain }: Refusal): StreamStatus {
   const { owner } = key;
   const file = nodes.file ?? "";
-  const name = owner.kind === "host" ? hostName : String(owner.domid);
   const number = (text: string | undefined): number =>
     /^\d{1,15}$/.test(text ?? "") ? Number(text) : 0;
-  const dropped = drain?.droppedBytes ?? 0;
+  const dropped = drain?.counter.bytes ?? 0;
   const [limit, copies] = [number(nodes.limit), number(nodes.copies)];
   return {
     domid: owner.kind === "host" ? null : owner.domid,
-    name,
-    log: nodes.log ?? logNameOf(file, name),
+    name: about.name ?? "",
+    log: about.log ?? "",
     id: key.id,
     state: "failed",
     pipe,
@@ -75,6 +84,7 @@ function statusOfRefused({ key, pipe, nodes, drain }: Refusal): StreamStatus {
     ...countersOf(undefined),
     boundBytes: 0,
     droppedBytes: dropped === 0 ? {} : { refused: dropped },
+    stalled: null,
   };
 }
 
@@ -82,7 +92,6 @@ function statusOf(
   record: StreamRecord,
   state: RequestState,
   report: StreamReport | undefined,
-  error?: string,
 ): StreamStatus {
   const [owner = "", id = ""] = record.key.split("/");
   return {
@@ -97,8 +106,9 @@ function statusOf(
     copies: record.copies,
     overflow: record.overflow,
     epoch: record.epoch,
-    error: error ?? null,
+    error: null,
     ...countersOf(report),
     boundBytes: record.limitBytes * (record.copies + 1),
+    stalled: null,
   };
 }

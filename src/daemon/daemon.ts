@@ -143,10 +143,12 @@ function makeParts(
     lock,
     table,
     streams,
-    refusals: new Refusals(
-      places.runDirectory,
-      (relativePipe) => streams.having("relativePipe", relativePipe).length > 0,
-    ),
+    refusals: new Refusals({
+      runDirectory: places.runDirectory,
+      volatileDirectory: places.volatileDirectory,
+      emit,
+      hasStream: (relativePipe) => streams.having("relativePipe", relativePipe).length > 0,
+    }),
     pumps,
     vault,
     xenstore: undefined,

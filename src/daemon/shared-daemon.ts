@@ -23,7 +23,7 @@ export function watchLifetime(
     if (hasClients(places)) return;
     // The nodes of a killed `run` stay in the store; each stream goes on until its last writer is gone.
     for (const stream of streams.live) {
-      if (stream.record.nodes === "present") streams.nodesGone(stream.record.epoch);
+      if (stream.record.nodes === "present") streams.changes.nodesGone(stream.record.epoch);
     }
     if (streams.live.length === 0) onUnneeded();
   }, lookEveryMs);

@@ -2,7 +2,8 @@
 // Empties the FIFO of a refused request into a counter. A writer that did not wait for the answer
 // would hang without a reader as soon as the FIFO is full.
 
-import { splice } from "../kernel/index.ts";
+import { bytesReadable, splice } from "../kernel/index.ts";
+import type { DropCounter } from "./drop-counter.ts";
 import { Fifo } from "./fifo.ts";
 import { ReadingEnd } from "./reading-end.ts";
 
@@ -11,11 +12,16 @@ export interface RefusedDrainOptions {
   readonly relativePipe: string;
   /** `/dev/null`, open for writing: it takes everything at once, so no stage is needed before it. */
   readonly nullFd: number;
+  /** The caller's to close. */
+  readonly counter: DropCounter;
+  /** Closes the drain. */
   readonly onEnd: () => void;
 }
 
 /** Bytes taken in one turn of the event loop. */
 const turnBytes = 1 << 20;
+/** Bytes asked for when there are none: they may come at the same time. */
+const pageBytes = 4096;
 
 /** Ends when its nodes and its last writer are gone. The FIFO's name stays: the toolstack made it. */
 export class RefusedDrain {
@@ -23,7 +29,6 @@ export class RefusedDrain {
   readonly #fifo: Fifo;
   readonly #end: ReadingEnd;
   #nodes: "present" | "gone" = "present";
-  #droppedBytes = 0;
 
   /** Throws FifoError if the FIFO is not one that a daemon may open. */
   constructor(options: RefusedDrainOptions) {
@@ -38,7 +43,7 @@ export class RefusedDrain {
   }
 
   get droppedBytes(): number {
-    return this.#droppedBytes;
+    return this.#options.counter.bytes;
   }
 
   nodesGone(): void {
@@ -53,12 +58,14 @@ export class RefusedDrain {
   }
 
   #move(): void {
-    const moved = splice(this.#end.fd, this.#options.nullFd, turnBytes);
+    const { counter, nullFd } = this.#options;
+    const due = Math.min(turnBytes, Math.max(pageBytes, bytesReadable(this.#end.fd)));
+    counter.taking(due);
+    const moved = splice(this.#end.fd, nullFd, due);
+    counter.took(moved === "wouldBlock" ? 0 : moved);
     if (moved === "wouldBlock") return;
-    this.#droppedBytes += moved;
     if (moved > 0) return;
     if (this.#nodes === "gone") {
-      this.close();
       this.#options.onEnd();
       return;
     }

@@ -1,7 +1,78 @@
 // SPDX-License-Identifier: Apache-2.0
 // What happens in the daemon, by name.
 
-export type DaemonEvent =
+/** Which stream an event is about; what is not known of it is null. */
+export interface EventStream {
+  /** `5/1`, as in `/libxl/5/logging/1`. */
+  readonly key: string;
+  /** The domain's name, `host` for the host. */
+  readonly name: string | null;
+  /** The log's name. */
+  readonly log: string | null;
+  readonly file: string | null;
+}
+
+/** Since when a stream cannot write into its log, or not even open it, and why. */
+export interface Stall {
+  readonly reason: string;
+  /** The mount point of the file system that the log is on. */
+  readonly fileSystem: string;
+  /** ISO 8601, UTC. */
+  readonly since: string;
+}
+
+export type DaemonEvent = UnboundEvent | StreamEvent;
+
+/** About a stream. What lasts is said again once a minute, see lasting-events.ts. */
+export type StreamEvent = EventStream &
+  (
+    | { readonly kind: "StreamOpened"; readonly epoch: string }
+    | {
+        readonly kind: "StreamClosed";
+        readonly epoch: string;
+        readonly writtenBytes: number;
+        /** By reason. */
+        readonly droppedBytes: Readonly<Record<string, number>>;
+      }
+    /** The request got no stream; `final: false`: a stream cannot be opened now and is tried again. */
+    | {
+        readonly kind: "StreamRefused";
+        readonly reason: string;
+        readonly final: boolean;
+      }
+    /** All bytes of a refused request, when its nodes and its writers are gone. */
+    | { readonly kind: "RefusedDrained"; readonly droppedBytes: number }
+    | {
+        readonly kind: "StreamReconfigured";
+        readonly epoch: string;
+        readonly limitBytes: number;
+        readonly copies: number;
+      }
+    /** The stream goes on with the values that it had. */
+    | { readonly kind: "StreamChangeRefused"; readonly epoch: string; readonly reason: string }
+    /** Another domain may write the node: the request is never answered. */
+    | { readonly kind: "StreamUntrusted"; readonly path: string; readonly reason: string }
+    | ({ readonly kind: "StreamStalled" } & Stall)
+    | { readonly kind: "StreamResumed" }
+    | { readonly kind: "StageRecovered"; readonly epoch: string; readonly bytes: number }
+    /** These bytes of the stream are in no file, and its log says so in place. */
+    | {
+        readonly kind: "StageLost";
+        readonly bytes: number;
+        readonly certainty: "exact" | "atMost";
+      }
+    /** No process had the stream's FIFO open any more: what it held is gone, and nobody can count it. */
+    | { readonly kind: "FifoLost" }
+    /** Another program has changed the stream's log; it goes on under its name. */
+    | {
+        readonly kind: "LogInterfered";
+        readonly what: "truncated" | "extended" | "renamed" | "replaced" | "directory";
+        /** The new name of a file that was renamed. */
+        readonly to?: string | undefined;
+      }
+  );
+
+type UnboundEvent =
   | { readonly kind: "DaemonStarted"; readonly version: string; readonly directory: string }
   /** `path` is null when the daemon has no file: then nothing has changed. */
   | { readonly kind: "ConfigurationReloaded"; readonly path: string | null }
@@ -12,66 +83,7 @@ export type DaemonEvent =
       readonly reason: string;
     }
   | { readonly kind: "DaemonStopped"; readonly strandedBytes: number | "unknown" }
-  | {
-      readonly kind: "StreamOpened";
-      readonly key: string;
-      readonly epoch: string;
-      readonly file: string;
-    }
-  | {
-      readonly kind: "StreamClosed";
-      readonly key: string;
-      readonly epoch: string;
-      readonly writtenBytes: number;
-      /** By reason. */
-      readonly droppedBytes: Readonly<Record<string, number>>;
-    }
-  | {
-      readonly kind: "StreamRefused";
-      readonly key: string;
-      readonly reason: string;
-      readonly final: boolean;
-    }
-  | {
-      readonly kind: "StreamReconfigured";
-      readonly key: string;
-      readonly epoch: string;
-      readonly limitBytes: number;
-      readonly copies: number;
-    }
-  /** The stream goes on with the values that it had. */
-  | {
-      readonly kind: "StreamChangeRefused";
-      readonly key: string;
-      readonly epoch: string;
-      readonly reason: string;
-    }
-  /** Another domain may write the node. */
-  | {
-      readonly kind: "StreamUntrusted";
-      readonly key: string;
-      readonly path: string;
-      readonly reason: string;
-    }
-  | { readonly kind: "StreamStalled"; readonly key: string; readonly reason: string }
-  | { readonly kind: "StreamResumed"; readonly key: string }
-  | { readonly kind: "StageRecovered"; readonly epoch: string; readonly bytes: number }
   | { readonly kind: "StageOrphaned"; readonly bytes: number }
-  /** These bytes of the stream are in no file, and its log says so in place. */
-  | {
-      readonly kind: "StageLost";
-      readonly key: string;
-      readonly bytes: number;
-      readonly certainty: "exact" | "atMost";
-    }
-  /** Another program has changed the stream's log; it goes on under its name. */
-  | {
-      readonly kind: "LogInterfered";
-      readonly key: string;
-      readonly what: "truncated" | "extended" | "renamed" | "replaced" | "directory";
-      /** The new name of a file that was renamed. */
-      readonly to?: string | undefined;
-    }
   | { readonly kind: "PumpStarted"; readonly fileSystem: string; readonly pid: number }
   | { readonly kind: "PumpEnded"; readonly fileSystem: string; readonly reason: string }
   /** The detached process has ended; the main process still has what it kept open. */
@@ -86,9 +98,9 @@ export type DaemonEvent =
   | { readonly kind: "StagesLost"; readonly pool: string }
   /** A file of the daemon's own state was damaged, or not its own; where it is now, and why. */
   | { readonly kind: "StateSetAside"; readonly path: string; readonly reason: string }
-  /** No process had the stream's FIFO open any more: what it held is gone, and nobody can count it. */
-  | { readonly kind: "FifoLost"; readonly key: string }
   | { readonly kind: "ServiceManagerLost"; readonly reason: string }
+  /** There is none yet; it is waited for without a limit. */
+  | { readonly kind: "XenstoreAwaited"; readonly reason: string }
   /** So many lines of this log could not be written before this one. */
   | { readonly kind: "LogLinesLost"; readonly lines: number; readonly reason: string }
   | { readonly kind: "XenstoreConnected"; readonly socketPath: string }

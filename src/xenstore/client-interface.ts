@@ -68,6 +68,8 @@ export interface XenstoreClient extends XenstoreOperations, AsyncDisposable {
 }
 
 export type XenstoreConnectionState =
+  /** The first connection takes long; reported once, with the reason of the last try. */
+  | { kind: "awaited"; cause: Error }
   | { kind: "connected"; socketPath: string }
   | { kind: "lost"; cause: Error };
 
@@ -91,7 +93,7 @@ export interface XenstoreConnectOptions {
   /** Called before each try to connect; when it rejects, that try has failed. It must not wait
    * for close(), which waits for it. */
   readonly beforeConnect?: () => Promise<void>;
-  /** Called on each change, the first connection included. */
+  /** Called on each change, the first connection included, and once while that is awaited. */
   readonly onState?: (state: XenstoreConnectionState) => void;
   /** Aborts the first connection, once a try under way has ended; afterwards close() is the way to
    * end. */

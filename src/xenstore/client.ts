@@ -31,6 +31,7 @@ export async function connectOver(
   const watches = new ClientWatches(() => link.connection());
   const link: Link = await openLink(place, options, {
     onEvent: (path, token) => watches.push(path, token),
+    onAwaited: (cause) => options.onState?.({ kind: "awaited", cause }),
     onConnected: (connection) => {
       watches.setAgain(connection);
       options.onState?.({ kind: "connected", socketPath: place.path() });

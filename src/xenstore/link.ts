@@ -16,6 +16,8 @@ export interface Link {
 
 export interface LinkHandlers {
   onEvent(path: string, token: string): void;
+  /** Called once when the first connection takes long. */
+  onAwaited(cause: Error): void;
   /** Called before any request of the user can use `connection`. */
   onConnected(connection: Connection): void;
   /** `final` is set when no further connection will be made. */
@@ -34,6 +36,8 @@ const requestTimeoutDefaultMs = 30_000;
 
 /** Fast at first, since a full listen backlog clears within a request's time. */
 const firstBackoff: Backoff = { firstMs: 5, maxMs: 250 };
+/** A server that is just starting, or whose backlog was full for a moment, needs no report. */
+const awaitedMs = 1000;
 /** At most one try a second while a server is away. A connection that lived for less than `maxMs`
  * counts as a failed try, so a server that closes each connection at once does not speed it up. */
 const reconnectBackoff: Backoff = { firstMs: 40, maxMs: 1000 };
@@ -92,7 +96,9 @@ class KeptLink implements Link {
   }
 
   async #connectFirst(): Promise<Connection> {
-    const deadlineMs = performance.now() + (this.#options.timeoutMs ?? timeoutDefaultMs);
+    const startedMs = performance.now();
+    const deadlineMs = startedMs + (this.#options.timeoutMs ?? timeoutDefaultMs);
+    let isReported = false;
     for (let retry = 0; ; retry += 1) {
       this.#options.signal?.throwIfAborted();
       try {
@@ -102,6 +108,10 @@ class KeptLink implements Link {
       } catch (cause) {
         const passing = passingErrors.includes((cause as NodeJS.ErrnoException).code);
         if (!passing || performance.now() >= deadlineMs) throw unreachable(this.#place, cause);
+        if (!isReported && performance.now() - startedMs >= awaitedMs) {
+          isReported = true;
+          this.#handlers.onAwaited(unreachable(this.#place, cause));
+        }
       }
       await pause(spreadPauseMs(firstBackoff, retry, Math.random()), this.#options.signal);
     }

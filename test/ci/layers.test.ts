@@ -3,7 +3,15 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, describe, it } from "node:test";
@@ -11,6 +19,7 @@ import { fileURLToPath } from "node:url";
 import { fences, overrides, rooms } from "../../scripts/house.mjs";
 
 const repository = fileURLToPath(new URL("../..", import.meta.url));
+const linesMax = 300;
 const layers = rooms.map(({ name }) => name);
 
 const root = mkdtempSync(join(tmpdir(), "xenlogd-layers-"));
@@ -91,6 +100,17 @@ describe("the linter's configuration", () => {
   });
 });
 
+describe("a file of the sources", () => {
+  it("has 300 lines at most", () => {
+    const files = readdirSync(join(repository, "src"), { recursive: true, encoding: "utf8" });
+    const long = files
+      .filter((name) => name.endsWith(".ts"))
+      .map((name) => ({ name, lines: linesOf(join(repository, "src", name)) }))
+      .filter(({ lines }) => lines > linesMax);
+    assert.deepEqual(long, []);
+  });
+});
+
 describe("a library for one room of a room", () => {
   it("is imported there, and not in the room beside it", () => {
     plant("src/cli/run/planted.ts", 'import "node:child_process";\n');
@@ -114,6 +134,10 @@ describe("a library", () => {
     });
   }
 });
+
+function linesOf(path: string): number {
+  return readFileSync(path, "utf8").split("\n").length - 1;
+}
 
 function count(text: string, sentence: string): number {
   return text.split(sentence).length - 1;

@@ -91,6 +91,7 @@ const skip = parts.found && tools.found ? false : "Debian's xenstore parts canno
 
 for (const kind of ["c", "ocaml"] as const) {
   describe(`against Debian's ${kind === "c" ? "xenstored" : "oxenstored"}`, { skip }, () => {
+    // contract: C1, C37, C40, C60, C67, C68, C85
     it("a request written node by node, in any order, becomes ready and is closed by rm", () =>
       withHost(kind, async ({ daemon, xs }) => {
         const nodes: [string, string][] = [
@@ -137,6 +138,7 @@ for (const kind of ["c", "ocaml"] as const) {
         assert.doesNotMatch(await xs("xenstore-ls", "/libxl"), /state/);
       }));
 
+    // contract: C2
     it("the host's own logs are asked for the same way", () =>
       withHost(kind, async ({ daemon, xs }) => {
         const pipe = makePipe(daemon, "host-0123456789abcdef");
@@ -152,6 +154,7 @@ for (const kind of ["c", "ocaml"] as const) {
         await waitFor("closed", async () => (await streamOf(daemon, null))?.state === "closed");
       }));
 
+    // contract: C42, C43
     it("a refused request says why, and its FIFO is drained into a counter", () =>
       withHost(kind, async ({ daemon, xs }) => {
         const pipe = makePipe(daemon, "p5-0123456789abcdef");
@@ -206,6 +209,7 @@ for (const kind of ["c", "ocaml"] as const) {
         closeSync(pipe.writer);
       }));
 
+    // contract: C62, C66
     it("what a dead domain leaves behind is collected, and its log is kept", () =>
       withHost(kind, async ({ daemon, xenstored, xs }) => {
         await xenstored.introduceDomain(9);
@@ -233,6 +237,7 @@ for (const kind of ["c", "ocaml"] as const) {
 }
 
 describe("when xenstored goes", { skip }, () => {
+  // contract: C70
   it("and comes back empty, no stream of twenty is closed and no byte is lost", async () => {
     if (!parts.found) throw new Error(parts.reason);
     const dir = await newDirectory();
@@ -285,6 +290,7 @@ describe("when xenstored goes", { skip }, () => {
     await xenstored.stop();
   });
 
+  // contract: C99
   it("because it starts after the daemon and logs through it, there is no deadlock", async () => {
     if (!parts.found) throw new Error(parts.reason);
     const dir = await newDirectory();

@@ -12,7 +12,7 @@ import {
   type Invocation,
   type Invoke,
 } from "../invocation/index.ts";
-import { isOfDomain, parseDomainArgument, titleOf } from "../logs/index.ts";
+import { formatStall, isOfDomain, parseDomainArgument, titleOf } from "../logs/index.ts";
 import { findDaemon } from "../target/index.ts";
 import {
   type Column,
@@ -28,7 +28,7 @@ const columns: readonly Column<StreamStatus>[] = [
   { heading: "DOMAIN", align: "left", text: (stream) => stream.name },
   { heading: "LOG", align: "left", text: (stream) => stream.log },
   { heading: "ID", align: "right", text: (stream) => String(stream.id) },
-  { heading: "STATE", align: "left", text: (stream) => stream.state },
+  { heading: "STATE", align: "left", text: stateOf },
   { heading: "KEPT", align: "right", text: (stream) => formatBytes(stream.sizeBytes) },
   { heading: "OF", align: "right", text: (stream) => formatBytes(stream.boundBytes) },
   { heading: "WRITTEN", align: "right", text: (stream) => formatBytes(stream.writtenBytes) },
@@ -88,5 +88,12 @@ function print(invocation: Invocation, streams: readonly StreamStatus[]): void {
   for (const row of rows) context.stdout.line(row);
   for (const stream of streams) {
     if (stream.error !== null) say(invocation, `${titleOf(stream)}: ${stream.error}`);
+    const stalled = formatStall(stream);
+    if (stalled !== undefined) say(invocation, stalled);
   }
+}
+
+/** What matters most: a log that is `ready` and cannot be written is no use. */
+function stateOf({ state, stalled }: StreamStatus): string {
+  return stalled === null ? state : "stalled";
 }

@@ -22,7 +22,13 @@ import {
   overflowHelp,
   runExitCodesHelp,
 } from "../invocation/index.ts";
-import { addLogOptions, type LogChoice, parseLogOptions } from "../logs/index.ts";
+import {
+  addLogOptions,
+  formatStall,
+  type LogChoice,
+  parseLogOptions,
+  titleOf,
+} from "../logs/index.ts";
 import {
   type CommandLine,
   closeLog,
@@ -111,6 +117,9 @@ async function runLogged(run: Run, xenstore: XenstoreClient, ended: RunEnded): P
   const watching: WatchOptions = {
     membership,
     onTrouble: (error) => warn(invocation, error),
+    onStall: (status) => {
+      say(invocation, formatStall(status) ?? `${titleOf(status)} is written again`);
+    },
   };
   const [argv0] = program.words;
   const log = await whileWatched(watching, () =>

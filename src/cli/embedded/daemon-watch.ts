@@ -19,6 +19,8 @@ export interface WatchOptions {
   readonly membership: Membership;
   /** Called once for each new reason why no daemon can be started. */
   readonly onTrouble: (error: unknown) => void;
+  /** The stream cannot be written now, or it can again. */
+  readonly onStall: (status: StreamStatus) => void;
 }
 
 interface WatchState {
@@ -56,20 +58,25 @@ export function watchDaemon(options: WatchOptions, epoch: string): DaemonWatch {
 }
 
 function awaitClose(
-  { membership, onTrouble }: WatchOptions,
+  { membership, onTrouble, onStall }: WatchOptions,
   epoch: string,
   state: WatchState,
   ending: AbortSignal,
 ): () => Promise<Turn> {
   let unknownPolls = 0;
+  let stalledSince = "";
   return async () => {
     // Read before the request: an answer to an earlier one does not mean that the stream is closed.
     const isClosing = state.stream === "closing";
-    const options = { timeoutMs: longPollMs, signal: ending };
+    const options = { timeoutMs: longPollMs, signal: ending, stalledSince };
     const outcome = await membership.daemon.waitClosed(epoch, options);
     if (outcome !== "unknown") {
       unknownPolls = 0;
-      return outcome === "open" ? "again" : { status: outcome };
+      if (outcome === "open") return "again";
+      if (outcome.state === "closed") return { status: outcome };
+      stalledSince = outcome.stalled?.since ?? "";
+      onStall(outcome);
+      return "again";
     }
     if (isClosing) return { status: undefined };
     unknownPolls += 1;

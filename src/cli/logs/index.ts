@@ -17,3 +17,4 @@ export {
   titleOfOwner,
 } from "./owner.ts";
 export { logRequest } from "./request.ts";
+export { formatStall } from "./stall.ts";

@@ -16,6 +16,7 @@ export function formatLiveLine(status: StreamStatus, columns: number): string {
     `${titleOf(status)} ${formatBytes(status.sizeBytes)} of ${formatBytes(status.boundBytes)} kept`,
     `${formatBytes(status.writtenBytes)} written`,
     formatCount(status.rotations, "rotation"),
+    ...(status.stalled === null ? [] : [`stalled: ${status.stalled.reason}`]),
     ...(dropped > 0 ? [`${formatBytes(dropped)} dropped`] : []),
   ];
   return safeText(parts.join(" · ")).slice(0, columns);

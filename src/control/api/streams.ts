@@ -7,7 +7,7 @@ import { type Shaped, shapeSchema } from "../../program/index.ts";
 
 export const streamsPath = "/v1/streams";
 
-/** Long poll. */
+/** Long poll. With a query `stalledSince` it ends, too, when the stall is not the one of that time. */
 export function closedPath(epoch: string): string {
   return `${streamsPath}/${epoch}/closed`;
 }
@@ -49,8 +49,21 @@ const counters = {
   insertedBytes: "countsByReason",
 } as const;
 
+const condition = {
+  /** Null while what comes can be written: its log refuses bytes, or cannot be opened again. */
+  stalled: {
+    reason: "text",
+    /** Mount point of the file system that the log is on. */
+    fileSystem: "text",
+    /** ISO 8601, UTC. */
+    since: "text",
+  },
+} as const;
+
 /** One stream as its daemon sees it now. The order of the fields is frozen. */
-export type StreamStatus = Shaped<typeof request> & Shaped<typeof counters>;
+export type StreamStatus = Shaped<typeof request> &
+  Shaped<typeof counters> &
+  Shaped<typeof condition>;
 
 export type RequestState = StreamStatus["state"];
 
@@ -60,6 +73,7 @@ export type StreamCounters = Omit<Shaped<typeof counters>, "boundBytes">;
 export const streamStatusSchema: v.GenericSchema<unknown, StreamStatus> = shapeSchema({
   ...request,
   ...counters,
+  ...condition,
 });
 
 export const streamListSchema: v.GenericSchema<unknown, readonly StreamStatus[]> =
@@ -79,6 +93,13 @@ export function countersOf(report: StreamCounters | undefined): StreamCounters {
 export interface StreamsSource {
   /** `all` adds the streams that are closed. */
   streams(options: { readonly all: boolean }): Promise<readonly StreamStatus[]>;
-  /** Resolves with the last status once the stream is closed, with `undefined` if there is none. */
-  waitClosed(epoch: string, signal: AbortSignal): Promise<StreamStatus | undefined>;
+  /**
+   * Resolves with the last status once the stream is closed, with `undefined` if there is none; with
+   * `stalledSince` also with its status when it has not the stall of that time, empty for none.
+   */
+  waitClosed(
+    epoch: string,
+    signal: AbortSignal,
+    stalledSince?: string,
+  ): Promise<StreamStatus | undefined>;
 }

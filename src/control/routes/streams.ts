@@ -15,12 +15,17 @@ export function addStreams(routes: Hono, source: StreamsSource, closing: AbortSi
     const timeoutMs = parseTimeoutMs(req.query("timeoutMs"));
     if (timeoutMs === undefined) return refused(400, "badTimeout");
     const epoch = req.param("epoch") ?? "";
-    return closed(source, epoch, { timeoutMs, ends: [closing, req.raw.signal] });
+    const stalledSince = req.query("stalledSince");
+    const poll = { timeoutMs, ends: [closing, req.raw.signal] };
+    return closed((signal) => source.waitClosed(epoch, signal, stalledSince), poll);
   });
 }
 
-async function closed(source: StreamsSource, epoch: string, poll: LongPoll): Promise<Response> {
-  const outcome = await longPoll((signal) => source.waitClosed(epoch, signal), poll);
+async function closed(
+  wait: (signal: AbortSignal) => ReturnType<StreamsSource["waitClosed"]>,
+  poll: LongPoll,
+): Promise<Response> {
+  const outcome = await longPoll(wait, poll);
   if (outcome === "open") return new Response(null, { status: 204 });
   return outcome === undefined ? refused(404, "noSuchStream") : Response.json(outcome);
 }

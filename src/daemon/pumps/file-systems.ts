@@ -29,6 +29,15 @@ export function parseMounts(text: string): readonly Mount[] {
 
 /** A name for the file system of an absolute path, such as `8-1`; fit for a file name. */
 export function fileSystemOf(path: string, mounts: readonly Mount[]): string {
+  return (mountOf(path, mounts)?.device ?? "0:0").replace(":", "-");
+}
+
+/** Where the file system of an absolute path is mounted. */
+export function mountPointOf(path: string, mounts: readonly Mount[]): string {
+  return mountOf(path, mounts)?.point ?? "/";
+}
+
+function mountOf(path: string, mounts: readonly Mount[]): Mount | undefined {
   let best: Mount | undefined;
   for (const mount of mounts) {
     const below = mount.point === "/" ? "/" : `${mount.point}/`;
@@ -36,5 +45,5 @@ export function fileSystemOf(path: string, mounts: readonly Mount[]): string {
     // A later mount on the same point hides the earlier one.
     if (covers && mount.point.length >= (best?.point.length ?? 0)) best = mount;
   }
-  return (best?.device ?? "0:0").replace(":", "-");
+  return best;
 }

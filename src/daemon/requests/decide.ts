@@ -17,7 +17,7 @@ import {
 export type Desired =
   | { readonly kind: "gone" }
   /** Another domain than dom0 may write this node: not a request. */
-  | { readonly kind: "untrusted"; readonly node: UntrustedNode }
+  | { readonly kind: "untrusted"; readonly node: UntrustedNode; readonly nodes: LogNodes }
   | { readonly kind: "nodes"; readonly nodes: LogNodes };
 
 /** A stream under the same key. */
@@ -63,7 +63,7 @@ export type QuickAction =
       readonly error: string | undefined;
     }
   /** The FIFO of a refused request is read and counted, or its writer would wait without end. */
-  | { readonly kind: "drainRefused"; readonly pipe: string; readonly nodes: LogNodes }
+  | { readonly kind: "drainRefused"; readonly pipe: string }
   | { readonly kind: "announce"; readonly pipe: string; readonly answer: Answer }
   | { readonly kind: "reportUntrusted"; readonly node: UntrustedNode };
 
@@ -97,7 +97,7 @@ function departures(present: readonly Present[], pipe: string | undefined): read
 function arrival(nodes: LogNodes): readonly Action[] {
   const { pipe } = nodes;
   if (pipe === undefined) return [];
-  if (nodes.state === "failed") return [{ kind: "drainRefused", pipe, nodes }];
+  if (nodes.state === "failed") return [{ kind: "drainRefused", pipe }];
   const parsed = parseRequest(nodes);
   switch (parsed.kind) {
     case "incomplete":

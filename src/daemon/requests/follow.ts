@@ -4,10 +4,14 @@
 
 import { libxlRoot, parseKeyText, removeTraces, scopeOfEvent } from "../../contract/index.ts";
 import type { DaemonStatus } from "../../control/index.ts";
-import type { EmitEvent } from "../../observe/index.ts";
+import type { DaemonEvent, EmitEvent } from "../../observe/index.ts";
 import type { Places } from "../../places/index.ts";
 import type { StreamRecord } from "../../pump/index.ts";
-import { connectXenstore, type XenstoreClient } from "../../xenstore/index.ts";
+import {
+  connectXenstore,
+  type XenstoreClient,
+  type XenstoreConnectionState,
+} from "../../xenstore/index.ts";
 import { DeadDomains, OrphanFifos } from "../collect/index.ts";
 import type { Streams } from "../streams/index.ts";
 import { Reconciler } from "./reconciler.ts";
@@ -46,12 +50,8 @@ export class XenstoreFollower implements AsyncDisposable {
       signal: this.#ending.signal,
       beforeConnect: options.beforeConnect,
       onState: (state) => {
-        this.#state = state.kind;
-        emit(
-          state.kind === "connected"
-            ? { kind: "XenstoreConnected", socketPath: state.socketPath }
-            : { kind: "XenstoreLost", reason: state.cause.message },
-        );
+        this.#state = state.kind === "connected" ? "connected" : "lost";
+        emit(eventOf(state));
       },
     });
     this.firstRead = new Promise((resolve) => {
@@ -92,6 +92,7 @@ export class XenstoreFollower implements AsyncDisposable {
     this.#reconciler = new Reconciler({ client, streams, refusals, deadDomains, emit });
     const requests = this.#followRequests(client, this.#reconciler, () => {
       onFirstRead();
+      refusals.reportLeft();
       this.#collectFifos(client);
     });
     await Promise.all([requests, deadDomains.run()]);
@@ -133,5 +134,16 @@ export class XenstoreFollower implements AsyncDisposable {
 
   #failed(error: unknown): void {
     if (!this.#ending.signal.aborted) this.#options.onFailure(error);
+  }
+}
+
+function eventOf(state: XenstoreConnectionState): DaemonEvent {
+  switch (state.kind) {
+    case "awaited":
+      return { kind: "XenstoreAwaited", reason: state.cause.message };
+    case "connected":
+      return { kind: "XenstoreConnected", socketPath: state.socketPath };
+    case "lost":
+      return { kind: "XenstoreLost", reason: state.cause.message };
   }
 }

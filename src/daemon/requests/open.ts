@@ -4,8 +4,6 @@
 
 import {
   announce,
-  domainNamePath,
-  hostName,
   keyText,
   type LogfileKey,
   type LogRequest,
@@ -13,7 +11,8 @@ import {
 } from "../../contract/index.ts";
 import { isXenstoreError, type XenstoreClient } from "../../xenstore/index.ts";
 import type { DeadDomains } from "../collect/index.ts";
-import type { Streams } from "../streams/index.ts";
+import { aboutRequest, type OpenRequest, type Streams } from "../streams/index.ts";
+import { readOwnerName } from "./about.ts";
 import type { Refusals } from "./refusals.ts";
 
 export interface OpeningsOptions {
@@ -58,27 +57,23 @@ export class Openings {
   async #open(key: LogfileKey, request: LogRequest, store: string): Promise<void> {
     const { client, streams, refusals, deadDomains } = this.#options;
     const { owner } = key;
-    const name = await this.#nameOf(owner);
+    const name = await readOwnerName(client, owner);
     const log = request.log ?? logNameOf(request.file, name);
     if (owner.kind === "domain") await deadDomains.observe(owner.domid);
-    const opening = streams.open({ key, name, log, request, store });
+    const asked: OpenRequest = { key, name, log, request, store };
+    const opening = streams.open(asked);
     // Before the event loop goes on: a drain reads only then.
     if (streams.having("key", keyText(key)).some(({ record }) => record.pipe === request.pipe)) {
       refusals.handOver(request.pipe);
     }
     const opened = await opening;
     if (opened.kind === "opened") refusals.succeed(key);
+    else refusals.report(aboutRequest(asked), request.pipe, opened.reason);
     await announce(
       client,
       key,
       request.pipe,
       opened.kind === "opened" ? { state: "ready" } : { state: "failed", error: opened.reason },
     );
-  }
-
-  async #nameOf(owner: LogfileKey["owner"]): Promise<string> {
-    if (owner.kind === "host") return hostName;
-    const name = await this.#options.client.readIfExists(domainNamePath(owner.domid));
-    return name ?? String(owner.domid);
   }
 }

@@ -4,16 +4,17 @@
 import {
   type Answer,
   announce,
-  errorValue,
   keyText,
   type LogfileKey,
+  type LogNodes,
   loggingPath,
   noteError,
   type UntrustedNode,
 } from "../../contract/index.ts";
-import { type EmitEvent, RateLimit } from "../../observe/index.ts";
+import { type EmitEvent, type EventStream, LastingEvents } from "../../observe/index.ts";
 import type { XenstoreClient } from "../../xenstore/index.ts";
 import type { Streams } from "../streams/index.ts";
+import { readAbout } from "./about.ts";
 import type { QuickAction } from "./decide.ts";
 import type { Refusals } from "./refusals.ts";
 
@@ -24,61 +25,84 @@ export interface PerformerOptions {
   readonly emit: EmitEvent;
 }
 
-/** A guest that may write such a node can do it all the time. */
-const untrustedIntervalMs = 60_000;
-const untrustedOwnersMax = 1024;
+/** A request as it was found. */
+export interface Found {
+  readonly key: LogfileKey;
+  readonly nodes: LogNodes;
+  /** The id of its store. */
+  readonly store: string;
+}
 
 export class Performer {
   readonly #options: PerformerOptions;
-  readonly #untrusted: RateLimit = new RateLimit({
-    intervalMs: untrustedIntervalMs,
-    subjectsMax: untrustedOwnersMax,
-  });
+  /** By owner: a guest that may write a node of one request may write those of many. */
+  readonly #untrusted: LastingEvents;
 
   constructor(options: PerformerOptions) {
     this.#options = options;
+    this.#untrusted = new LastingEvents(options);
   }
 
-  /** `store` is the id of the store in which the request was found. */
-  async perform(key: LogfileKey, action: QuickAction, store: string): Promise<void> {
+  async perform(found: Found, action: QuickAction): Promise<void> {
+    const { key, nodes, store } = found;
     const { client, streams, refusals } = this.#options;
     switch (action.kind) {
       case "nodesGone":
-        streams.nodesGone(action.epoch);
+        streams.changes.nodesGone(action.epoch);
         break;
       case "nodesBack":
-        streams.nodesBack(action.epoch, store);
+        streams.changes.nodesBack(action.epoch, store);
         break;
       case "announce":
-        await this.#announce(key, action.pipe, action.answer);
+        await this.#announce(found, action.pipe, action.answer);
         break;
-      case "reconfigure":
-        streams.reconfigure(action.epoch, action.request.limitBytes, action.request.copies);
+      case "reconfigure": {
+        const { limitBytes, copies } = action.request;
+        streams.changes.reconfigure(action.epoch, limitBytes, copies);
         break;
+      }
       case "noteError": {
         const noted = await noteError(client, key, action.pipe, action.error);
-        if (noted === "noted") streams.noteError(action.epoch, action.error);
+        if (noted === "noted") streams.changes.noteError(action.epoch, action.error);
         break;
       }
       case "drainRefused":
-        refusals.hold(key, action.pipe, action.nodes);
+        refusals.hold(key, action.pipe, nodes, await this.#about(found));
         break;
       case "reportUntrusted":
-        this.#reportUntrusted(key, action.node);
+        this.#reportUntrusted(key, action.node, await this.#about(found));
         break;
     }
   }
 
-  async #announce(key: LogfileKey, pipe: string, answer: Answer): Promise<void> {
-    const { client, emit } = this.#options;
-    const announced = await announce(client, key, pipe, answer);
-    if (announced === "gone" || answer.state === "ready") return;
-    const reason = errorValue(answer.error);
-    emit({ kind: "StreamRefused", key: keyText(key), reason, final: true });
+  /** Keys of requests with a node that another domain may write. */
+  get distrusted(): readonly string[] {
+    return this.#untrusted.parts;
   }
 
-  #reportUntrusted(key: LogfileKey, { path, reason }: UntrustedNode): void {
-    if (!this.#untrusted.admits(loggingPath(key.owner), performance.now())) return;
-    this.#options.emit({ kind: "StreamUntrusted", key: keyText(key), path, reason });
+  /** Whether the last look at the request found a node that is not trusted. */
+  distrusts(key: LogfileKey): boolean {
+    return this.#untrusted.has(loggingPath(key.owner), keyText(key));
+  }
+
+  /** No other domain may write a node of the request now, or there is none. */
+  trust(key: LogfileKey): void {
+    this.#untrusted.end(loggingPath(key.owner), keyText(key));
+  }
+
+  async #announce(found: Found, pipe: string, answer: Answer): Promise<void> {
+    const { client, refusals } = this.#options;
+    const announced = await announce(client, found.key, pipe, answer);
+    if (announced === "gone" || answer.state === "ready") return;
+    refusals.report(await this.#about(found), pipe, answer.error);
+  }
+
+  #reportUntrusted(key: LogfileKey, node: UntrustedNode, about: EventStream): void {
+    const event = { kind: "StreamUntrusted", ...about, ...node } as const;
+    this.#untrusted.begin(loggingPath(key.owner), event, keyText(key));
+  }
+
+  #about({ key, nodes }: Found): Promise<EventStream> {
+    return readAbout(this.#options.client, key, nodes);
   }
 }

@@ -56,10 +56,10 @@ export class Reconciler {
   }
 
   async #look(scopes: readonly LookScope[]): Promise<void> {
-    const { client, streams } = this.#options;
+    const { client } = this.#options;
     const store = await readStoreId(client);
     const isAboutAll = scopes.some(({ kind }) => kind === "everything");
-    const keys = await keysOf(scopes, client, streams);
+    const keys = await keysOf(scopes, client, () => this.#knownKeys());
     for (let next = 0; next < keys.length; next += keysAtOnce) {
       const some = keys.slice(next, next + keysAtOnce);
       if (isAboutAll) await this.#observeOwners(some);
@@ -74,6 +74,15 @@ export class Reconciler {
     }
   }
 
+  /** Of requests that are served, refused, or not trusted. */
+  #knownKeys(): readonly LogfileKey[] {
+    const { streams, refusals } = this.#options;
+    const served = streams.live.map(({ record }) => record.key);
+    return [...served, ...refusals.keys, ...this.#performer.distrusted].flatMap(
+      (text) => parseKeyText(text) ?? [],
+    );
+  }
+
   async #observeOwners(keys: readonly LogfileKey[]): Promise<void> {
     const domids = keys.flatMap(({ owner }) => (owner.kind === "domain" ? [owner.domid] : []));
     const { deadDomains } = this.#options;
@@ -86,7 +95,7 @@ export class Reconciler {
    */
   async #asksForNothing(key: LogfileKey, store: string): Promise<boolean> {
     const { client, refusals } = this.#options;
-    if (refusals.has(key)) return false;
+    if (refusals.has(key) || this.#performer.distrusts(key)) return false;
     try {
       const desired = await readDesired(client, key);
       return decide(desired, this.#presentAt(key, store)).length === 0;
@@ -103,6 +112,8 @@ export class Reconciler {
     );
     const pipe = desired.kind === "nodes" ? desired.nodes.pipe : undefined;
     this.#options.refusals.release(key, pipe);
+    if (desired.kind !== "untrusted") this.#performer.trust(key);
+    const nodes = desired.kind === "gone" ? {} : desired.nodes;
     for (const action of decide(desired, this.#presentAt(key, store))) {
       switch (action.kind) {
         case "open":
@@ -111,7 +122,7 @@ export class Reconciler {
           this.#openings.begin(key, action.request, store);
           break;
         default:
-          await this.#performer.perform(key, action, store);
+          await this.#performer.perform({ key, nodes, store }, action);
       }
     }
   }
@@ -161,5 +172,5 @@ async function readDesired(operations: XenstoreOperations, key: LogfileKey): Pro
   if (nodes === undefined) return { kind: "gone" };
   return untrusted === undefined
     ? { kind: "nodes", nodes }
-    : { kind: "untrusted", node: untrusted };
+    : { kind: "untrusted", node: untrusted, nodes };
 }

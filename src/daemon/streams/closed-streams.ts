@@ -11,47 +11,22 @@ export interface ClosedStream {
 
 const closedMax = 256;
 
-type Resolve = (closed: ClosedStream | undefined) => void;
-
 export class ClosedStreams {
   readonly #closed: Map<string, ClosedStream> = new Map();
-  readonly #waiting: Map<string, Set<Resolve>> = new Map();
 
   get all(): readonly ClosedStream[] {
     return [...this.#closed.values()];
   }
 
+  get(epoch: string): ClosedStream | undefined {
+    return this.#closed.get(epoch);
+  }
+
   add(closed: ClosedStream): void {
-    const { epoch } = closed.record;
-    this.#closed.set(epoch, closed);
+    this.#closed.set(closed.record.epoch, closed);
     for (const oldest of this.#closed.keys()) {
       if (this.#closed.size <= closedMax) break;
       this.#closed.delete(oldest);
     }
-    this.resolveWaiting(epoch);
-  }
-
-  /** Resolves all waits for the stream: with its end, or with `undefined` if it is forgotten. */
-  resolveWaiting(epoch: string): void {
-    for (const resolve of this.#waiting.get(epoch) ?? []) resolve(this.#closed.get(epoch));
-    this.#waiting.delete(epoch);
-  }
-
-  /** Resolves with the stream's end, at once if it was; `undefined` after `signal`. */
-  async wait(epoch: string, signal: AbortSignal): Promise<ClosedStream | undefined> {
-    const closed = this.#closed.get(epoch);
-    if (closed !== undefined) return closed;
-    const waiting = this.#waiting.get(epoch) ?? new Set();
-    this.#waiting.set(epoch, waiting);
-    return await new Promise((resolve) => {
-      const end: Resolve = (result) => {
-        signal.removeEventListener("abort", onAbort);
-        waiting.delete(end);
-        resolve(result);
-      };
-      const onAbort = (): void => end(undefined);
-      signal.addEventListener("abort", onAbort);
-      waiting.add(end);
-    });
   }
 }

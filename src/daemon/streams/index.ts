@@ -3,5 +3,6 @@
 
 export type { ClosedStream } from "./closed-streams.ts";
 export type { LiveStream } from "./live-streams.ts";
+export { aboutRequest, type OpenRequest } from "./stream-request.ts";
 export { StreamTable } from "./stream-table.ts";
 export { type Opened, Streams } from "./streams.ts";

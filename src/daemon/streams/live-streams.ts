@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // The streams that are not closed, found by epoch, request, FIFO or log without a search.
 
+import type { Stall } from "../../observe/index.ts";
 import type { RetryTimer } from "../../program/index.ts";
 import type { StreamRecord, StreamReport } from "../../pump/index.ts";
+
+export interface StreamStall extends Stall {
+  /** `unsure`: before its pump was started again. */
+  readonly cause: "write" | "open" | "unsure";
+}
 
 /** A stream and what the main process knows of it. */
 export interface LiveStream {
@@ -15,6 +21,8 @@ export interface LiveStream {
   report: StreamReport | undefined;
   /** Why values that were written later are not used. */
   error: string | undefined;
+  /** Why its bytes do not get into its log now. */
+  stall: StreamStall | undefined;
   /** When it was found that the content of its FIFO is lost, if it was. */
   readonly fifoLostAtMs: number | undefined;
   /** Opens it again where it cannot be opened now. */

@@ -10,6 +10,7 @@ import {
   quote,
   relativeBelow,
 } from "../../contract/index.ts";
+import type { EventStream } from "../../observe/index.ts";
 import type { Places } from "../../places/index.ts";
 import type { StreamRecord } from "../../pump/index.ts";
 
@@ -25,6 +26,11 @@ export interface OpenRequest {
 export type ParsedOpenRequest =
   | { readonly kind: "record"; readonly record: StreamRecord }
   | { readonly kind: "refused"; readonly reason: string };
+
+/** Which log it asks for, in the words of an event. */
+export function aboutRequest({ key, name, log, request: { file } }: OpenRequest): EventStream {
+  return { key: keyText(key), name, log, file };
+}
 
 /** Bytes of randomness in an epoch. */
 const epochBytes = 8;

@@ -3,9 +3,9 @@
 // What they should be is decided in requests/.
 
 import { dirname } from "node:path";
-import { errorValue, keyText } from "../../contract/index.ts";
+import { errorValue } from "../../contract/index.ts";
 import { describeErrno, errnoNameOf } from "../../kernel/index.ts";
-import type { EmitEvent } from "../../observe/index.ts";
+import type { EmitEvent, EventStream } from "../../observe/index.ts";
 import type { Places } from "../../places/index.ts";
 import { RetryTimer } from "../../program/index.ts";
 import type { FromPump, StreamRecord, StreamReport } from "../../pump/index.ts";
@@ -13,9 +13,12 @@ import type { Vault } from "../../vault/index.ts";
 import { fileSystemOf, type PumpProcess, readMounts } from "../pumps/index.ts";
 import { type ClosedStream, ClosedStreams } from "./closed-streams.ts";
 import { type LiveStream, LiveStreams } from "./live-streams.ts";
-import { eventOf } from "./pump-events.ts";
+import { Stalls } from "./stalls.ts";
+import { StreamChanges } from "./stream-changes.ts";
+import { aboutStream, eventOf } from "./stream-events.ts";
 import { conflictOf, type OpenRequest, recordOf } from "./stream-request.ts";
 import type { StreamTable } from "./stream-table.ts";
+import { StreamWaits } from "./stream-waits.ts";
 
 export type Opened =
   | { readonly kind: "opened" }
@@ -39,11 +42,22 @@ export class Streams {
   readonly #options: StreamsOptions;
   readonly #live: LiveStreams = new LiveStreams();
   readonly #closed: ClosedStreams = new ClosedStreams();
+  readonly #stalls: Stalls;
   readonly #opening: Map<string, (answer: Opened) => void> = new Map();
+  readonly changes: StreamChanges;
+  readonly waits: StreamWaits = new StreamWaits(this.#live, this.#closed);
   #sequence = 0;
 
   constructor(options: StreamsOptions) {
+    const { table, emit } = options;
     this.#options = options;
+    this.changes = new StreamChanges({
+      live: this.#live,
+      table,
+      emit,
+      send: (stream, message) => this.#pumpOf(stream).send(message),
+    });
+    this.#stalls = new Stalls(emit, (epoch) => this.waits.changed(epoch));
   }
 
   get live(): readonly LiveStream[] {
@@ -76,16 +90,15 @@ export class Streams {
    */
   async open(request: OpenRequest): Promise<Opened> {
     this.#sequence += 1;
-    const key = keyText(request.key);
     const parsed = recordOf(request, this.#options.places, this.#sequence);
-    if (parsed.kind === "refused") return this.#refuse(key, parsed.reason);
+    if (parsed.kind === "refused") return parsed;
     const { record } = parsed;
     try {
       const fileSystem = fileSystemOf(record.file, readMounts());
       const [before] = this.#live.having("relativePipe", record.relativePipe);
       if (before !== undefined) {
         const conflict = conflictOf(before, record, fileSystem);
-        if (conflict !== undefined) return this.#refuse(key, conflict);
+        if (conflict !== undefined) return refused(conflict);
         this.#options.table.remove(before.record.epoch);
       }
       this.#options.table.add(record);
@@ -95,65 +108,8 @@ export class Streams {
       });
     } catch (error) {
       const reason = describeErrno(errnoNameOf(error) ?? "EIO");
-      return this.#refuse(key, `the daemon cannot keep its own record of the stream: ${reason}`);
+      return refused(`the daemon cannot keep its own record of the stream: ${reason}`);
     }
-  }
-
-  nodesGone(epoch: string): void {
-    const stream = this.#live.get(epoch);
-    if (stream === undefined) return;
-    this.#record(stream, { nodes: "gone" });
-    stream.error = undefined;
-    this.#pumpOf(stream).send({ type: "nodesGone", epoch });
-  }
-
-  /** The nodes are there again, in this store. */
-  nodesBack(epoch: string, store: string): void {
-    const stream = this.#live.get(epoch);
-    if (stream === undefined) return;
-    this.#record(stream, { nodes: "present", store });
-    this.#pumpOf(stream).send({ type: "nodesBack", epoch });
-  }
-
-  /** Changes the bound. The record comes first, so that a pump which is started now has it. */
-  reconfigure(epoch: string, limitBytes: number, copies: number): void {
-    const stream = this.#live.get(epoch);
-    if (stream === undefined) return;
-    this.#record(stream, { limitBytes, copies });
-    this.#pumpOf(stream).send({ type: "reconfigure", epoch, limitBytes, copies });
-    const { key } = stream.record;
-    this.#options.emit({ kind: "StreamReconfigured", key, epoch, limitBytes, copies });
-  }
-
-  /** What xenstore says beside `ready`. */
-  noteError(epoch: string, error: string | undefined): void {
-    const stream = this.#live.get(epoch);
-    if (stream === undefined || stream.error === error) return;
-    stream.error = error;
-    if (error === undefined) return;
-    const { key } = stream.record;
-    this.#options.emit({ kind: "StreamChangeRefused", key, epoch, reason: error });
-  }
-
-  #record(
-    stream: LiveStream,
-    change: Partial<Pick<StreamRecord, "nodes" | "store" | "limitBytes" | "copies">>,
-  ): void {
-    stream.record = { ...stream.record, ...change };
-    try {
-      this.#options.table.add(stream.record);
-    } catch (error) {
-      // The next daemon reads it from xenstore, later than it would from the table.
-      if (errnoNameOf(error) === undefined) throw error;
-    }
-  }
-
-  /** Resolves when the stream is closed; with `undefined` if it is not known, or after `signal`. */
-  async waitClosed(epoch: string, signal: AbortSignal): Promise<ClosedStream | undefined> {
-    const known =
-      this.#live.get(epoch) !== undefined ||
-      this.closed.some(({ record }) => record.epoch === epoch);
-    return known ? await this.#closed.wait(epoch, signal) : undefined;
   }
 
   /** Asks all pumps how their streams are; those that do not answer keep their last report. */
@@ -170,7 +126,9 @@ export class Streams {
   /** The pump of a file system has started, and has no streams yet. */
   openAllIn(fileSystem: string): void {
     for (const stream of this.live) {
-      if (stream.fileSystem === fileSystem) this.#openInPump(stream);
+      if (stream.fileSystem !== fileSystem) continue;
+      this.#stalls.pumpStarted(stream);
+      this.#openInPump(stream);
     }
   }
 
@@ -192,8 +150,12 @@ export class Streams {
       case "closed":
         this.#end(message.report);
         break;
+      case "stalled":
+      case "resumed":
+        this.#stalled(message);
+        break;
       default: {
-        const event = eventOf(message, (epoch) => this.#keyOf(epoch));
+        const event = eventOf(message, (epoch) => this.#about(epoch));
         if (event !== undefined) this.#options.emit(event);
       }
     }
@@ -203,10 +165,11 @@ export class Streams {
   forget(stream: LiveStream): void {
     const { epoch } = stream.record;
     stream.retry.cancel();
+    this.#stalls.forget(stream);
     this.#options.vault.forget(epoch);
     this.#live.delete(stream);
     this.#options.table.remove(epoch);
-    this.#closed.resolveWaiting(epoch);
+    this.waits.changed(epoch);
   }
 
   #begin(record: StreamRecord, fileSystem: string, origin: LiveStream["origin"]): void {
@@ -217,17 +180,17 @@ export class Streams {
       phase: "opening",
       report: undefined,
       error: undefined,
+      stall: undefined,
       fifoLostAtMs: this.#options.vault.keep(record) === "lost" ? Date.now() : undefined,
       retry: new RetryTimer({
         backoff: reopenBackoff,
         attempt: () => this.#openInPump(stream),
-        onFailure: (reason) => this.#reportRefusal(record.key, reason, false),
         unref: true,
       }),
     };
     this.#live.add(stream);
     if (stream.fifoLostAtMs !== undefined) {
-      this.#options.emit({ kind: "FifoLost", key: record.key });
+      this.#options.emit({ kind: "FifoLost", ...aboutStream(record) });
     }
     this.#openInPump(stream);
   }
@@ -250,10 +213,10 @@ export class Streams {
     const first = stream.phase === "opening";
     stream.phase = "open";
     stream.retry.succeeded();
+    this.#stalls.opened(stream);
     this.#answer(epoch, { kind: "opened" });
     if (!first) return;
-    const { key, file } = stream.record;
-    this.#options.emit({ kind: "StreamOpened", key, epoch, file });
+    this.#options.emit({ kind: "StreamOpened", ...aboutStream(stream.record), epoch });
     if (stream.origin === "restored") this.#options.onRestored(stream.record);
   }
 
@@ -266,42 +229,46 @@ export class Streams {
     if (stream === undefined) return;
     const isFinal = cause !== "other" || (stream.origin === "new" && stream.phase === "opening");
     if (!isFinal) {
-      stream.retry.failed(reason);
+      this.#stalls.openFailed(stream, reason);
+      stream.retry.again();
       return;
     }
-    this.#reportRefusal(stream.record.key, reason, true);
     this.forget(stream);
-    this.#answer(epoch, refused(reason));
+    if (this.#answer(epoch, refused(reason)) === "answered") return;
+    const event = { reason: errorValue(reason), final: true };
+    this.#options.emit({ kind: "StreamRefused", ...aboutStream(stream.record), ...event });
   }
 
-  /** A request that gets no stream. */
-  #refuse(key: string, reason: string): Opened {
-    this.#reportRefusal(key, reason, true);
-    return refused(reason);
+  #stalled(message: Extract<FromPump, { readonly type: "stalled" | "resumed" }>): void {
+    const stream = this.#live.get(message.epoch);
+    if (stream === undefined) return;
+    if (message.type === "stalled") this.#stalls.writeFailed(stream, message.reason);
+    else this.#stalls.resumed(stream);
   }
 
-  /** The event has the text of the request's `error`. */
-  #reportRefusal(key: string, reason: string, final: boolean): void {
-    this.#options.emit({ kind: "StreamRefused", key, reason: errorValue(reason), final });
-  }
-
-  #answer(epoch: string, answer: Opened): void {
-    this.#opening.get(epoch)?.(answer);
+  /** The one who asked for the stream reports a refusal. */
+  #answer(epoch: string, answer: Opened): "answered" | "notAsked" {
+    const resolve = this.#opening.get(epoch);
     this.#opening.delete(epoch);
+    resolve?.(answer);
+    return resolve === undefined ? "notAsked" : "answered";
   }
 
   #end(report: StreamReport): void {
     const stream = this.#live.get(report.epoch);
     if (stream === undefined) return;
-    const { key, epoch } = stream.record;
+    const { epoch } = stream.record;
     const { writtenBytes, droppedBytes } = report;
-    this.#options.emit({ kind: "StreamClosed", key, epoch, writtenBytes, droppedBytes });
+    const about = aboutStream(stream.record);
+    this.#options.emit({ kind: "StreamClosed", ...about, epoch, writtenBytes, droppedBytes });
     this.#closed.add({ record: stream.record, report });
     this.forget(stream);
   }
 
-  #keyOf(epoch: string): string {
-    return this.#live.get(epoch)?.record.key ?? epoch;
+  #about(epoch: string): EventStream {
+    const stream = this.#live.get(epoch);
+    if (stream !== undefined) return aboutStream(stream.record);
+    return { key: epoch, name: null, log: null, file: null };
   }
 }
 

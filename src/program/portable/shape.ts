@@ -14,8 +14,10 @@ interface Kinds {
   readonly countsByReason: Readonly<Record<string, number>>;
 }
 
-/** The kind of each field; a list is one of these words. */
-export type Shape = Readonly<Record<string, keyof Kinds | readonly string[]>>;
+/** The kind of each field; a list is one of these words, a shape within a shape may be null. */
+export type Shape = {
+  readonly [name: string]: keyof Kinds | readonly string[] | Shape;
+};
 
 /** The type of an object of that shape. */
 export type Shaped<Fields extends Shape> = {
@@ -23,7 +25,9 @@ export type Shaped<Fields extends Shape> = {
     ? Kinds[Fields[Name]]
     : Fields[Name] extends readonly (infer Word)[]
       ? Word
-      : never;
+      : Fields[Name] extends Shape
+        ? Shaped<Fields[Name]> | null
+        : never;
 };
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
@@ -41,13 +45,21 @@ const schemas: { readonly [Kind in keyof Kinds]: v.GenericSchema<unknown, Kinds[
 export function shapeSchema<const Fields extends Shape>(
   fields: Fields,
 ): v.GenericSchema<unknown, Shaped<Fields>> {
-  const entries = Object.entries(fields).map(([name, kind]) => [
-    name,
-    typeof kind === "string" ? schemas[kind] : v.picklist(kind),
-  ]);
+  const entries = Object.entries(fields).map(([name, kind]) => [name, schemaOf(kind)]);
   // The entries are made from the same table as the type.
   return v.object(Object.fromEntries(entries)) as unknown as v.GenericSchema<
     unknown,
     Shaped<Fields>
   >;
+}
+
+function schemaOf(kind: Shape[string]): v.GenericSchema {
+  if (typeof kind === "string") return schemas[kind];
+  if (isWords(kind)) return v.picklist(kind);
+  // A program of an earlier version does not send it.
+  return v.optional(v.nullable(shapeSchema(kind)), null);
+}
+
+function isWords(kind: readonly string[] | Shape): kind is readonly string[] {
+  return Array.isArray(kind);
 }

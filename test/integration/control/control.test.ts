@@ -58,6 +58,7 @@ const open: StreamStatus = {
   droppedBytes: { "disk full": 3 },
   lastWriteAt: null,
   insertedBytes: {},
+  stalled: null,
 };
 const closed: StreamStatus = { ...open, id: 2, state: "closed", epoch: "closed" };
 

@@ -12,7 +12,7 @@ import type { LoggedEvent } from "../../support/daemon.ts";
 import { waitFor } from "../../support/wait.ts";
 import { Bench, noFlood } from "./fixture.ts";
 
-describe("main, pump and vault killed at once", () => {
+describe("main, pump and vault killed at once", { concurrency: 2 }, () => {
   it("lose what a stage held, say so, and lose nothing else", {
     skip: noFlood,
   }, async () => {
@@ -44,7 +44,26 @@ describe("main, pump and vault killed at once", () => {
     const lost = daemon.events.filter(({ msg }) => msg === "StagesLost");
     assert.deepEqual(
       lost.map(({ level }) => level),
-      ["error"],
+      ["warn"],
+    );
+  });
+
+  it("lose nothing when the stages are empty, and no line of the log is an error", async () => {
+    await using bench = await Bench.start();
+    const { daemon } = bench;
+    const handle = await bench.stream("all-killed-idle");
+    const writer = bench.writer(handle);
+    writeSync(writer, "before\n");
+    await waitFor("the line", () => readFileSync(handle.file, "utf8") === "before\n");
+    const vaults = bench.vaultProcesses().map(({ process: { pid } }) => pid);
+    await daemon.kill(daemon.mainPid, daemon.pumpPid, ...vaults);
+    writeSync(writer, "meanwhile\n");
+    await daemon.start();
+    await waitFor("the rest", () => readFileSync(handle.file, "utf8") === "before\nmeanwhile\n");
+    assert.equal(bench.count("StagesLost"), 1);
+    assert.deepEqual(
+      daemon.events.filter(({ level }) => level === "error"),
+      [],
     );
   });
 });

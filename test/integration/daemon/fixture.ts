@@ -52,6 +52,9 @@ export interface StreamOptions {
   readonly file?: string;
   readonly limitBytes?: number;
   readonly copies?: number;
+  readonly overflow?: "auto" | "block" | "drop";
+  readonly rateBytesPerSecond?: number;
+  readonly burstBytes?: number;
   /** False for a request that is only written. */
   readonly wait?: boolean;
 }

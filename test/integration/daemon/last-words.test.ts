@@ -9,6 +9,7 @@ import { waitFor } from "../../support/wait.ts";
 import { Bench } from "./fixture.ts";
 
 describe("a stream whose nodes and writer went while its pump was dead", { concurrency: 2 }, () => {
+  // contract: C73
   it("is closed when its last words are in the log", async () => {
     await using bench = await Bench.start();
     const { daemon } = bench;

@@ -14,6 +14,7 @@ import { Bench } from "./fixture.ts";
 const badLimit = 'limit is "1"; it must be a whole number of bytes from 4096 to 9007199254740991';
 
 describe("a stream that is ready", { concurrency: 2 }, () => {
+  // contract: C41, C48, C53, C89
   it("takes another limit and other copies at once, in its epoch", async () => {
     await using bench = await Bench.start();
     const handle = await bench.stream("changed");
@@ -30,6 +31,7 @@ describe("a stream that is ready", { concurrency: 2 }, () => {
     assert.equal(bench.count("StreamReconfigured"), 2);
   });
 
+  // contract: C49
   it("is not answered again for values that are written as they were", async () => {
     await using bench = await Bench.start();
     const xenstore = await bench.daemon.xenstore();
@@ -54,6 +56,7 @@ describe("a stream that is ready", { concurrency: 2 }, () => {
     assert.equal(bench.count("StreamReconfigured"), 1);
   });
 
+  // contract: C50, C54, C55
   it("goes on with what it had when a value is wrong, and says so until it is right", async () => {
     await using bench = await Bench.start();
     const handle = await bench.stream("mistaken");
@@ -89,6 +92,27 @@ describe("a stream that is ready", { concurrency: 2 }, () => {
     assert.equal(bench.count("StreamOpened"), 1);
   });
 
+  // contract: C52
+  it("keeps its name while it is served, and is not answered for another", async () => {
+    await using bench = await Bench.start();
+    const handle = await bench.stream("named");
+    const before = await onlyStream(bench);
+    await write(bench, handle, "log", "other");
+    // Changes are looked at in their order: when this one is in use, the other one was looked at.
+    await write(bench, handle, "limit", "8192");
+    const after = await waitFor("the limit", async () => {
+      const stream = await onlyStream(bench);
+      return stream.limit === 8192 && stream;
+    });
+    assert.deepEqual([after.log, after.epoch, after.error], [before.log, before.epoch, null]);
+    assert.deepEqual(await answerTo(bench, handle), ["ready", undefined]);
+    assert.equal(bench.count("StreamChangeRefused"), 0);
+    await bench.daemon.kill(bench.daemon.mainPid);
+    await bench.daemon.start();
+    assert.equal((await onlyStream(bench)).log, before.log, "nor by the next daemon");
+  });
+
+  // contract: C59
   it("has its new limit after kill -9 of main process and pump", async () => {
     await using bench = await Bench.start();
     const { daemon } = bench;

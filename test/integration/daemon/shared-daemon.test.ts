@@ -91,6 +91,7 @@ describe("a daemon that run started", { concurrency: 2 }, () => {
     assert.deepEqual(left, []);
   });
 
+  // contract: C76
   it("reads what COMMAND's own child prints after the end of run, then ends by itself", async () => {
     await using directory = testDirectory();
     const [marker, done] = [join(directory.path, "marker"), join(directory.path, "done")];

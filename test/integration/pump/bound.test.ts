@@ -83,6 +83,7 @@ const steps = [-86_400 * 400, 0, 3600, -1, 86_400 * 4000];
 describe("a log's size on disk", () => {
   const skip = noSampler || noFlood || (clockStep.found ? false : clockStep.reason);
 
+  // contract: C101
   it("is never above its bound, flooded, killed, reconfigured, with a wrong clock", {
     skip,
   }, async (t) => {

@@ -4,7 +4,7 @@
 
 import assert from "node:assert/strict";
 import { closeSync, constants, openSync, readFileSync, writeFileSync, writeSync } from "node:fs";
-import { basename } from "node:path";
+import { basename, join } from "node:path";
 import { describe, it } from "node:test";
 import type { StreamRecord } from "../../../src/pump/index.ts";
 import {
@@ -17,7 +17,7 @@ import { waitFor } from "../../support/wait.ts";
 
 const observer = observeSystemCalls();
 const { PumpInProcess } = await import("../../support/pump-in-process.ts");
-const { RefusedDrain } = await import("../../../src/fifo/index.ts");
+const { DropCounter, RefusedDrain } = await import("../../../src/fifo/index.ts");
 const { resizePipe } = await import("../../../src/kernel/index.ts");
 
 const limitBytes = 4096;
@@ -130,11 +130,14 @@ describe("a writer that comes when the last one has just left", () => {
     await assertLogged(record, between);
   });
 
+  // contract: C74
   it("finds one as well when its request was refused", async () => {
     await using pump = new PumpInProcess();
     const { pipe, runRoot, relativePipe } = pump.record("7");
     const nullFd = openSync("/dev/null", "w");
-    const drain = new RefusedDrain({ runRoot, relativePipe, nullFd, onEnd: () => {} });
+    const counter = new DropCounter(join(runRoot, "counter"), "");
+    const onEnd = (): void => {};
+    const drain = new RefusedDrain({ runRoot, relativePipe, nullFd, counter, onEnd });
     const between = comeInBetween(pipe);
     closeSync(openSync(pipe, "r+"));
     const fd = await waitFor("a writer", between.fd);
@@ -143,6 +146,7 @@ describe("a writer that comes when the last one has just left", () => {
     writeSync(fd, "refused\n");
     await waitFor("its bytes", () => drain.droppedBytes === 8);
     drain.close();
+    counter.remove();
     for (const one of [fd, nullFd]) closeSync(one);
   });
 

@@ -18,6 +18,7 @@ const bound = { limitBytes: 65_536, copies: 24 };
 const victims = ["pump", "both", "vault", "main", "all"] as const;
 
 describe("a flood of four streams", () => {
+  // contract: C100
   it(`is whole, or lacks what is said, after ${kills} SIGKILLs`, { skip: noFlood }, async (t) => {
     const seed = tortureSeed();
     const random = randomFrom(seed);

@@ -6,6 +6,7 @@ import { appendFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import type { StreamStatus } from "../../../src/control/index.ts";
+import { connectXenstore } from "../../../src/xenstore/index.ts";
 import {
   processesIn,
   type RunningXenlog,
@@ -115,7 +116,7 @@ describe("xenlog list", () => {
     const [status] = await listed("fields");
     assert.equal(
       Object.keys(status ?? {}).join(),
-      "domid,name,log,id,state,pipe,file,limit,copies,overflow,epoch,error,offset,oldestOffset,sizeBytes,boundBytes,rotations,writtenBytes,droppedBytes,lastWriteAt,insertedBytes",
+      "domid,name,log,id,state,pipe,file,limit,copies,overflow,epoch,error,offset,oldestOffset,sizeBytes,boundBytes,rotations,writtenBytes,droppedBytes,lastWriteAt,insertedBytes,stalled",
     );
     assert.equal(status?.boundBytes, 5 * 1024 * 1024);
   });
@@ -147,6 +148,7 @@ describe("xenlog list", () => {
 });
 
 describe("xenlog close", () => {
+  // contract: C61
   it("ends one log by name or id, and the domain with its last log", async () => {
     for (const log of ["a", "b", "c"]) await inside("create", "--name", "many", "--log", log);
     assert.deepEqual(
@@ -173,6 +175,9 @@ describe("xenlog close", () => {
     });
     const closed = (await listed("many", "--all")).map(({ state }) => state);
     assert.deepEqual(closed, ["closed", "closed", "closed"]);
+    const socketPath = join(directory.path, "run/xenstored.sock");
+    await using xenstore = await connectXenstore({ socketPath });
+    assert.equal(await xenstore.exists(`/libxl/${domid}`), false, "no empty parents");
   });
 
   it("is 6 for what is not there", async () => {

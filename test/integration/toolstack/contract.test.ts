@@ -80,6 +80,7 @@ for (const { kind, skip } of servers) {
   });
 
   describe(`answers on ${kind}`, { skip }, () => {
+    // contract: C13
     it("replace each other", async () => {
       await using store = await startTestStore(kind);
       const { client } = store;
@@ -96,6 +97,7 @@ for (const { kind, skip } of servers) {
       assert.equal(await client.exists(nodePath(key, "error")), false);
     });
 
+    // contract: C35, C46
     it("that come late bring back no nodes, and reach no next request", async () => {
       await using store = await startTestStore(kind);
       const { client } = store;
@@ -106,6 +108,7 @@ for (const { kind, skip } of servers) {
       assert.equal(await client.exists(nodePath(key, "state")), false);
     });
 
+    // contract: C56, C57
     it("stay ready beside an error, which only a request that is served can have", async () => {
       await using store = await startTestStore(kind);
       const { client } = store;
@@ -130,6 +133,7 @@ for (const { kind, skip } of servers) {
       assert.equal(await client.exists("/libxl/5"), false);
     });
 
+    // contract: C14
     it("are ASCII, and cut in the middle to what every server takes", async () => {
       await using store = await startTestStore(kind);
       const { client } = store;

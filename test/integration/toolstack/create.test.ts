@@ -39,6 +39,7 @@ function failsWith(code: ToolstackErrorCode, message: string | RegExp) {
 
 for (const { kind, skip } of servers) {
   describe(`createLogfile on ${kind}`, { skip }, () => {
+    // contract: C36, C97
     it("writes the contract's nodes, waits for ready, and close leaves the FIFO alone", async () => {
       await using store = await startTestStore(kind);
       await using _daemon = await startStandIn(store.client);
@@ -79,6 +80,7 @@ for (const { kind, skip } of servers) {
       assert.deepEqual(await tree(store.client, libxlRoot), {});
     });
 
+    // contract: C37, C61
     it("removes only parents that hold nothing else", async () => {
       await using store = await startTestStore(kind);
       await using _daemon = await startStandIn(store.client);
@@ -95,6 +97,7 @@ for (const { kind, skip } of servers) {
       ]);
     });
 
+    // contract: C4
     it("takes the lowest free id, also one just given back", async () => {
       await using store = await startTestStore(kind);
       await using _daemon = await startStandIn(store.client);
@@ -114,6 +117,7 @@ for (const { kind, skip } of servers) {
       assert.equal(await store.client.read("/libxl/5/logging/2/pipe"), again.pipe);
     });
 
+    // contract: C36, C64, C79, C92
     it("passes the daemon's refusal on at once and leaves nothing", async () => {
       await using store = await startTestStore(kind);
       const answer: Answer = { state: "failed", error: "file is wrong in this way" };
@@ -124,6 +128,7 @@ for (const { kind, skip } of servers) {
       await assertNothingLeft(store);
     });
 
+    // contract: C78, C93
     it("bails on a daemon that does not answer and leaves nothing", async () => {
       await using store = await startTestStore(kind);
       await using _daemon = await startStandIn(store.client, () => undefined);
@@ -134,6 +139,7 @@ for (const { kind, skip } of servers) {
       await assertNothingLeft(store);
     });
 
+    // contract: C94
     it("bails when its caller gives up and leaves nothing", async () => {
       await using store = await startTestStore(kind);
       const abort = new AbortController();
@@ -153,6 +159,7 @@ for (const { kind, skip } of servers) {
       await assertNothingLeft(store);
     });
 
+    // contract: C33, C95
     it("notices that its nodes were removed", async () => {
       await using store = await startTestStore(kind);
       await using _daemon = await startStandIn(store.client, () => {
@@ -166,6 +173,7 @@ for (const { kind, skip } of servers) {
       await assertNothingLeft(store);
     });
 
+    // contract: C96
     it("says that xenstore is not there and leaves no FIFO", async () => {
       await using store = await startTestStore(kind);
       const client = await store.connect();
@@ -177,6 +185,7 @@ for (const { kind, skip } of servers) {
       await assertNothingLeft(store);
     });
 
+    // contract: C96
     it("outlives xenstored only to say what it could not take back", async () => {
       await using store = await startTestStore(kind);
       const witness = await store.connect();
@@ -205,6 +214,7 @@ for (const { kind, skip } of servers) {
       await closeLogfile({ xenstore: store.client, key: handle.key });
     });
 
+    // contract: C99
     it("leaves a FIFO to the caller who brought it", async () => {
       await using store = await startTestStore(kind);
       const fifo = createFifo({ directory: store.fifoDirectory });
@@ -230,6 +240,7 @@ for (const { kind, skip } of servers) {
   });
 
   describe(`many at once on ${kind}`, { skip }, () => {
+    // contract: C32
     it("eight creators on eight connections get ids of their own, and leave nothing", async () => {
       await using store = await startTestStore(kind);
       await using _daemon = await startStandIn(store.client);
@@ -282,6 +293,7 @@ for (const { kind, skip } of servers) {
       assert.ok(outcomes.announced > 0 && outcomes.gone > 0, JSON.stringify(outcomes));
     });
 
+    // contract: C46
     it("a late answer does not reach the next request under the same id", async () => {
       await using store = await startTestStore(kind);
       const first = await createLogfile(store.options({ wait: false }));
@@ -313,6 +325,7 @@ describe("createLogfile", () => {
     [{ timeoutMs: 0 }, "timeoutMs is 0; it must be a whole number from 1 to 2147483647"],
   ];
   for (const [change, message] of refused) {
+    // contract: C90
     it(`refuses before it makes anything: ${message}`, async () => {
       await using store = await startTestStore();
       await assert.rejects(createLogfile(store.options(change)), failsWith("option", message));

@@ -44,6 +44,7 @@ describe("domains", () => {
     await releaseDomain(store.client, domid);
   });
 
+  // contract: C98
   it("have names of their own", async () => {
     await using store = await startTestStore();
     await introduceDomain(store.client, "demo");

@@ -18,6 +18,7 @@ import { servers, startStandIn, startTestStore, tree } from "./store.ts";
 
 for (const { kind, skip } of servers) {
   describe(`without waiting on ${kind}`, { skip }, () => {
+    // contract: C38
     it("a writer starts at once, and close waits for the daemon to meet the request", async () => {
       await using store = await startTestStore(kind);
       const handle = await createLogfile(store.options({ wait: false }));
@@ -33,6 +34,7 @@ for (const { kind, skip } of servers) {
       closeSync(fd);
     });
 
+    // contract: C81
     it("close counts what nobody will read, and leaves nothing", async () => {
       await using store = await startTestStore(kind);
       const handle = await createLogfile(store.options({ wait: false }));
@@ -86,6 +88,7 @@ describe("a FIFO", () => {
   }
 
   for (const umask of [0, 0o022, 0o777]) {
+    // contract: C31
     it(`has mode 0600 under umask ${umask.toString(8)}`, () =>
       withDirectory((directory) => {
         const before = process.umask(umask);
@@ -105,6 +108,7 @@ describe("a FIFO", () => {
       assert.equal(statSync(join(directory, "a/b")).mode & 0o7777, 0o700);
     }));
 
+  // contract: C77
   it("opens O_RDWR: without a reader the writer keeps its bytes", () =>
     withDirectory((directory) => {
       const fifo = createFifo({ directory });
@@ -114,6 +118,7 @@ describe("a FIFO", () => {
       closeSync(fd);
     }));
 
+  // contract: C77, C84
   it("opens O_WRONLY without waiting: without a reader the writer gets EPIPE", () =>
     withDirectory((directory) => {
       const fd = createFifo({ directory }).open("wronly");
@@ -122,6 +127,7 @@ describe("a FIFO", () => {
       closeSync(fd);
     }));
 
+  // contract: C83
   it("is never made by opening, nor taken for one", () =>
     withDirectory(async (directory) => {
       const missing = join(directory, "missing");
@@ -135,6 +141,7 @@ describe("a FIFO", () => {
       assert.deepEqual(await readdir(directory), ["file"]);
     }));
 
+  // contract: C91
   it("that cannot be made is told with its path", () =>
     withDirectory(async (directory) => {
       await writeFile(join(directory, "file"), "");

@@ -57,6 +57,7 @@ const toolsSkip = missingTool?.found === false ? missingTool.reason : false;
 for (const { kind, skip } of servers) {
   describe(`the shell script of docs/contract.md on ${kind}`, { skip: skip || toolsSkip }, () => {
     for (const state of ["ready", "failed"] as const) {
+      // contract: C61, C87, C88
       it(`needs only mkfifo and Debian's xenstore tools, and sees ${state}`, async () => {
         await using store = await startTestStore(kind);
         const readers: number[] = [];

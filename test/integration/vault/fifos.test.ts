@@ -41,6 +41,7 @@ async function vaultWith(bench: Bench, ends: number): Promise<number> {
 
 describe("the FIFOs in the vault", { concurrency: 2 }, () => {
   for (const opening of ["O_RDWR", "O_WRONLY"] as const) {
+    // contract: C75
     it(`keep the last words of an ${opening} writer while main and pump are dead`, async () => {
       await using bench = await Bench.start();
       const { daemon } = bench;

@@ -69,6 +69,21 @@ test("a server that comes late is found within the time-out", async (t) => {
   assert.equal(tries, 3);
 });
 
+test("a server that is awaited for long is reported once", async (t) => {
+  const { start, client } = await fixture(t);
+  const states: string[] = [];
+  let triesAfter = 0;
+  const connected = await client({
+    onState: ({ kind }) => states.push(kind),
+    beforeConnect: async () => {
+      if (states.length > 0) triesAfter += 1;
+      if (triesAfter === 3) await start();
+    },
+  });
+  assert.equal(await connected.control("check"), "OK");
+  assert.deepEqual(states, ["awaited", "connected"]);
+});
+
 test("an abort ends the first connection's tries with its reason", async (t) => {
   const { client } = await fixture(t);
   const controller = new AbortController();
@@ -166,6 +181,7 @@ test("closing a client that is away ends its tries", async (t) => {
   await assert.rejects(store.read("/w"), { code: "CLOSED" });
 });
 
+// contract: C80
 test("a server that does not answer costs a TIMEOUT, one that talks nonsense the connection", async (t) => {
   const { client, socketPath } = await fixture(t);
   const silent = createServer();

@@ -58,6 +58,7 @@ describe("the live line", () => {
     droppedBytes: {},
     lastWriteAt: null,
     insertedBytes: {},
+    stalled: null,
   };
 
   it("says what is kept and what has passed", () => {

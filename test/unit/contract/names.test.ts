@@ -56,6 +56,7 @@ describe("names", () => {
     });
   }
 
+  // contract: C12
   it("a log's name is found again in its path", () => {
     const path = `/var/log/xen/${logFileName("web-01", "qemu-dm")}`;
     assert.equal(logNameOf(path, "web-01"), "qemu-dm");

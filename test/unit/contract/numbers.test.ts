@@ -186,6 +186,7 @@ describe("numbers from outside", () => {
     });
   }
 
+  // contract: C1
   it("the ends of each range pass", () => {
     assert.equal(parseLimit(`${limitBytesMin}`, "limit"), limitBytesMin);
     assert.equal(parseLimit(`${limitBytesMax}`, "limit"), limitBytesMax);

@@ -18,6 +18,7 @@ const good = {
 } satisfies LogNodes;
 
 describe("parseRequest", () => {
+  // contract: C9
   it("takes the four parameters, and defaults for the rest", () => {
     assert.deepEqual(parseRequest(good), {
       kind: "request",
@@ -34,6 +35,7 @@ describe("parseRequest", () => {
     });
   });
 
+  // contract: C9, C10, C11
   it("takes the optional ones, and does not mind the daemon's own", () => {
     const nodes = { ...good, log: "qemu-dm", overflow: "drop", rate: "1000", burst: "65536" };
     const parsed: ParsedRequest = parseRequest({ ...nodes, state: "failed", error: "what it was" });
@@ -48,6 +50,17 @@ describe("parseRequest", () => {
       burstBytes: 65536,
       log: "qemu-dm",
     });
+  });
+
+  // contract: C29
+  it("takes a rate without a burst, and a burst without a rate", () => {
+    const numbers = (nodes: LogNodes) => {
+      const parsed = parseRequest({ ...good, ...nodes });
+      assert.ok(parsed.kind === "request");
+      return [parsed.request.rateBytesPerSecond, parsed.request.burstBytes];
+    };
+    assert.deepEqual(numbers({ rate: "1" }), [1, undefined]);
+    assert.deepEqual(numbers({ burst: "9007199254740991" }), [undefined, 9007199254740991]);
   });
 
   it("waits for what is missing, written in any order, whatever the rest says", () => {
@@ -94,6 +107,7 @@ describe("parseRequest", () => {
     [{ log: "a/b" }, 'log is "a/b"; it must not contain a slash'],
   ];
   for (const [change, reason] of refused) {
+    // contract: C9, C10, C11
     it(`refuses ${JSON.stringify(change)}, and keeps the FIFO's path`, () => {
       assert.deepEqual(parseRequest({ ...good, ...change }), {
         kind: "refused",

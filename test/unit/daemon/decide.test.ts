@@ -92,7 +92,11 @@ describe("what to do about a log file", () => {
     ],
     [
       "nodes that a guest may write are no request",
-      { kind: "untrusted", node: { path: "/libxl/5/logging/1/pipe", reason: "domain 5 owns it" } },
+      {
+        kind: "untrusted",
+        node: { path: "/libxl/5/logging/1/pipe", reason: "domain 5 owns it" },
+        nodes: {},
+      },
       [open],
       ["nodesGone", "reportUntrusted"],
     ],

@@ -35,6 +35,7 @@ function sweptAfter(ms: number, named: readonly string[] = []): readonly string[
 }
 
 describe("a FIFO in the daemon's directory", () => {
+  // contract: C65
   it("is removed after an hour, and not before", () => {
     assert.deepEqual(sweptAfter(hourMs - marginMs), []);
     assert.deepEqual(sweptAfter(hourMs + marginMs), ["fifo"]);

@@ -85,6 +85,7 @@ describe("the name of a FIFO", () => {
     assert.ok(!existsSync(path));
   });
 
+  // contract: C63
   it("is left alone when another FIFO has it now", () => {
     const fifo = Fifo.find(directory, "fifo");
     makeFifo(join(directory, "next"), 0o600);

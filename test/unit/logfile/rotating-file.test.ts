@@ -90,6 +90,7 @@ function wholeLog(root: string, copies: number): Buffer {
 }
 
 describe("a rotating file", () => {
+  // contract: C7, C8
   it("keeps the newest lines whole, within limit and copies", () => {
     const root = temporary();
     const file = open(root, 65_536, 3);
@@ -144,6 +145,7 @@ describe("a rotating file", () => {
     assert.equal(readFileSync(join(root, "x.log"), "utf8"), "before\nafter\n");
   });
 
+  // contract: C34
   it("brings files that are too large or too many under the bound, keeping the last lines", () => {
     const root = temporary();
     const lines = Array.from({ length: 3000 }, (_, index) => `line ${index}\n`).join("");

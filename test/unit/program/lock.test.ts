@@ -16,6 +16,7 @@ import {
   takeLock,
   takeLockIfFree,
 } from "../../../src/program/lock.ts";
+import { waitFor } from "../../support/wait.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "lock-"));
 after(() => rmSync(directory, { recursive: true }));
@@ -109,6 +110,8 @@ describe("a lock", () => {
     removeFreeLock(path);
     assert.ok(isLocked(path, "shared"));
     await kill(holder);
+    // Its sleep has the lock, too, and may end later.
+    await waitFor("a free lock", () => !isLocked(path, "shared"));
     removeFreeLock(path);
     assert.ok(!existsSync(path));
   });

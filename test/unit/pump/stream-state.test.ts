@@ -15,6 +15,7 @@ const lastWords: StreamState = { kind: "lastWords" };
 
 describe("a stream in the pump", () => {
   const cases: [string, StreamState, StreamEvent, StreamState, string[]][] = [
+    // contract: C69
     ["waits for the next writer", logging, { kind: "endOfFile" }, logging, ["reopen"]],
     ["hears the last words", logging, { kind: "nodesGone" }, lastWords, ["moveNow"]],
     ["looks whether they were all", lastWords, { kind: "moved" }, lastWords, ["moveSoon"]],
@@ -128,6 +129,7 @@ describe("a stream in the pump", () => {
 });
 
 describe("the bytes of a stream", () => {
+  // contract: C71
   it("go into its log, until another stream has that", () => {
     const writing: StreamState[] = [
       logging,

@@ -80,6 +80,7 @@ describe("a request for a FIFO and a file", () => {
     ],
     ["of a file whose owner has nodes is refused", { owner: one, waitedMs: 9999 }, "refuseOwned"],
     ["waits for the owner's last words", { owner: stream("aa", lastWords) }, "wait"],
+    // contract: C71
     ["waits 2 s for them", { owner: stream("aa", lastWords), waitedMs: 1999 }, "wait"],
     ["and no longer", { owner: stream("aa", lastWords), waitedMs: 2000 }, "takeOver"],
   ];

@@ -50,6 +50,7 @@ const decoys: readonly Decoy[] = [
 const refusedCopies: readonly Row[] = decoys.flatMap(({ it, make, says, needs }) =>
   [1, 2].map(
     (index): Row => ({
+      // contract: C23
       it: `${it} as copy ${index} of 2 is refused`,
       prepare: (site) => {
         writeFileSync(site.file, large);

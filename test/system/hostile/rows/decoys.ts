@@ -106,6 +106,7 @@ const bounds: readonly (readonly [string, Nodes])[] = [
 const liveRows: readonly Row[] = lives.flatMap(({ it, make, says, needs }) =>
   bounds.map(
     ([what, nodes]): Row => ({
+      // contract: C23
       it: `${it} as the log, with ${what}, is refused and its copies stay`,
       prepare: (site) => {
         make(site);

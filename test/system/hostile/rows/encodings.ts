@@ -32,6 +32,7 @@ const invalid: readonly Row[] = notUtf8.flatMap(([what, bytes]): Row[] => {
   const log = bytesOf("x", bytes, "y");
   return [
     {
+      // contract: C21
       it: `file with ${what} is refused`,
       nodes: (site) => ({ file: file(site) }),
       answer: (site) => refused(`file is ${shownOf(file(site))}; it must be valid UTF-8`),
@@ -127,6 +128,7 @@ const long: readonly Row[] = [
     changes: ["d".repeat(200)],
   },
   {
+    // contract: C17
     it: "file of 1025 bytes is refused",
     prepare: ({ log }) => void longPath(log, 1025, "x.log"),
     nodes: ({ log }) => ({ file: longPath(log, 1025, "x.log") }),

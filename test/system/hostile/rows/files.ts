@@ -140,6 +140,7 @@ export const files: Kind = {
   rows: [
     ...paths.map(
       ([pathOf, rule], index): Row => ({
+        // contract: C17, C18
         it: `path ${index + 1} is refused: ${rule}`,
         nodes: (site) => ({ file: pathOf(site) }),
         answer: (site) => refused(`file is ${quoted(pathOf(site))}; ${rule}`),
@@ -147,6 +148,7 @@ export const files: Kind = {
     ),
     ...outside.map(
       (pathOf, index): Row => ({
+        // contract: C6
         it: `path ${index + 1} outside of XEN_LOG_DIR is refused`,
         nodes: (site) => ({ file: pathOf(site) }),
         answer: (site) =>
@@ -155,6 +157,7 @@ export const files: Kind = {
     ),
     ...directories.map(
       ({ it, make, below, says }): Row => ({
+        // contract: C27
         it: `a log in a directory ${it} is refused`,
         prepare: make,
         nodes: ({ log }) => ({ file: `${log}/${below}/x.log` }),

@@ -80,6 +80,7 @@ const ofFifo: readonly Second[] = [
 ];
 
 const fifoRows: readonly Row[] = ofFifo.map(({ it, nodes, error, prepare }) => ({
+  // contract: C20
   it: `${it} that names the FIFO of another is refused, and takes no byte`,
   fifo: "absent",
   prepare: async (site) => {
@@ -168,6 +169,7 @@ const names: readonly Row[] = [
 /** Requests that name the log of the neighbour; their own FIFO is drained. */
 const logs: readonly Row[] = [
   {
+    // contract: C72
     it: "the log of another is refused",
     prepare: addNeighbour,
     nodes: (site) => ({ file: of(site).file }),

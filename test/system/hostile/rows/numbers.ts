@@ -86,6 +86,7 @@ function rowsOf({ node, rule, below, above, within }: NumberNode): readonly Row[
   const nodes = (value: string) => () => ({ [node]: value });
   return [
     ...[...notDigits, ...below, ...above].map((value) => ({
+      // contract: C15, C26
       it: `${node} ${titleOf(value)} is refused`,
       nodes: nodes(value),
       answer: () => refused(sentence(value)),
@@ -96,6 +97,7 @@ function rowsOf({ node, rule, below, above, within }: NumberNode): readonly Row[
       answer: () => refused(`${sentence(value)}, without leading zeros`),
     })),
     ...within.map((value) => ({
+      // contract: C7, C8, C29
       it: `${node} ${titleOf(value)} is taken`,
       nodes: nodes(value),
       answer: () => accepted,
@@ -109,6 +111,7 @@ const products: readonly Row[] = [
   ["4503599627370496", "1"],
   ["8998201053688", "1000"],
 ].map(([limit = "", copies = ""]) => ({
+  // contract: C16
   it: `limit ${limit} with copies ${copies} is refused: nobody could count it`,
   nodes: () => ({ limit, copies }),
   answer: () =>

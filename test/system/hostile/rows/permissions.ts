@@ -56,6 +56,7 @@ const answers: Readonly<Record<string, string>> = { state: "x", error: "no answe
 
 function untrustedRow(node: string, permission: string, reason: string, value?: string): Row {
   return {
+    // contract: C25, C82
     it: `${node === "" ? "the directory" : node} with ${permission} is never answered`,
     ...(value === undefined ? {} : { nodes: () => ({ [node]: value }) }),
     permissions: { [node]: permission },

@@ -76,6 +76,7 @@ const wrongNames: readonly Row[] = [
 
 function nameRow(what: string, pipeOf: (site: Site) => string): Row {
   return {
+    // contract: C19
     it: `${what}: refused, no 16 hexadecimal digits`,
     prepare: (site) => {
       const pipe = pipeOf(site);
@@ -235,6 +236,7 @@ export const pipes: Kind = {
   rows: [
     ...paths.map(
       ([pathOf, rule], index): Row => ({
+        // contract: C17
         it: `path ${index + 1} is refused: ${rule}`,
         nodes: (site) => ({ pipe: pathOf(site) }),
         answer: (site) => refused(`pipe is ${quoted(pathOf(site))}; ${rule}`, false),
@@ -242,6 +244,7 @@ export const pipes: Kind = {
     ),
     ...outside.map(
       (pathOf, index): Row => ({
+        // contract: C5
         it: `path ${index + 1} outside of XEN_RUN_DIR is refused`,
         nodes: (site) => ({ pipe: pathOf(site) }),
         answer: (site) =>
@@ -274,6 +277,7 @@ export const pipes: Kind = {
     ),
     ...flaws.map(
       ({ it, make, says, needs }): Row => ({
+        // contract: C22
         it: `a FIFO ${it} is refused`,
         prepare: make,
         answer: ({ pipe }) => refused(`pipe ${pipe} ${says}`, false),

@@ -61,6 +61,7 @@ export const places: Kind = {
     ),
     ...ids.map(
       (id): Row => ({
+        // contract: C3
         it: `id ${id.slice(0, 20)} is no request's`,
         at: ({ domid }) => `/libxl/${domid}/logging/${id}`,
         answer: () => noRequest,

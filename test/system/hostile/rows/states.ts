@@ -22,6 +22,7 @@ export const states: Kind = {
       }),
     ),
     {
+      // contract: C44
       it: "state failed in a new request is taken for the daemon's own answer",
       nodes: () => ({ state: "failed" }),
       answer: () => refused(undefined),
@@ -43,6 +44,7 @@ export const states: Kind = {
     },
     ...["failed", "", "READY", "closed"].map(
       (state): Row => ({
+        // contract: C44
         it: `state ${quoted(state)} in a served request ends no epoch: the daemon knows what it served`,
         answer: () => accepted,
         steps: [{ nodes: () => ({ state }), answer: () => goesOn() }],
@@ -59,6 +61,7 @@ export const states: Kind = {
       ],
     },
     {
+      // contract: C45
       it: "state removed from a served request is a new epoch",
       answer: () => accepted,
       steps: [{ nodes: () => ({ state: undefined }), answer: () => accepted }],
@@ -77,6 +80,7 @@ export const states: Kind = {
       ],
     },
     {
+      // contract: C86
       it: "a refused request is answered once: a corrected value alone changes nothing",
       nodes: () => ({ limit: "x" }),
       answer: () => refused(`limit is "x"; ${limitRule}`),
@@ -85,6 +89,7 @@ export const states: Kind = {
       ],
     },
     {
+      // contract: C43
       it: "a refused request that is corrected and loses its state is served, to the byte",
       nodes: () => ({ limit: "x" }),
       answer: () => refused(`limit is "x"; ${limitRule}`),
@@ -171,6 +176,7 @@ export const changes: Kind = {
       ],
     },
     {
+      // contract: C51
       it: "a parameter that goes is waited for",
       answer: () => accepted,
       steps: [
@@ -179,6 +185,7 @@ export const changes: Kind = {
       ],
     },
     {
+      // contract: C58
       it: "a product that cannot be counted is said beside ready",
       answer: () => accepted,
       steps: [

@@ -56,6 +56,7 @@ const namesRefused: readonly (readonly [string, string])[] = [
 
 const names: readonly Row[] = [
   ...namesRefused.map(([log, rule]) => ({
+    // contract: C24
     it: `log ${titleOf(log)} is refused`,
     nodes: () => ({ log }),
     answer: () => refused(`log is ${quoted(log)}; ${rule}`),
@@ -71,6 +72,7 @@ const names: readonly Row[] = [
 
 const missing: readonly Row[] = [
   ...["pipe", "file", "limit", "copies"].map((node) => ({
+    // contract: C39
     it: `without ${node} it waits, whatever the others say`,
     nodes: () => ({ limit: "0", copies: "-1", overflow: "nonsense", log: "..", [node]: undefined }),
     answer: () => waits,
@@ -92,6 +94,7 @@ const missing: readonly Row[] = [
     answer: () => waits,
   },
   {
+    // contract: C40, C85
     it: "what was incomplete is answered when the missing node comes",
     nodes: () => ({ copies: undefined }),
     answer: () => waits,
@@ -109,6 +112,7 @@ const missing: readonly Row[] = [
     ],
   },
   {
+    // contract: C102
     it: "nodes that the contract does not know are nothing to it",
     nodes: () => ({ Limit: "0", "limit-": "x", version: "2", "pipe/x": "y", "unknown/pipe": "/" }),
     answer: () => accepted,
