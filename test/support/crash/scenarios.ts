@@ -290,6 +290,22 @@ export const scenarios: readonly Scenario[] = [
   },
   ...[undefined, { at: "splice stage -> log", when: "after" } as const].map(cutEpochScenario),
   {
+    name: "somebody's hands on the new file of a rotation that was killed",
+    isDeadly: true,
+    options: { limitBytes: 4096, copies: 1 },
+    play: (bench) => {
+      bench.write(4096);
+      bench.write(93, 0);
+      bench.pumpOnce({ at: "rename x.log -> x.log.1", when: "after" });
+      bench.pumpOnce({ at: "open x.log create", when: "after" });
+      bench.meddle("extend");
+      bench.pump();
+      bench.write(500);
+      bench.pump();
+    },
+    points: ["splice stage -> log", "write positions"],
+  },
+  {
     name: "somebody's hands on a file that has bytes of an older epoch to come",
     isDeadly: true,
     options: { limitBytes: 4096, copies: 0 },
