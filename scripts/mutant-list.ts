@@ -118,8 +118,10 @@ export const mutants: readonly Mutant[] = [
     file: src.fifoReadingEnd,
     what: "the old reading end is closed before the new one is opened",
     edits: [
-      ["const old = this.#fd;", "closeSync(this.#fd);"],
-      ["closeSync(old);", ""],
+      [
+        "const old = this.#fd;",
+        'const { openSync } = process.getBuiltinModule("node:fs"); const old = openSync("/proc/self/fd/" + this.#fd, 0o10000000); closeSync(this.#fd);',
+      ],
     ],
     tests: [test.callOrder],
   },
@@ -162,7 +164,7 @@ export const mutants: readonly Mutant[] = [
   {
     file: src.logfileDurability,
     what: "the directory is not asked to the disk",
-    edits: [["this.#syncDirectory(directoryFd);", ""]],
+    edits: [["this.#syncDirectory(openDirectory(files));", ""]],
     tests: [test.callOrder],
   },
   {
@@ -239,7 +241,7 @@ export const mutants: readonly Mutant[] = [
     what: "the last epoch of a FIFO ends before the next one begins",
     edits: [
       [
-        "this.#start(record);\n        this.#release(reader);",
+        'if (this.#start(record) === "opened") this.#release(reader);',
         "this.#release(reader);\n        this.#start(record);",
       ],
     ],

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The pump process. Started by the main process with an IPC channel, never by hand.
 
+import { raiseLimits } from "../kernel/index.ts";
 import { guardOutputs, printLine } from "../program/index.ts";
 import { runPump } from "../pump/index.ts";
 
@@ -10,6 +11,7 @@ if (process.send === undefined) {
   printLine("xenlogd-pump: started by xenlogd, not by hand");
   process.exit(2);
 }
+raiseLimits();
 // A terminal sends these to every process of its job; the main process asks the pump to stop.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
 // At the file size limit of the process (RLIMIT_FSIZE) a write then fails with EFBIG.

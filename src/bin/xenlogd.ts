@@ -11,6 +11,7 @@ import {
   readConfiguration,
   startDaemon,
 } from "../daemon/index.ts";
+import { raiseLimits } from "../kernel/index.ts";
 import { openEventLog } from "../observe/index.ts";
 import { giveNotice, guardOutputs, printLine } from "../program/index.ts";
 import { ServiceManager } from "../vault/index.ts";
@@ -39,6 +40,8 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   if (options.checkConfig) return checkConfiguration(options);
   const { notifyFd } = options;
+  // Store, pumps and vault process inherit them.
+  raiseLimits();
   // Handled from the first moment on, and each time: all that is started by then is stopped in order.
   const signalled = new Promise<void>((resolve) => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => resolve());

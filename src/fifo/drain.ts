@@ -26,15 +26,18 @@ const pageBytes = 4096;
 /** Ends when its nodes and its last writer are gone. The FIFO's name stays: the toolstack made it. */
 export class RefusedDrain {
   readonly #options: RefusedDrainOptions;
-  readonly #fifo: Fifo;
   readonly #end: ReadingEnd;
   #nodes: "present" | "gone" = "present";
 
   /** Throws FifoError if the FIFO is not one that a daemon may open. */
   constructor(options: RefusedDrainOptions) {
     this.#options = options;
-    this.#fifo = Fifo.find(options.runRoot, options.relativePipe);
-    this.#end = new ReadingEnd(this.#fifo, () => this.#move());
+    const fifo = Fifo.find(options.runRoot, options.relativePipe);
+    try {
+      this.#end = new ReadingEnd(fifo, () => this.#move());
+    } finally {
+      fifo.close();
+    }
     this.#end.startPolling();
   }
 
@@ -54,7 +57,6 @@ export class RefusedDrain {
   /** Closes the FIFO at once, also while it has writers. */
   close(): void {
     this.#end.close();
-    this.#fifo.close();
   }
 
   #move(): void {

@@ -2,7 +2,7 @@
 // A stream's FIFO by its path. Only a FIFO that no other user may open is accepted, and its type is
 // checked before it is opened for reading: opening a device can have effects.
 
-import { closeSync, constants, fstatSync, type Stats, statSync } from "node:fs";
+import { type BigIntStats, closeSync, constants, fstatSync, type Stats, statSync } from "node:fs";
 import {
   describeErrno,
   errnoNameOf,
@@ -26,12 +26,14 @@ const modeMask = 0o7777;
 const requiredMode = 0o600;
 
 export class Fifo {
-  readonly #pathFd: number;
+  #pathFd: number | undefined;
+  readonly #identity: BigIntStats;
   readonly #path: string;
   readonly #location: { readonly root: string; readonly relativePath: string };
 
   private constructor(pathFd: number, root: string, relativePath: string) {
     this.#pathFd = pathFd;
+    this.#identity = fstatSync(pathFd, { bigint: true });
     this.#path = `${root}/${relativePath}`;
     this.#location = { root, relativePath };
   }
@@ -48,8 +50,7 @@ export class Fifo {
         closeSync(rootFd);
       }
     } catch (error) {
-      const reason = describeErrno(errnoNameOf(error) ?? "EIO");
-      throw new FifoError(`pipe ${path} cannot be opened: ${reason}`, error);
+      throw unopened(path, error);
     }
     const flaw = flawOf(fstatSync(pathFd));
     if (flaw === undefined) return new Fifo(pathFd, root, relativePath);
@@ -57,19 +58,26 @@ export class Fifo {
     throw new FifoError(`pipe ${path} ${flaw}`);
   }
 
-  /** A new reading end, non-blocking. It sees a hang-up only of writers that come after this call. */
+  /**
+   * A new reading end, non-blocking. It sees a hang-up only of writers that come after this call. Before
+   * `close`. Throws FifoError.
+   */
   openForReading(): number {
-    return openPath(`/proc/self/fd/${this.#pathFd}`, constants.O_RDONLY | constants.O_NONBLOCK);
+    try {
+      return openEndOf(this.#pathFd ?? -1);
+    } catch (error) {
+      throw unopened(this.#path, error);
+    }
   }
 
   /**
    * Whether a process has it open for reading, an O_RDWR writer included. It is asked by an open for
-   * writing, which fails without one; a reader may see the hang-up of that writer.
+   * writing, which fails without one; a reader may see the hang-up of that writer. Before `close`.
    */
   hasReader(): boolean {
     const flags = constants.O_WRONLY | constants.O_NONBLOCK;
     try {
-      closeSync(openPath(`/proc/self/fd/${this.#pathFd}`, flags));
+      closeSync(openPath(`/proc/self/fd/${this.#pathFd ?? -1}`, flags));
       return true;
     } catch (error) {
       if (errnoNameOf(error) === "ENXIO") return false;
@@ -77,9 +85,12 @@ export class Fifo {
     }
   }
 
-  /** Removes the name, if it still is this FIFO's. One that cannot be removed is collected later. */
+  /**
+   * Removes the name, if it still is this FIFO's. One that cannot be removed is collected later. Also
+   * after `close`, while an end is open: its inode is no other file's then.
+   */
   unlink(): void {
-    const mine = fstatSync(this.#pathFd, { bigint: true });
+    const mine = this.#identity;
     try {
       const found = statSync(this.#path, { bigint: true });
       if (found.ino !== mine.ino || found.dev !== mine.dev) return;
@@ -95,9 +106,21 @@ export class Fifo {
     }
   }
 
+  /** The reading ends stay open. */
   close(): void {
-    closeSync(this.#pathFd);
+    if (this.#pathFd !== undefined) closeSync(this.#pathFd);
+    this.#pathFd = undefined;
   }
+}
+
+/** A new reading end of the FIFO that a descriptor is open for, whatever has its name. */
+export function openEndOf(fd: number): number {
+  return openPath(`/proc/self/fd/${fd}`, constants.O_RDONLY | constants.O_NONBLOCK);
+}
+
+function unopened(path: string, error: unknown): FifoError {
+  const reason = describeErrno(errnoNameOf(error) ?? "EIO");
+  return new FifoError(`pipe ${path} cannot be opened: ${reason}`, error);
 }
 
 function flawOf(stat: Stats): string | undefined {

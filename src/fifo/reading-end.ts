@@ -4,19 +4,21 @@
 
 import { closeSync } from "node:fs";
 import { type Readiness, watchReadable } from "../kernel/index.ts";
-import type { Fifo } from "./fifo.ts";
+import { type Fifo, openEndOf } from "./fifo.ts";
 
 export class ReadingEnd {
-  readonly #fifo: Fifo;
   readonly #onReadable: () => void;
   #fd: number;
   #readiness: Readiness | undefined;
 
-  /** `onReadable` is called while the end is polled and there are bytes or a hang-up. */
+  /**
+   * `onReadable` is called while the end is polled and there are bytes or a hang-up. Closes the FIFO's
+   * path, so that one descriptor stays. Throws FifoError.
+   */
   constructor(fifo: Fifo, onReadable: () => void) {
-    this.#fifo = fifo;
     this.#onReadable = onReadable;
     this.#fd = fifo.openForReading();
+    fifo.close();
   }
 
   /** Changes with `reopen`. */
@@ -38,7 +40,7 @@ export class ReadingEnd {
     const wasPolling = this.#readiness !== undefined;
     this.stopPolling();
     const old = this.#fd;
-    this.#fd = this.#fifo.openForReading();
+    this.#fd = openEndOf(old);
     closeSync(old);
     if (wasPolling) this.startPolling();
   }

@@ -2,8 +2,8 @@
 // Names and descriptors: open, openat2 beneath a directory, mkfifo, renameat, unlinkat, flock.
 // Everything is opened O_CLOEXEC. Errors are KernelError.
 
-import { constants, lstatSync, type Stats } from "node:fs";
-import { KernelError } from "./errors.ts";
+import { closeSync, constants, lstatSync, type Stats } from "node:fs";
+import { errnoNameOf, KernelError } from "./errors.ts";
 import {
   lastErrno,
   libcFlock,
@@ -29,6 +29,16 @@ const OPEN_HOW_BYTES = 24;
 /** open(2). `flags` are `O_…` values of `node:fs` constants. */
 export function openPath(path: string, flags: number, mode = 0): number {
   return check(libcOpen(path, flags | O_CLOEXEC, mode), "open", path);
+}
+
+/** close(2). FUSE and NFS may report an error of the file; the descriptor is closed all the same. */
+export function closeFile(fd: number): void {
+  try {
+    closeSync(fd);
+  } catch (error) {
+    const code = errnoNameOf(error);
+    if (code === undefined || code === "EBADF") throw error;
+  }
 }
 
 /**

@@ -11,6 +11,7 @@ export {
 export { describeErrno, type ErrnoName, errnoNameOf, KernelError } from "./errors.ts";
 export { identifyFileSystem, isUnique } from "./file-system.ts";
 export {
+  closeFile,
   type LockKind,
   makeFifo,
   O_PATH,
@@ -22,6 +23,7 @@ export {
   tryLock,
   unlinkAt,
 } from "./files.ts";
+export { mayOpen, raiseLimits, softLimit } from "./limits.ts";
 export { NotifySocket } from "./notify-socket.ts";
 export {
   bytesReadable,

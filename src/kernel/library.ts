@@ -35,6 +35,9 @@ export const libcIoctlOutInt: Call = declare(
 export const libcIoctlBytes: Call = declare(
   "int ioctl(int fd, unsigned long request, void *bytes)",
 );
+export const libcPrlimit: Call = declare(
+  "int prlimit(int pid, int resource, void *wanted, void *found)",
+);
 export const libcFstatfs: Call = declare("int fstatfs(int fd, void *status)");
 export const libcMmap: (...args: readonly unknown[]) => unknown = libc.func(
   "void *mmap(void *address, size_t length, int protection, int flags, int fd, long offset)",

@@ -9,6 +9,7 @@ export {
   LogDirectory,
   LogfileError,
   type LogfileErrorCode,
+  OpenDirectories,
   type Refusal,
   refusalOf,
 } from "./files/index.ts";

@@ -32,6 +32,7 @@ const levelOf: Record<DaemonEvent["kind"], Level> = {
   VaultProcessLost: "warn",
   VaultProcessReplaced: "info",
   VaultProcessFailed: "error",
+  FifoNotKept: "error",
   StagesRestored: "warn",
   // What was in them is reported for each log.
   StagesLost: "warn",

@@ -92,6 +92,8 @@ type UnboundEvent =
   | { readonly kind: "VaultProcessReplaced"; readonly pid: number }
   /** None can be started, or it cannot have everything; it is tried again. */
   | { readonly kind: "VaultProcessFailed"; readonly reason: string }
+  /** Only the pump has the FIFO open, for as long as the stream lasts: main has no descriptor for it. */
+  | { readonly kind: "FifoNotKept"; readonly epoch: string; readonly reason: string }
   /** All processes were gone, but the service manager had the stages. */
   | { readonly kind: "StagesRestored"; readonly pool: string }
   /** All processes that had the stages were gone; `StageLost` says for each log what was in them. */

@@ -19,6 +19,7 @@ export {
   takeLockIfFree,
 } from "./lock.ts";
 export * from "./portable/index.ts";
+export { hasRoomForFiles, lackOfFiles, limitBehind } from "./process-limits.ts";
 export type { Program } from "./program.ts";
 export {
   awaitEnd,

@@ -78,6 +78,10 @@ export class LogJournal implements Journal {
     }
   }
 
+  renewed(): void {
+    this.#options.index.moved();
+  }
+
   interfered(interference: Interference): void {
     if (interference.what === "directory") this.#options.index.moved();
     this.#options.onInterference(interference);
@@ -85,7 +89,6 @@ export class LogJournal implements Journal {
 
   #renamed(): void {
     const { durability, directory, index } = this.#options;
-    const fds = index.fd === undefined ? [] : [index.fd];
-    durability.renamed({ directoryFd: directory.fd, fds });
+    durability.renamed({ directoryFd: directory.fd, name: index.name });
   }
 }

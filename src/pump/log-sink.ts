@@ -13,6 +13,7 @@ import {
   inspectChain,
   inspectLive,
   LogDirectory,
+  type OpenDirectories,
   type Refusal,
   RotatingFile,
   refusalOf,
@@ -32,6 +33,7 @@ export interface LogSinkOptions {
   readonly target: LogTarget;
   readonly positionsDirectory: string;
   readonly durability: Durability;
+  readonly directories: OpenDirectories;
   readonly onInterference: (interference: Interference) => void;
   /** See `Positions.open`. */
   readonly writtenMax?: number;
@@ -69,7 +71,7 @@ export class LogSink implements StreamSink, Outlet {
   /** Throws LogfileError or KernelError; nothing is left open then. */
   static open(options: LogSinkOptions): LogSink {
     const { logRoot, relativeFile } = options.target;
-    const directory = LogDirectory.open(logRoot, relativeFile);
+    const directory = LogDirectory.open(logRoot, relativeFile, options.directories);
     try {
       return new LogSink(options, openPositions(options, directory));
     } catch (error) {
@@ -184,7 +186,8 @@ export class LogSink implements StreamSink, Outlet {
     const { directory, file, index } = this.#log;
     this.#durability.grown(this, () => ({
       directoryFd: directory.fd,
-      fds: [file.fd, index.fd].filter((fd) => fd !== undefined),
+      fd: file.fd,
+      name: index.name,
     }));
   }
 

@@ -3,7 +3,9 @@
 // enter this process. Bytes that an outlet refuses stay in the stage and go before all others.
 
 import assert from "node:assert/strict";
-import { splice } from "../kernel/index.ts";
+import { errnoNameOf, splice } from "../kernel/index.ts";
+import { LogfileError, type Refusal } from "../logfile/index.ts";
+import { limitBehind } from "../program/index.ts";
 import type { Intent } from "./note.ts";
 import type { Outlet } from "./outlet.ts";
 import type { LogTarget } from "./record.ts";
@@ -65,7 +67,7 @@ export class Mover {
   move(readFd: number, target: LogTarget, outlet: Outlet): Move {
     assert.equal(this.#filled, undefined, "bytes in a stage come before those in the FIFO");
     const refusal = outlet.prepare();
-    if (refusal !== undefined) return { kind: "writeFailed", reason: refusal.message };
+    if (refusal !== undefined) return { kind: "writeFailed", reason: reasonFor(refusal) };
     const { intent, totalBefore } = outlet;
     const stage = this.#pool.take(target, intent, totalBefore, this.#takeBytesMax);
     if (stage === undefined) return noStage;
@@ -87,7 +89,7 @@ export class Mover {
       return move.kind === "moved" ? undefined : move;
     }
     const refusal = outlet.prepare();
-    if (refusal !== undefined) return { kind: "writeFailed", reason: refusal.message };
+    if (refusal !== undefined) return { kind: "writeFailed", reason: reasonFor(refusal) };
     return this.#pool.hasFree() ? undefined : noStage;
   }
 
@@ -101,10 +103,17 @@ export class Mover {
     const { movedBytes, refusal } = outlet.accept(stage, bytes);
     if (refusal !== undefined) {
       this.#filled = { stage, bytes: bytes - movedBytes };
-      return { kind: "writeFailed", reason: refusal.message };
+      return { kind: "writeFailed", reason: reasonFor(refusal) };
     }
     this.#filled = undefined;
     this.#pool.give(stage);
     return { kind: "moved", bytes };
   }
+}
+
+/** With the limit of this process that may be behind it. */
+function reasonFor(refusal: Refusal): string {
+  const errno = errnoNameOf(refusal instanceof LogfileError ? refusal.cause : refusal);
+  const limit = limitBehind("pump", errno);
+  return limit === undefined ? refusal.message : `${refusal.message}: ${limit}`;
 }

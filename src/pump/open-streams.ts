@@ -4,8 +4,13 @@
 
 import { FifoError } from "../fifo/index.ts";
 import { errnoNameOf } from "../kernel/index.ts";
-import { type Durability, type LogBound, LogfileError } from "../logfile/index.ts";
-import { RetryTimer } from "../program/index.ts";
+import {
+  type Durability,
+  type LogBound,
+  LogfileError,
+  type OpenDirectories,
+} from "../logfile/index.ts";
+import { lackOfFiles, RetryTimer } from "../program/index.ts";
 import { supersededMarker } from "./markers.ts";
 import type { FromPump, StreamReport } from "./messages.ts";
 import { isSuperseded } from "./positions.ts";
@@ -21,6 +26,7 @@ export interface OpenStreamsOptions {
   readonly pool: StagePool;
   readonly positionsDirectory: string;
   readonly durability: Durability;
+  readonly directories: OpenDirectories;
   readonly nullFd: number;
   readonly recovery: Recovery;
   readonly owner: StageOwner;
@@ -39,6 +45,8 @@ interface WaitingStream {
 type NotOpened = Extract<FromPump, { readonly type: "notOpened" }>;
 
 const backoff = { firstMs: 20, maxMs: 20 };
+/** FIFO, log, positions, and the log's directory if no other log is in it. */
+const filesPerStream = 4;
 
 export class OpenStreams {
   readonly #options: OpenStreamsOptions;
@@ -147,12 +155,12 @@ export class OpenStreams {
         break;
       case "renew":
         // Its reading end is opened before the old one is closed.
-        this.#start(record);
-        this.#release(reader);
+        if (this.#start(record) === "opened") this.#release(reader);
         break;
       case "renewWithoutFile":
-        this.#refuseOwned(record, owner);
+        // In this order: a refused request whose FIFO still has a stream is one that goes on.
         this.#release(reader);
+        this.#refuseOwned(record, owner);
         break;
     }
     return "done";
@@ -176,9 +184,11 @@ export class OpenStreams {
     this.#options.send({ type: "closed", report: stream.release() });
   }
 
-  #start(record: StreamRecord): void {
+  #start(record: StreamRecord): "opened" | "refused" {
     const { epoch } = record;
     const { owner, recovery, send } = this.#options;
+    const lack = lackOfFiles("pump", filesPerStream);
+    if (lack !== undefined) return this.#refuse(record, lack, "other");
     try {
       // Until then it is not known whose the stages are: no stream may use them.
       if (!owner.isFound) owner.require(record);
@@ -194,11 +204,12 @@ export class OpenStreams {
       recovery.takenOver(epoch);
       this.#open.set(epoch, stream);
       send({ type: "opened", epoch });
+      return "opened";
     } catch (error) {
       const isExpected = error instanceof FifoError || error instanceof LogfileError;
       if (!(isExpected || errnoNameOf(error) !== undefined)) throw error;
       const message = error instanceof Error ? error.message : String(error);
-      this.#refuse(record, message, isMissingFifo(error) ? "noFifo" : "other");
+      return this.#refuse(record, message, isMissingFifo(error) ? "noFifo" : "other");
     }
   }
 
@@ -217,8 +228,9 @@ export class OpenStreams {
     this.#refuse(record, reason, "other");
   }
 
-  #refuse({ epoch }: StreamRecord, reason: string, cause: NotOpened["cause"]): void {
+  #refuse({ epoch }: StreamRecord, reason: string, cause: NotOpened["cause"]): "refused" {
     this.#options.send({ type: "notOpened", epoch, reason, cause });
+    return "refused";
   }
 }
 

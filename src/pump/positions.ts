@@ -3,10 +3,10 @@
 // of the log's files. Between two changes the live file's size is the stream's end. Behind the record
 // is what writers sent, so that bytes of others, and files that others cut, are found at a restart.
 
-import { closeSync, existsSync, readSync, writeSync } from "node:fs";
-import * as v from "valibot";
+import { closeSync, existsSync } from "node:fs";
 import type { FileOnDisk } from "../logfile/index.ts";
 import { openStateFile } from "../program/index.ts";
+import { readRecord, readWritten, writeRecord, writeWritten } from "./position-page.ts";
 import {
   type Bound,
   type ForeignBytes,
@@ -15,17 +15,11 @@ import {
   type InsertedBytes,
   type PendingMarker,
   type PositionRecord,
-  recordSchema,
   resolvePosition,
   withLive,
 } from "./position-record.ts";
 import type { LogTarget } from "./record.ts";
 
-/** Room of a record; it is written whole, in one call, within one page. */
-const recordBytes = 2048;
-/** Behind it: what writers sent that came to the log, noted after each move. */
-const writtenTextAt = recordBytes;
-const writtenTextBytes = 20;
 /** Per stream; an inode that is forgotten could be counted twice only after so many more losses. */
 const lostStagesMax = 16;
 /** Markers that are due at once; the counters are complete without the others. */
@@ -261,37 +255,12 @@ export class Positions {
   }
 
   #write(): void {
-    const page = Buffer.alloc(recordBytes, "\n");
-    const text = Buffer.from(JSON.stringify(this.#record));
-    if (text.length > recordBytes) throw new RangeError(`a record of ${text.length} bytes`);
-    text.copy(page);
-    writeSync(this.#fd, page, 0, recordBytes, 0);
+    writeRecord(this.#fd, this.#record);
   }
 }
 
 function withMarker(markers: readonly PendingMarker[], text: string): readonly PendingMarker[] {
   return markers.length < markersMax ? [...markers, { text, place: null }] : markers;
-}
-
-function readRecord(fd: number): PositionRecord | undefined {
-  const page = Buffer.alloc(recordBytes);
-  const length = readSync(fd, page, 0, recordBytes, 0);
-  try {
-    return v.parse(recordSchema, JSON.parse(page.toString("utf8", 0, length)));
-  } catch {
-    return undefined;
-  }
-}
-
-function readWritten(fd: number): number {
-  const text = Buffer.alloc(writtenTextBytes);
-  const length = readSync(fd, text, 0, writtenTextBytes, writtenTextAt);
-  return Number(text.toString("latin1", 0, length));
-}
-
-/** One write within a page: SIGKILL does not tear it. */
-function writeWritten(fd: number, writtenBytes: number): void {
-  writeSync(fd, `${writtenBytes}`.padEnd(writtenTextBytes), writtenTextAt, "latin1");
 }
 
 function withRecord<T>(

@@ -4,7 +4,7 @@
 
 import { closeSync, constants } from "node:fs";
 import { errnoNameOf, identifyFileSystem, openPath } from "../kernel/index.ts";
-import { Durability } from "../logfile/index.ts";
+import { Durability, OpenDirectories } from "../logfile/index.ts";
 import { takeLock } from "../program/index.ts";
 import { printLine } from "../program/portable/index.ts";
 import { type FromPump, type PumpStart, parseToPump, type ToPump } from "./messages.ts";
@@ -95,6 +95,7 @@ class Pump {
       pool: this.#pool,
       positionsDirectory: start.positionsDirectory,
       durability: this.#durability,
+      directories: new OpenDirectories(),
       nullFd: this.#nullFd,
       owner: new StageOwner({
         found: contents,

@@ -5,7 +5,13 @@
 import assert from "node:assert/strict";
 import { Fifo, ReadingEnd } from "../fifo/index.ts";
 import { bytesReadable } from "../kernel/index.ts";
-import type { Durability, Interference, LogBound, Refusal } from "../logfile/index.ts";
+import type {
+  Durability,
+  Interference,
+  LogBound,
+  OpenDirectories,
+  Refusal,
+} from "../logfile/index.ts";
 import type { FormerLog } from "./former-log.ts";
 import { LogSink, openSink } from "./log-sink.ts";
 import { markLostFifo } from "./lost-fifo.ts";
@@ -28,6 +34,7 @@ export interface PumpedStreamOptions {
   readonly pool: StagePool;
   readonly positionsDirectory: string;
   readonly durability: Durability;
+  readonly directories: OpenDirectories;
   /** `/dev/null`, open for writing. */
   readonly nullFd: number;
   /** Bytes that a predecessor left in a stage and that the file system still refuses. */
@@ -66,8 +73,7 @@ export class PumpedStream {
     this.#fifo = Fifo.find(record.runRoot, record.relativePipe);
     let sink: LogSink | FormerLog | undefined;
     try {
-      const { positionsDirectory, durability, onInterference } = options;
-      sink = openSink({ target: record, positionsDirectory, durability, onInterference });
+      sink = openSink({ ...options, target: record });
       this.#sink = sink;
       this.#state = { kind: sink instanceof LogSink ? "logging" : "discarding" };
       this.#end = new ReadingEnd(this.#fifo, () => this.#move());

@@ -3,7 +3,12 @@
 // What the file system still refuses is tried again until its stream is opened and takes it over.
 // Needs neither xenstore nor the main process's stream table.
 
-import { type Durability, type Refusal, refusalOf } from "../logfile/index.ts";
+import {
+  type Durability,
+  type OpenDirectories,
+  type Refusal,
+  refusalOf,
+} from "../logfile/index.ts";
 import { RetryTimer } from "../program/index.ts";
 import type { FormerLog } from "./former-log.ts";
 import { type LogSink, openSink } from "./log-sink.ts";
@@ -20,6 +25,7 @@ export interface RecoveryOptions {
   readonly pool: StagePool;
   readonly positionsDirectory: string;
   readonly durability: Durability;
+  readonly directories: OpenDirectories;
   readonly nullFd: number;
   readonly send: (message: FromPump) => void;
   readonly owner: StageOwner;
@@ -199,13 +205,12 @@ export class Recovery {
     refused: (refusal: Refusal) => T,
     writtenMax = 0,
   ): T {
-    const { positionsDirectory, durability, owner } = this.#options;
-    const onInterference = (): void => {};
+    const { owner } = this.#options;
     let sink: LogSink | FormerLog;
     try {
       // Another disk may be mounted where the log was. Its bytes wait then, as for a full disk.
       owner.require(target);
-      sink = openSink({ target, positionsDirectory, durability, onInterference, writtenMax });
+      sink = openSink({ ...this.#options, target, onInterference: () => {}, writtenMax });
     } catch (error) {
       return refused(refusalOf(error));
     }

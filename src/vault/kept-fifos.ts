@@ -3,7 +3,9 @@
 // Without any reader an O_WRONLY writer gets SIGPIPE, and unread bytes go with the last descriptor.
 
 import { closeSync, fstatSync } from "node:fs";
-import { Fifo, hasWriterOrBytes } from "../fifo/index.ts";
+import { Fifo, FifoError, hasWriterOrBytes } from "../fifo/index.ts";
+import { errnoNameOf } from "../kernel/index.ts";
+import { reasonOf } from "../program/index.ts";
 import type { Kept } from "./current-process.ts";
 import type { ServiceManager } from "./service-manager.ts";
 
@@ -16,6 +18,7 @@ export interface KeptFifo {
 
 /** The end of a FIFO that is kept from now on. */
 export interface FoundFifo {
+  readonly kind: "found";
   readonly end: Kept;
   /**
    * `lost` if it should have been kept, and no process had the FIFO open for reading or for writing:
@@ -24,7 +27,16 @@ export interface FoundFifo {
   readonly content: "kept" | "lost";
 }
 
+export type Keeping =
+  | FoundFifo
+  /** The FIFO itself cannot be opened: the pump reports why. */
+  | { readonly kind: "unusable" }
+  /** It is there, but this process has no room for it. */
+  | { readonly kind: "noRoom"; readonly reason: string };
+
 const namePrefix = "fifo-";
+/** Of this process or of the host. */
+const roomErrors: readonly string[] = ["EMFILE", "ENFILE", "ENOMEM"];
 
 export class KeptFifos {
   readonly #manager: ServiceManager;
@@ -38,18 +50,19 @@ export class KeptFifos {
     return [...this.#byName].map(([name, fd]) => ({ name, fd }));
   }
 
-  /** Nothing if the FIFO cannot be opened: the pump reports why. `before` is what it should be now. */
-  keep(record: KeptFifo, before: "new" | "kept"): FoundFifo | undefined {
+  /** `before` is what it should be now. */
+  keep(record: KeptFifo, before: "new" | "kept"): Keeping {
     const name = `${namePrefix}${record.epoch}`;
-    const opened = openReader(record, before);
+    const reader = openReader(record, before);
+    const opened = reader.kind === "opened" ? reader : undefined;
     const stored = this.#takeStored(name, opened?.fd);
     const fd = stored ?? opened?.fd;
-    if (fd === undefined) return undefined;
+    if (fd === undefined) return reader.kind === "opened" ? { kind: "unusable" } : reader;
     this.#byName.set(name, fd);
     if (stored === undefined) this.#manager.store(name, fd);
     else if (opened !== undefined) closeSync(opened.fd);
     const isLost = stored === undefined && opened?.hadReader === false && !hasWriterOrBytes(fd);
-    return { end: { name, fd }, content: isLost ? "lost" : "kept" };
+    return { kind: "found", end: { name, fd }, content: isLost ? "lost" : "kept" };
   }
 
   /** Its name if it was kept. */
@@ -100,21 +113,24 @@ export class KeptFifos {
   }
 }
 
+type Reader =
+  | { readonly kind: "opened"; readonly fd: number; readonly hadReader: boolean | undefined }
+  | Exclude<Keeping, FoundFifo>;
+
 /** `hadReader` only where it should have had one: the question may disturb a reader. */
-function openReader(
-  record: KeptFifo,
-  before: "new" | "kept",
-): { readonly fd: number; readonly hadReader: boolean | undefined } | undefined {
+function openReader(record: KeptFifo, before: "new" | "kept"): Reader {
   try {
     const fifo = Fifo.find(record.runRoot, record.relativePipe);
     try {
       const hadReader = before === "kept" ? fifo.hasReader() : undefined;
-      return { hadReader, fd: fifo.openForReading() };
+      return { kind: "opened", hadReader, fd: fifo.openForReading() };
     } finally {
       fifo.close();
     }
-  } catch {
-    return undefined;
+  } catch (error) {
+    const errno = errnoNameOf(error instanceof FifoError ? error.cause : error) ?? "";
+    if (!roomErrors.includes(errno)) return { kind: "unusable" };
+    return { kind: "noRoom", reason: reasonOf(error) };
   }
 }
 

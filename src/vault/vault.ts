@@ -82,7 +82,10 @@ export class Vault {
   keep(record: KeptFifo): "kept" | "lost" {
     const wasKept = this.#state === "restoring" && this.#file.hasKept(record.epoch);
     const found = this.#fifos.keep(record, wasKept ? "kept" : "new");
-    if (found === undefined) return "kept";
+    if (found.kind === "noRoom") {
+      this.#options.emit({ kind: "FifoNotKept", epoch: record.epoch, reason: found.reason });
+    }
+    if (found.kind !== "found") return "kept";
     this.#addToProcess(found.end);
     return found.content;
   }

@@ -98,10 +98,15 @@ export class TestDaemon implements AsyncDisposable {
     return join(this.#places.logDirectory, name);
   }
 
-  /** Starts it, or its successor, and waits until it is ready. */
-  async start(): Promise<void> {
+  /**
+   * Starts it, or its successor, and waits until it is ready. `limits` are options of prlimit(1), such
+   * as `--nofile=256:256`.
+   */
+  async start(...limits: readonly string[]): Promise<void> {
     const [node, program] = ourProgram("xenlogd");
-    const child = spawn(node, [program, ...this.#places.args, "--notify-fd", "3"], {
+    const own = [node, program, ...this.#places.args, "--notify-fd", "3"];
+    const [command = "", ...args] = limits.length > 0 ? ["prlimit", ...limits, ...own] : own;
+    const child = spawn(command, args, {
       stdio: ["ignore", "ignore", "pipe", "pipe"],
       env: this.#places.env,
     });

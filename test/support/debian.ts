@@ -48,6 +48,7 @@ const sources: Readonly<Record<string, Source>> = {
   // Without the merged /usr of later releases.
   systemd: { package: "systemd", file: "lib/systemd/systemd" },
   "systemd-analyze": { package: "systemd", file: "usr/bin/systemd-analyze" },
+  bindfs: { package: "bindfs", file: "usr/bin/bindfs" },
   strace: { package: "strace", file: "usr/bin/strace" },
   logrotate: { package: "logrotate", file: "usr/sbin/logrotate" },
 };

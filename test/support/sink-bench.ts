@@ -18,7 +18,7 @@ import { join } from "node:path";
 import { makePipe, resizePipe } from "../../src/kernel/index.ts";
 import type { LogIndex } from "../../src/logfile/index/log-index.ts";
 import { readIndex } from "../../src/logfile/index/side-file.ts";
-import { Durability, LogReader, type Syncable } from "../../src/logfile/index.ts";
+import { Durability, LogReader, OpenDirectories, type Syncable } from "../../src/logfile/index.ts";
 import { LogSink } from "../../src/pump/log-sink.ts";
 
 const pipe = makePipe();
@@ -153,6 +153,7 @@ export class SinkBench implements Disposable {
       target: { epoch, logRoot: this.root, relativeFile: "own/x.log", limitBytes, copies },
       positionsDirectory: join(this.directory, "positions"),
       durability: this.durability,
+      directories: new OpenDirectories(),
       onInterference: ({ what, to }) =>
         this.interferences.push(to === undefined ? what : `${what} to ${to}`),
     });

@@ -29,13 +29,16 @@ export function sweepFifos(
 
 function removeIfUnused(directory: string, name: string): boolean {
   const fifo = Fifo.find(directory, name);
-  const fd = fifo.openForReading();
   try {
-    if (hasWriterOrBytes(fd)) return false;
-    fifo.unlink();
-    return true;
+    const fd = fifo.openForReading();
+    try {
+      if (hasWriterOrBytes(fd)) return false;
+      fifo.unlink();
+      return true;
+    } finally {
+      closeSync(fd);
+    }
   } finally {
-    closeSync(fd);
     fifo.close();
   }
 }

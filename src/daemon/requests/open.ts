@@ -3,6 +3,7 @@
 // its own requests.
 
 import {
+  type Answer,
   announce,
   keyText,
   type LogfileKey,
@@ -62,18 +63,18 @@ export class Openings {
     if (owner.kind === "domain") await deadDomains.observe(owner.domid);
     const asked: OpenRequest = { key, name, log, request, store };
     const opening = streams.open(asked);
+    const isServed = (): boolean =>
+      streams.having("key", keyText(key)).some(({ record }) => record.pipe === request.pipe);
     // Before the event loop goes on: a drain reads only then.
-    if (streams.having("key", keyText(key)).some(({ record }) => record.pipe === request.pipe)) {
-      refusals.handOver(request.pipe);
-    }
+    if (isServed()) refusals.handOver(request.pipe);
     const opened = await opening;
-    if (opened.kind === "opened") refusals.succeed(key);
-    else refusals.report(aboutRequest(asked), request.pipe, opened.reason);
-    await announce(
-      client,
-      key,
-      request.pipe,
-      opened.kind === "opened" ? { state: "ready" } : { state: "failed", error: opened.reason },
-    );
+    if (opened.kind !== "opened") refusals.report(aboutRequest(asked), request.pipe, opened.reason);
+    // A stream that cannot get its next epoch goes on.
+    const answer: Answer =
+      opened.kind === "opened" || isServed()
+        ? { state: "ready" }
+        : { state: "failed", error: opened.reason };
+    if (answer.state === "ready") refusals.succeed(key);
+    await announce(client, key, request.pipe, answer);
   }
 }

@@ -14,7 +14,11 @@ import {
 import { type DropCounter, FifoError, RefusedDrain } from "../../fifo/index.ts";
 import { openPath } from "../../kernel/index.ts";
 import type { EmitEvent, EventStream } from "../../observe/index.ts";
+import { hasRoomForFiles } from "../../program/index.ts";
 import { RefusedCounters } from "./refused-counters.ts";
+
+/** Files for streams that are yet to come, and for what opening a drain needs. */
+const streamsReserve = 32;
 
 export interface Refusal {
   readonly key: LogfileKey;
@@ -151,6 +155,8 @@ export class Refusals implements Disposable {
     const { runDirectory: runRoot, hasStream } = this.#options;
     const relativePipe = this.#drainable(pipe);
     if (relativePipe === undefined || hasStream(relativePipe)) return undefined;
+    // Streams come first: their room is not for drains.
+    if (!hasRoomForFiles(streamsReserve)) return undefined;
     const counter = this.#counters.open(pipe, about);
     try {
       const onEnd = (): void => this.#end(drain);

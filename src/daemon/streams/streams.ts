@@ -7,7 +7,7 @@ import { errorValue } from "../../contract/index.ts";
 import { describeErrno, errnoNameOf } from "../../kernel/index.ts";
 import type { EmitEvent, EventStream } from "../../observe/index.ts";
 import type { Places } from "../../places/index.ts";
-import { RetryTimer } from "../../program/index.ts";
+import { lackOfFiles, RetryTimer } from "../../program/index.ts";
 import type { FromPump, StreamRecord, StreamReport } from "../../pump/index.ts";
 import type { Vault } from "../../vault/index.ts";
 import { fileSystemOf, type PumpProcess, readMounts } from "../pumps/index.ts";
@@ -96,11 +96,9 @@ export class Streams {
     try {
       const fileSystem = fileSystemOf(record.file, readMounts());
       const [before] = this.#live.having("relativePipe", record.relativePipe);
-      if (before !== undefined) {
-        const conflict = conflictOf(before, record, fileSystem);
-        if (conflict !== undefined) return refused(conflict);
-        this.#options.table.remove(before.record.epoch);
-      }
+      const conflict = before && conflictOf(before, record, fileSystem);
+      const obstacle = conflict ?? lackOfFiles("daemon", 1);
+      if (obstacle !== undefined) return refused(obstacle);
       this.#options.table.add(record);
       return await new Promise((resolve) => {
         this.#opening.set(record.epoch, resolve);
@@ -211,6 +209,10 @@ export class Streams {
     const stream = this.#live.get(epoch);
     if (stream === undefined) return;
     const first = stream.phase === "opening";
+    // What had the FIFO before has ended.
+    for (const { record } of this.having("relativePipe", stream.record.relativePipe)) {
+      if (record.sequence < stream.record.sequence) this.#options.table.remove(record.epoch);
+    }
     stream.phase = "open";
     stream.retry.succeeded();
     this.#stalls.opened(stream);

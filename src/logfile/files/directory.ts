@@ -13,38 +13,58 @@ import {
   statAt,
 } from "../../kernel/index.ts";
 import { LogfileError } from "./errors.ts";
+import { fileSystemOf, OpenDirectories, type OpenDirectory } from "./open-directory.ts";
 
 /** The directory of a log, and the log's name in it. */
 export class LogDirectory {
   readonly #root: string;
   readonly #parent: string | undefined;
   readonly name: string;
-  #fd: number;
+  readonly #directories: OpenDirectories;
+  #open: OpenDirectory;
 
-  private constructor(root: string, parent: string | undefined, name: string) {
+  private constructor(
+    root: string,
+    parent: string | undefined,
+    name: string,
+    directories: OpenDirectories,
+  ) {
+    this.#directories = directories;
     this.#root = root;
     this.#parent = parent;
     this.name = name;
-    this.#fd = openBelow(root, parent);
+    this.#open = directories.take(this.#path, openBelow(root, parent));
   }
 
-  /** Opens the directory that holds `relativePath` beneath the directory `root`. Throws LogfileError. */
-  static open(root: string, relativePath: string): LogDirectory {
+  /**
+   * Opens the directory that holds `relativePath` beneath the directory `root`, or shares it with other
+   * logs of `directories`. Throws LogfileError.
+   */
+  static open(
+    root: string,
+    relativePath: string,
+    directories: OpenDirectories = new OpenDirectories(),
+  ): LogDirectory {
     const slash = relativePath.lastIndexOf("/");
     const parent = slash < 0 ? undefined : relativePath.slice(0, slash);
-    return new LogDirectory(root, parent, relativePath.slice(slash + 1));
+    return new LogDirectory(root, parent, relativePath.slice(slash + 1), directories);
   }
 
-  /** Changes when `reopen` says "moved". */
+  /** For use at once: it changes whenever the directory is opened again, for another log as well. */
   get fd(): number {
-    return this.#fd;
+    return this.#open.fd;
   }
 
   /**
    * Looks where the path leads now. One that leads nowhere is made again: it was there before. As
-   * long as it cannot be opened the directory stays the one that it was.
+   * long as it cannot be opened the directory stays the one that it was. Throws as `renew` if the
+   * directory gives an error.
    */
   reopen(): "same" | "moved" {
+    if (!this.#open.isAlive) {
+      this.renew();
+      return "same";
+    }
     let fd: number;
     try {
       fd = this.#openAgain();
@@ -52,18 +72,41 @@ export class LogDirectory {
       if (error instanceof LogfileError || errnoNameOf(error) !== undefined) return "same";
       throw error;
     }
-    const [before, now] = [fstatSync(this.#fd), fstatSync(fd)];
-    if (before.ino === now.ino && before.dev === now.dev) {
+    if (this.#open.is(fd)) {
       closeSync(fd);
       return "same";
     }
-    closeSync(this.#fd);
-    this.#fd = fd;
+    this.#become(fd);
     return "moved";
   }
 
+  /**
+   * Opens the path anew after an error: the directory's server may have been started again, or its disk
+   * mounted again. Throws LogfileError or KernelError while that is not possible, or while another file
+   * system is there: the place of the mount, perhaps.
+   */
+  renew(): void {
+    const fd = openBelow(this.#root, this.#parent);
+    const { fileSystem } = this.#open;
+    if (fileSystem !== undefined && fileSystemOf(fd) !== fileSystem) {
+      closeSync(fd);
+      throw new LogfileError("otherFileSystem", this.#path);
+    }
+    this.#become(fd);
+  }
+
   close(): void {
-    closeSync(this.#fd);
+    this.#directories.release(this.#path, this.#open);
+  }
+
+  get #path(): string {
+    return this.#parent === undefined ? this.#root : `${this.#root}/${this.#parent}`;
+  }
+
+  #become(fd: number): void {
+    const before = this.#open;
+    this.#open = this.#directories.take(this.#path, fd);
+    this.#directories.release(this.#path, before);
   }
 
   #openAgain(): number {

@@ -52,6 +52,15 @@ export class LogfileError extends Error {
 /** Why bytes were not taken, or a file not changed. */
 export type Refusal = KernelError | LogfileError;
 
+/** There is no room: for bytes on the disk, or for open files in this process or on this host. */
+const aboutRoom: readonly string[] = ["ENOSPC", "EDQUOT", "EFBIG", "EMFILE", "ENFILE", "ENOMEM"];
+
+/** Whether all is well with the file system itself: to open a file anew would not help. */
+export function isAboutRoom(refusal: Refusal): boolean {
+  const code = refusal instanceof KernelError ? refusal.code : errnoNameOf(refusal.cause);
+  return code !== undefined && aboutRoom.includes(code);
+}
+
 /** What the file system said no with; throws on what it did not say. */
 export function refusalOf(error: unknown): Refusal {
   if (error instanceof KernelError || error instanceof LogfileError) return error;

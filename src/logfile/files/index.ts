@@ -14,5 +14,12 @@ export {
   inspectLive,
 } from "./chain-on-disk.ts";
 export { LogDirectory, openLog } from "./directory.ts";
-export { LogfileError, type LogfileErrorCode, type Refusal, refusalOf } from "./errors.ts";
+export {
+  isAboutRoom,
+  LogfileError,
+  type LogfileErrorCode,
+  type Refusal,
+  refusalOf,
+} from "./errors.ts";
 export { temporaryName } from "./listing.ts";
+export { OpenDirectories } from "./open-directory.ts";

@@ -106,7 +106,7 @@ export class IndexWriter {
     if (now - this.#writtenAtMs >= writeIntervalMs) this.#write();
   }
 
-  /** The directory is another one now. */
+  /** The directory is another one now, or was opened anew. */
   moved(): void {
     this.leave();
     const index = this.#index;
@@ -114,14 +114,13 @@ export class IndexWriter {
     this.#index = index;
   }
 
-  /** Descriptor of the side file, for fsync. */
-  get fd(): number | undefined {
-    return this.#side?.fd;
+  /** Name of the side file, for fsync; none if it cannot be written. */
+  get name(): string | undefined {
+    return this.#side?.name;
   }
 
   /** Writes no more: the file is another stream's, or was not opened. */
   leave(): void {
-    this.#side?.close();
     this.#side = undefined;
   }
 
@@ -158,7 +157,7 @@ export class IndexWriter {
 
   #openSide(): void {
     try {
-      const { file, index } = SideFile.open(this.#directory.fd, this.#directory.name);
+      const { file, index } = SideFile.open(this.#directory);
       this.#side = file;
       this.#index = index;
       if (index.files.length === 0 && index.ends.length > 0) this.#copiesLie = "apart";
@@ -173,7 +172,7 @@ export class IndexWriter {
     try {
       this.#side.write(this.#index);
     } catch (error) {
-      if (errnoNameOf(error) === undefined) throw error;
+      if (!(error instanceof LogfileError) && errnoNameOf(error) === undefined) throw error;
     }
   }
 }

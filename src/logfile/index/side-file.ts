@@ -3,11 +3,11 @@
 // turn, each with a number and a checksum, so that after a crash or a power failure in one of
 // them the other is whole. A lost side file costs positions, never bytes of the log.
 
-import { closeSync, constants, fstatSync, readSync, writeSync } from "node:fs";
+import { constants, fstatSync, readSync, writeSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import * as v from "valibot";
-import { openBeneath } from "../../kernel/index.ts";
-import { LogfileError } from "../files/index.ts";
+import { closeFile, openBeneath } from "../../kernel/index.ts";
+import { type LogDirectory, LogfileError } from "../files/index.ts";
 import { emptyIndex, type LogIndex, shrink } from "./log-index.ts";
 
 const sideFileBytes = 16_384;
@@ -22,54 +22,62 @@ function sideFileName(live: string): string {
   return `.${live}.xenlogd`;
 }
 
+/** The log's directory, and its name there. */
+type Place = Pick<LogDirectory, "fd" | "name">;
+
 interface Slot {
   readonly sequence: number;
   readonly index: LogIndex;
 }
 
 export class SideFile {
-  readonly #fd: number;
+  readonly #directory: Place;
   #sequence: number;
 
-  private constructor(fd: number, sequence: number) {
-    this.#fd = fd;
+  private constructor(directory: Place, sequence: number) {
+    this.#directory = directory;
     this.#sequence = sequence;
   }
 
-  /** Opens or makes it. What cannot be understood is as good as missing. Throws KernelError or LogfileError. */
-  static open(
-    directoryFd: number,
-    live: string,
-  ): { readonly file: SideFile; readonly index: LogIndex } {
-    const flags = constants.O_RDWR | constants.O_CREAT | constants.O_NONBLOCK | constants.O_NOCTTY;
-    const fd = openBeneath(directoryFd, sideFileName(live), flags, mode);
+  /** Reads it, or makes it. What cannot be understood is as good as missing. Throws KernelError or LogfileError. */
+  static open(directory: Place): { readonly file: SideFile; readonly index: LogIndex } {
+    const fd = openForWriting(directory);
     try {
-      const stat = fstatSync(fd);
-      if (!stat.isFile() || stat.nlink !== 1) throw new LogfileError("sideFile", live);
       const { sequence, index } = newestSlot(fd) ?? { sequence: 0, index: emptyIndex };
-      return { file: new SideFile(fd, sequence), index };
-    } catch (error) {
-      closeSync(fd);
-      throw error;
+      return { file: new SideFile(directory, sequence), index };
+    } finally {
+      closeFile(fd);
     }
   }
 
-  get fd(): number {
-    return this.#fd;
+  /** Its name in the directory. */
+  get name(): string {
+    return sideFileName(this.#directory.name);
   }
 
+  /** Opens it each time: it is written rarely, and there may be thousands. Throws as `open`. */
   write(index: LogIndex): void {
     this.#sequence += 1;
     const slot = encodeSlot({ sequence: this.#sequence, index });
     const offset = (this.#sequence % 2) * slotBytes;
-    for (let done = 0; done < slotBytes; ) {
-      done += writeSync(this.#fd, slot, done, slotBytes - done, offset + done);
+    const fd = openForWriting(this.#directory);
+    try {
+      for (let done = 0; done < slotBytes; ) {
+        done += writeSync(fd, slot, done, slotBytes - done, offset + done);
+      }
+    } finally {
+      closeFile(fd);
     }
   }
+}
 
-  close(): void {
-    closeSync(this.#fd);
-  }
+function openForWriting({ fd: directoryFd, name: live }: Place): number {
+  const flags = constants.O_RDWR | constants.O_CREAT | constants.O_NONBLOCK | constants.O_NOCTTY;
+  const fd = openBeneath(directoryFd, sideFileName(live), flags, mode);
+  const stat = fstatSync(fd);
+  if (stat.isFile() && stat.nlink === 1) return fd;
+  closeFile(fd);
+  throw new LogfileError("sideFile", live);
 }
 
 /** The index of a log for a reader, `undefined` without one. */
@@ -79,7 +87,7 @@ export function readIndex(directoryFd: number, live: string): LogIndex | undefin
   try {
     return fstatSync(fd).isFile() ? newestSlot(fd)?.index : undefined;
   } finally {
-    closeSync(fd);
+    closeFile(fd);
   }
 }
 

@@ -2,8 +2,8 @@
 // When files are written to the disk, which decides what a power failure may cost. fsync runs in libuv's
 // threads, so a slow disk delays no log; only when too many wait does the next one block.
 
-import { closeSync, constants, fdatasync, fdatasyncSync, fsync } from "node:fs";
-import { openBeneath, openPath } from "../../kernel/index.ts";
+import { constants, fdatasync, fdatasyncSync, fsync } from "node:fs";
+import { closeFile, errnoNameOf, openBeneath, openPath } from "../../kernel/index.ts";
 import { refusalOf } from "../files/index.ts";
 
 export type FsyncPolicy =
@@ -17,12 +17,15 @@ export type FsyncPolicy =
 /** What a power failure would cost of one log. */
 export interface Syncable {
   readonly directoryFd: number;
-  /** Open descriptors: the live file, the side file. */
-  readonly fds: readonly number[];
+  /** An open descriptor: the live file. */
+  readonly fd?: number | undefined;
+  /** A file in the directory: the side file. */
+  readonly name?: string | undefined;
 }
 
 /** Each of them keeps a thread of the pool busy, and a file open. */
 const inFlightMax = 8;
+const readOnly = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
 /** Logs that an interval syncs at once: the threads that libuv has. */
 const dueInFlightMax = 4;
 
@@ -51,16 +54,16 @@ export class Durability {
   /** Takes a finished file and closes it, on the disk if the policy wants that. */
   finish(fd: number): void {
     if (this.#policy.kind === "none") {
-      closeSync(fd);
+      closeFile(fd);
     } else if (this.#inFlight >= inFlightMax) {
       syncNow(fd);
-      closeSync(fd);
+      closeFile(fd);
     } else {
       this.#inFlight += 1;
       // A disk that refuses it has lost what it lost: the bytes stay in the page cache.
       fdatasync(fd, () => {
         this.#inFlight -= 1;
-        closeSync(fd);
+        closeFile(fd);
       });
     }
   }
@@ -106,7 +109,7 @@ export class Durability {
       this.#due.delete(owner);
       let opened: readonly number[];
       try {
-        opened = openAgain(files());
+        opened = openAll(files());
       } catch (error) {
         refusalOf(error);
         // Too many open files, perhaps: at the next interval then.
@@ -121,36 +124,51 @@ export class Durability {
     }
   }
 
-  #sync({ directoryFd, fds }: Syncable): void {
-    // Opened again, since the stream may close its own descriptor meanwhile.
-    for (const fd of fds) this.finish(openPath(`/proc/self/fd/${fd}`, constants.O_RDONLY));
-    this.#syncDirectory(directoryFd);
+  #sync(files: Syncable): void {
+    for (const fd of openFiles(files)) this.finish(fd);
+    this.#syncDirectory(openDirectory(files));
   }
 
-  #syncDirectory(directoryFd: number): void {
-    const fd = openBeneath(directoryFd, ".", constants.O_RDONLY | constants.O_DIRECTORY);
+  #syncDirectory(fd: number): void {
     if (this.#inFlight >= inFlightMax) {
       syncNow(fd);
-      closeSync(fd);
+      closeFile(fd);
       return;
     }
     this.#inFlight += 1;
     fsync(fd, () => {
       this.#inFlight -= 1;
-      closeSync(fd);
+      closeFile(fd);
     });
   }
 }
 
 /** Opens the files again, since the stream may close its own descriptors meanwhile. */
-function openAgain({ directoryFd, fds }: Syncable): readonly number[] {
+function openFiles({ directoryFd, fd, name }: Syncable): readonly number[] {
   const opened: number[] = [];
   try {
-    for (const fd of fds) opened.push(openPath(`/proc/self/fd/${fd}`, constants.O_RDONLY));
-    opened.push(openBeneath(directoryFd, ".", constants.O_RDONLY | constants.O_DIRECTORY));
-    return opened;
+    if (fd !== undefined) opened.push(openPath(`/proc/self/fd/${fd}`, constants.O_RDONLY));
+    if (name !== undefined) opened.push(openBeneath(directoryFd, name, readOnly));
   } catch (error) {
-    for (const fd of opened) closeSync(fd);
+    // Others have removed the side file: it is made again when it is written.
+    if (errnoNameOf(error) === "ENOENT") return opened;
+    for (const each of opened) closeFile(each);
+    throw error;
+  }
+  return opened;
+}
+
+function openDirectory({ directoryFd }: Syncable): number {
+  return openBeneath(directoryFd, ".", constants.O_RDONLY | constants.O_DIRECTORY);
+}
+
+/** Both, the directory last. */
+function openAll(files: Syncable): readonly number[] {
+  const opened = openFiles(files);
+  try {
+    return [...opened, openDirectory(files)];
+  } catch (error) {
+    for (const fd of opened) closeFile(fd);
     throw error;
   }
 }
@@ -163,7 +181,7 @@ function syncEach([fd, ...others]: readonly number[], onEnd: () => void): void {
   }
   const sync = others.length === 0 ? fsync : fdatasync;
   sync(fd, () => {
-    closeSync(fd);
+    closeFile(fd);
     syncEach(others, onEnd);
   });
 }

@@ -34,6 +34,8 @@ export interface Journal {
   begin(change: Change): void;
   /** After its last step. */
   end(changed: Changed): void;
+  /** The directory was opened anew, after an error. */
+  renewed(): void;
   /** Others have changed the files; what that means for the log comes as a change. */
   interfered(interference: Interference): void;
 }

@@ -2,8 +2,8 @@
 // The live file of a log, open, with the size that it had after our last write. Another size on disk
 // means that others have written to it or cut it.
 
-import { closeSync, fstatSync, ftruncateSync, readlinkSync, readSync, writeSync } from "node:fs";
-import { seekToEnd } from "../../kernel/index.ts";
+import { fstatSync, ftruncateSync, readSync, writeSync } from "node:fs";
+import { closeFile, seekToEnd } from "../../kernel/index.ts";
 import { type FileOnDisk, fileOf, type LogDirectory, openLog } from "../files/index.ts";
 
 const newline = 0x0a;
@@ -27,7 +27,7 @@ export class LiveFile implements FileOnDisk {
     try {
       return new LiveFile(fd, fileOf(fstatSync(fd)), seekToEnd(fd));
     } catch (error) {
-      closeSync(fd);
+      closeFile(fd);
       throw error;
     }
   }
@@ -39,11 +39,6 @@ export class LiveFile implements FileOnDisk {
   /** The file as it is known now. */
   known(): FileOnDisk {
     return { inode: this.inode, bornMs: this.bornMs, sizeBytes: this.#sizeBytes };
-  }
-
-  /** Where it is now, as the kernel says; a removed file has a path as well. */
-  path(): string {
-    return readlinkSync(`/proc/self/fd/${this.fd}`);
   }
 
   /** Its size on disk; the next splice begins there. */
@@ -78,7 +73,13 @@ export class LiveFile implements FileOnDisk {
     return position >= 0 && readSync(this.fd, last, 0, 1, position) === 1 && last[0] === newline;
   }
 
+  /** Bytes from a position on, as many as there are. */
+  read(position: number, bytesMax: number): Buffer {
+    const bytes = Buffer.alloc(bytesMax);
+    return bytes.subarray(0, readSync(this.fd, bytes, 0, bytesMax, position));
+  }
+
   close(): void {
-    closeSync(this.fd);
+    closeFile(this.fd);
   }
 }

@@ -2,14 +2,20 @@
 // The files of a log that is written: rotated, brought under a new bound, and mended when others have
 // moved, cut or extended them. A change that is refused half-way is gone on with at the next use.
 
-import { basename } from "node:path";
-import { renameAt, statAt, unlinkAt } from "../../kernel/index.ts";
-import { chainName, type FileOnDisk, type LogDirectory, refusalOf } from "../files/index.ts";
+import {
+  type FileOnDisk,
+  isAboutRoom,
+  type LogDirectory,
+  type Refusal,
+  refusalOf,
+} from "../files/index.ts";
 import type { Durability } from "./durability.ts";
 import { type Interference, sizeChange } from "./interference.ts";
 import type { Journal } from "./journal.ts";
 import { LiveFile } from "./live-file.ts";
-import { planRotation, type RotationStep } from "./rotation-plan.ts";
+import { hasName, whatTookName } from "./name-taken.ts";
+import { type AreNext, openAgain, type Unreachable } from "./open-again.ts";
+import { rotateNames } from "./rotate-names.ts";
 import { bringUnderBound } from "./trim.ts";
 
 /** A bound on the log: limit × (copies + 1) bytes. */
@@ -52,6 +58,7 @@ type Unfinished =
 type State =
   | { readonly kind: "open"; readonly live: LiveFile }
   | Unfinished
+  | Unreachable
   | { readonly kind: "closed" };
 
 export class LogFiles {
@@ -79,7 +86,7 @@ export class LogFiles {
     }
     trim(options, bound, allowedBytes);
     if (what === "cut" && live !== undefined && live.sizeBytes > 0) {
-      performRotation(directory, bound.copies);
+      rotateNames(directory, bound.copies);
     }
     return new LogFiles(options, LiveFile.open(directory));
   }
@@ -100,10 +107,22 @@ export class LogFiles {
       if (state.kind === "closed") throw new Error("append to a closed log");
       if (state.kind === "open") {
         if (this.#compareSize(state.live) === "asKnown") return state.live;
+      } else if (state.kind === "unreachable") {
+        this.#openAgain(state);
       } else {
         this.#goOn(state);
       }
     }
+  }
+
+  /** The files gave an error: unless there is only no room, the live file is opened anew at its next use. */
+  failed(refusal: Refusal, areNext: AreNext): void {
+    if (this.#state.kind !== "open" || isAboutRoom(refusal)) return;
+    const { live } = this.#state;
+    const known = live.known();
+    this.#state = { kind: "unreachable", live: known, areNext };
+    live.close();
+    this.#options.journal.begin({ kind: "replace", live: known, foreignBytes: 0 });
   }
 
   /** Finishes the live file and begins another one, unless it is empty. */
@@ -131,9 +150,11 @@ export class LogFiles {
    * or replaced, another directory under the same path. Bytes in the pipe go into the new file.
    */
   look(): void {
+    const { directory } = this.#options;
     const live = this.live();
-    if (this.#options.directory.reopen() === "moved") this.#takeName({ what: "directory" });
-    else if (!this.#hasName(live)) this.#takeName(this.#whatTookName(live));
+    if (directory.reopen() === "moved") this.#takeName(live, { what: "directory" });
+    else if (!hasName(directory, live))
+      this.#takeName(live, whatTookName(directory, live, live.fd));
   }
 
   close(): void {
@@ -187,30 +208,33 @@ export class LogFiles {
   /** The live file under its name: a file that others have put there is not renamed or shortened. */
   #named(): LiveFile {
     const live = this.live();
-    if (!this.#hasName(live)) this.#takeName(this.#whatTookName(live));
+    const { directory } = this.#options;
+    if (!hasName(directory, live)) this.#takeName(live, whatTookName(directory, live, live.fd));
     return this.live();
   }
 
-  #hasName(live: LiveFile): boolean {
-    const { fd, name } = this.#options.directory;
-    const named = statAt(fd, name);
-    return named?.ino === live.inode && named.nlink === 1;
-  }
-
-  #whatTookName(live: LiveFile): Interference {
-    const { fd } = this.#options.directory;
-    const to = basename(live.path());
-    // Not its name if it was removed, or is in another directory.
-    return statAt(fd, to)?.ino === live.inode ? { what: "renamed", to } : { what: "replaced" };
-  }
-
   /** Gives up the live file, whose name others have taken, and goes on under that name. */
-  #takeName(interference: Interference): void {
-    const live = this.live();
-    this.#options.journal.interfered(interference);
+  #takeName(live: LiveFile, interference: Interference): void {
+    const { durability, journal } = this.#options;
+    journal.interfered(interference);
     this.#state = { kind: "replaced", live: live.known(), copy: live.known() };
-    this.#options.durability.finish(live.fd);
+    durability.finish(live.fd);
     this.live();
+  }
+
+  #openAgain(state: Unreachable): void {
+    const { directory, journal } = this.#options;
+    const { live: before } = state;
+    const live = openAgain(directory, state);
+    journal.renewed();
+    if (live === undefined) {
+      journal.interfered({ what: "replaced" });
+      this.#state = { kind: "replaced", live: before, copy: before };
+    } else {
+      // Another size is seen at the next look, as what others have done.
+      live.resized(before.sizeBytes);
+      this.#replaced(live, undefined);
+    }
   }
 
   /** A step may be refused because another directory has the path now. */
@@ -219,7 +243,10 @@ export class LogFiles {
       this.#finish(state);
     } catch (error) {
       const refusal = refusalOf(error);
-      if (this.#options.directory.reopen() === "same") throw refusal;
+      if (this.#options.directory.reopen() === "same") {
+        if (!isAboutRoom(refusal)) this.#options.directory.renew();
+        throw refusal;
+      }
       this.#options.journal.interfered({ what: "directory" });
       // Its files are gone with it, and the log goes on behind their end.
       if (state.kind === "replaced") return;
@@ -231,7 +258,7 @@ export class LogFiles {
   #finish(state: Unfinished): void {
     switch (state.kind) {
       case "rotating":
-        performRotation(this.#options.directory, this.#bound.copies);
+        rotateNames(this.#options.directory, this.#bound.copies);
         this.#adopt(state.copy, state.copy);
         break;
       case "trimming":
@@ -256,22 +283,6 @@ export class LogFiles {
     this.#state = { kind: "open", live };
     const { copies } = this.#bound;
     this.#options.journal.end({ kind: "replaced", live: live.known(), copy, copies });
-  }
-}
-
-function performRotation({ fd, name }: LogDirectory, copies: number): void {
-  const exists = (index: number): boolean => statAt(fd, chainName(name, index)) !== undefined;
-  for (const step of planRotation(name, copies, exists)) perform(fd, step);
-}
-
-function perform(directoryFd: number, step: RotationStep): void {
-  switch (step.kind) {
-    case "unlink":
-      unlinkAt(directoryFd, step.name);
-      break;
-    case "rename":
-      renameAt(directoryFd, step.from, step.to);
-      break;
   }
 }
 

@@ -54,7 +54,9 @@ export class RotatingFile {
         movedBytes += moved;
       }
     } catch (error) {
-      return { movedBytes, refusal: refusalOf(error) };
+      const refusal = refusalOf(error);
+      this.#files.failed(refusal, (bytes) => bytes.equals(peek(pipeFd, bytes.length)));
+      return { movedBytes, refusal };
     }
     return { movedBytes, refusal: undefined };
   }
@@ -68,26 +70,28 @@ export class RotatingFile {
     bytesMax: number,
     noting: (live: FileOnDisk, lineIs: "whole" | "cut") => Uint8Array,
   ): void {
-    if (this.#files.live().sizeBytes + bytesMax > this.bound.limitBytes) this.#files.rotate();
-    const live = this.#files.live();
-    const whole = live.sizeBytes === 0 || live.endsLine();
-    const bytes = noting(live, whole ? "whole" : "cut");
-    this.writeAt(live.sizeBytes, bytes);
+    this.#noticing(() => {
+      if (this.#files.live().sizeBytes + bytesMax > this.bound.limitBytes) this.#files.rotate();
+      const live = this.#files.live();
+      const whole = live.sizeBytes === 0 || live.endsLine();
+      const bytes = noting(live, whole ? "whole" : "cut");
+      this.writeAt(live.sizeBytes, bytes);
+    });
   }
 
   /** Writes at a position of the live file, perhaps again: what an interrupted `insert` began. */
   writeAt(position: number, bytes: Uint8Array): void {
-    this.#files.live().writeAt(position, bytes);
+    this.#noticing(() => this.#files.live().writeAt(position, bytes));
   }
 
   /** Takes back what an interrupted `insert` wrote from that position on. */
   cutBack(position: number): void {
-    this.#files.live().cutBack(position);
+    this.#noticing(() => this.#files.live().cutBack(position));
   }
 
   /** Applies another bound. Throws LogfileError or KernelError; the next append tries again then. */
   reconfigure(bound: LogBound): void {
-    this.#files.reconfigure(bound);
+    this.#noticing(() => this.#files.reconfigure(bound));
   }
 
   /** The live file; `undefined` between two steps of a change. */
@@ -102,7 +106,7 @@ export class RotatingFile {
 
   /** The live file, after an interrupted change is finished. Throws LogfileError or KernelError. */
   finishedLive(): FileOnDisk {
-    return this.#files.live().known();
+    return this.#noticing(() => this.#files.live().known());
   }
 
   get bound(): LogBound {
@@ -112,11 +116,20 @@ export class RotatingFile {
   /** Looks at once what others have done to the files; see `LogFiles.look`. */
   look(): void {
     this.#lookedAtMs = performance.now();
-    this.#files.look();
+    this.#noticing(() => this.#files.look());
   }
 
   close(): void {
     this.#files.close();
+  }
+
+  #noticing<T>(use: () => T): T {
+    try {
+      return use();
+    } catch (error) {
+      this.#files.failed(refusalOf(error), () => false);
+      throw error;
+    }
   }
 
   #plan(live: LiveFile, pipeFd: number, waiting: number): AppendPlan {

@@ -150,8 +150,8 @@ export class Bench implements AsyncDisposable {
     closeSync(fd);
   }
 
-  async flood(name: string): Promise<Flood> {
-    const handle = await this.stream(name, floodLimit);
+  async flood(name: string, file?: string): Promise<Flood> {
+    const handle = await this.stream(name, { ...floodLimit, ...(file && { file }) });
     this.writer(handle);
     const witness = join(this.daemon.directory, `${name}.witness`);
     assert.ok(floodProgram.found);
@@ -280,6 +280,12 @@ export function pumpsOf(mainPid: number): readonly number[] {
     .split(" ")
     .filter((pid) => /\/pump\.[jt]s/.test(readOrEmpty(`/proc/${pid}/cmdline`)))
     .map(Number);
+}
+
+/** How often the process's main thread went to sleep. */
+export function wakeUps(pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, "latin1");
+  return Number(/^voluntary_ctxt_switches:\s+(\d+)$/m.exec(status)?.[1]);
 }
 
 /** All threads are stopped. */

@@ -6,7 +6,7 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync, writeSync
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { waitFor } from "../../support/wait.ts";
-import { Bench, type Disk, noMount } from "./fixture.ts";
+import { Bench, type Disk, noMount, wakeUps } from "./fixture.ts";
 
 /** Stages of one pump. */
 const stages = 8;
@@ -127,10 +127,4 @@ function takeAllInodes({ path }: Disk): number {
     // There are no more.
   }
   return readdirSync(path).length;
-}
-
-/** How often the process's main thread went to sleep. */
-function wakeUps(pid: number): number {
-  const status = readFileSync(`/proc/${pid}/status`, "latin1");
-  return Number(/^voluntary_ctxt_switches:\s+(\d+)$/m.exec(status)?.[1]);
 }

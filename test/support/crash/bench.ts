@@ -505,7 +505,8 @@ export class PumpBench implements Disposable {
       const locations = this.#stages.map(({ at }) => at);
       const pool = StagePool.open(this.#path("run/note"), locations);
       const durability = new Durability({ kind: "none" });
-      const options = { pool, positionsDirectory, durability, nullFd: this.#nullFd };
+      const directories = new logfile.OpenDirectories();
+      const options = { pool, positionsDirectory, durability, directories, nullFd: this.#nullFd };
       const recovery = new Recovery({
         ...options,
         owner: new StageOwner({ found: null, recorded: null, onFound: () => {} }),

@@ -179,8 +179,8 @@ export const flawsAtOnce: readonly Flaw[] = [
       file: "/write/log-files.ts",
       edits: [
         [
-          "if (!this.#hasName(live)) this.#takeName(this.#whatTookName(live));\n    return",
-          "return",
+          "    if (!hasName(directory, live)) this.#takeName(live, whatTookName(directory, live, live.fd));\n    return",
+          "    return",
         ],
       ],
     },

@@ -28,7 +28,7 @@ describe("an interval", () => {
           });
         }
         asked += 1;
-        return { directoryFd, fds: [fd] };
+        return { directoryFd, fd };
       });
     }
     await waitFor("all logs", () => asked === logs);

@@ -75,6 +75,7 @@ function open(
 const journal: Journal = {
   begin: () => {},
   end: () => {},
+  renewed: () => {},
   interfered: () => {},
 };
 

@@ -68,17 +68,16 @@ function fullIndex(): LogIndex {
 
 describe("a side file", () => {
   it("gives back what was written last", () => {
-    const { file, index: none } = SideFile.open(directoryFd, "x.log");
+    const { file, index: none } = SideFile.open({ fd: directoryFd, name: "x.log" });
     assert.deepEqual(none, emptyIndex);
     file.write(emptyIndex);
     file.write(index);
-    file.close();
     assert.deepEqual(readIndex(directoryFd, "x.log"), index);
-    assert.deepEqual(SideFile.open(directoryFd, "x.log").index, index);
+    assert.deepEqual(SideFile.open({ fd: directoryFd, name: "x.log" }).index, index);
   });
 
   it("never has more than 16 KiB, and forgets the oldest", () => {
-    const { file } = SideFile.open(directoryFd, "full.log");
+    const { file } = SideFile.open({ fd: directoryFd, name: "full.log" });
     for (let count = 0; count < 5; count += 1) file.write(fullIndex());
     assert.equal(statSync(join(directory, ".full.log.xenlogd")).size, 16_384);
     const read = readIndex(directoryFd, "full.log");
@@ -91,7 +90,7 @@ describe("a side file", () => {
   });
 
   it("with one slot cut anywhere or changed has the other one", () => {
-    const { file } = SideFile.open(directoryFd, "cut.log");
+    const { file } = SideFile.open({ fd: directoryFd, name: "cut.log" });
     file.write(emptyIndex);
     file.write(index);
     const path = join(directory, ".cut.log.xenlogd");

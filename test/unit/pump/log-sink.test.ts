@@ -14,7 +14,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { Durability, LogReader } from "../../../src/logfile/index.ts";
+import { Durability, LogReader, OpenDirectories } from "../../../src/logfile/index.ts";
 import { LogSink } from "../../../src/pump/log-sink.ts";
 import { lines, SinkBench } from "../../support/sink-bench.ts";
 
@@ -115,6 +115,7 @@ describe("a log that cannot be opened", () => {
         target: { ...target, limitBytes: 4096, copies: 1 },
         positionsDirectory: join(bench.directory, "positions"),
         durability: new Durability({ kind: "none" }),
+        directories: new OpenDirectories(),
         onInterference: () => {},
       });
     };

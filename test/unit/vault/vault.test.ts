@@ -18,7 +18,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { copyDescriptorOf, makeFifo } from "../../../src/kernel/index.ts";
+import { copyDescriptorOf, makeFifo, raiseLimits } from "../../../src/kernel/index.ts";
 import type { DaemonEvent } from "../../../src/observe/index.ts";
 import { identifyProcess } from "../../../src/program/index.ts";
 import { ServiceManager, Vault } from "../../../src/vault/index.ts";
@@ -31,6 +31,7 @@ import {
   vaultPidIn,
   vaultProcessesIn,
 } from "../../support/daemon.ts";
+import { limitWith, noPrlimit, setSoftOpenFiles } from "../../support/limits.ts";
 import { waitFor } from "../../support/wait.ts";
 
 const pool = "254-0";
@@ -220,6 +221,43 @@ describe("the vault", () => {
     vault.giveUpStages(pool);
     await vault.stop();
     assert.deepEqual(processesIn(room.directory), []);
+  });
+
+  it("reports a FIFO that it has no descriptor for", { skip: noPrlimit }, async () => {
+    using room = new Room();
+    const vault = room.vault();
+    vault.restored();
+    const fifo = room.fifo("one");
+    setSoftOpenFiles(process.pid, limitWith(process.pid, 0));
+    try {
+      assert.equal(vault.keep(fifo), "kept", "nothing is lost");
+    } finally {
+      raiseLimits();
+    }
+    const reason = `pipe ${join(room.directory, "one")} cannot be opened: too many open files in this process`;
+    assert.deepEqual(room.events, [{ kind: "FifoNotKept", epoch: "one", reason }]);
+    await vault.stop();
+  });
+
+  it("reports a process that it has no descriptors for, and starts it later", {
+    skip: noPrlimit,
+  }, async () => {
+    using room = new Room();
+    const vault = room.vault();
+    vault.restored();
+    const fifo = room.fifo("one");
+    // For the FIFO, its path and its directory, and not for the sockets of a process.
+    setSoftOpenFiles(process.pid, limitWith(process.pid, 3));
+    try {
+      vault.keep(fifo);
+    } finally {
+      raiseLimits();
+    }
+    assert.deepEqual(room.kinds, ["VaultProcessFailed"]);
+    await waitFor("the process", () => vaultPidIn(room.directory) !== undefined);
+    await waitFor("its FIFO", () => endsKeptBy(room.pid) === 1);
+    vault.forget("one");
+    await vault.stop();
   });
 
   it("reports a failed replacement once, and tries again until it succeeds", async () => {
