@@ -156,7 +156,11 @@ function resolveFiles(
   if (last === undefined) return { record: begin(live), writtenBytes: 0, foreign: [] };
   if (last.end !== null && !isSame(last, live)) {
     const known = endsAt(last, last.end, written);
-    return live === undefined ? known : { ...known, record: withLive(known.record, live) };
+    if (live === undefined) return known;
+    // The new file of a rotation is empty: what it has is from others.
+    return last.isRotating
+      ? withFileOfOthers(known, last.end, live)
+      : { ...known, record: withLive(known.record, live) };
   }
   const steady = { ...last, end: null, isRotating: false };
   if (live !== undefined && isFile(last, live)) {
@@ -172,8 +176,18 @@ function resolveFiles(
     size === undefined ? gone(steady, written) : endsAt(steady, steady.base + size, written);
   const end = endAfter(known.record, known.writtenBytes);
   if (live === undefined) return { ...known, record: { ...known.record, end } };
-  const record = withForeign({ ...known.record, end: end + live.sizeBytes }, live.sizeBytes);
-  const foreign = withRange(known.foreign, { offset: end, bytes: live.sizeBytes });
+  return withFileOfOthers(known, end, live);
+}
+
+/** The live file is a new one behind `end`, and its bytes are from others. */
+function withFileOfOthers(
+  known: ResolvedPosition,
+  end: number,
+  live: FileOnDisk,
+): ResolvedPosition {
+  const { sizeBytes } = live;
+  const record = withForeign({ ...known.record, end: end + sizeBytes }, sizeBytes);
+  const foreign = withRange(known.foreign, { offset: end, bytes: sizeBytes });
   return { ...known, record: withLive(record, live), foreign };
 }
 

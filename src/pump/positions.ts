@@ -157,7 +157,12 @@ export class Positions {
 
   /** The files are about to change; the live file will end at `end`, behind what others put there. */
   changing(end: number, foreignBytes: number): void {
-    this.#update({ end, inserted: this.#insertedAlso("foreign", foreignBytes) });
+    const { isRotating, rotations } = this.#record;
+    const inserted = this.#insertedAlso("foreign", foreignBytes);
+    // A successor takes the bytes in the new file of a rotation for others': these are counted now.
+    const isRotated = isRotating && foreignBytes > 0;
+    const rotated = isRotated ? { isRotating: false, rotations: rotations + 1 } : {};
+    this.#update({ end, inserted, ...rotated });
   }
 
   /** The live file, which ends at `end`, is about to be rotated. */

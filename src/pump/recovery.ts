@@ -129,11 +129,16 @@ export class Recovery {
   /** What came to the log of a stage's bytes, noted before more of them do. */
   #noteWritten({ stage, bytes, fill }: FoundStage, { target }: OwnerNote): void {
     const { pool, positionsDirectory } = this.#options;
-    if (fill.kind === "filled") {
-      noteWritten(positionsDirectory, target, fill.totalBefore + fill.bytes - bytes);
-    } else if (bytes > 0) {
-      // None of them is in the log, for that their number is noted first.
-      pool.holds(stage, bytes, writtenBytesOf(positionsDirectory, target));
+    try {
+      if (fill.kind === "filled") {
+        noteWritten(positionsDirectory, target, fill.totalBefore + fill.bytes - bytes);
+      } else if (bytes > 0) {
+        // None of them is in the log, for that their number is noted first.
+        pool.holds(stage, bytes, writtenBytesOf(positionsDirectory, target));
+      }
+    } catch (error) {
+      // A record that cannot be opened is reported when the bytes are to be written.
+      refusalOf(error);
     }
   }
 

@@ -74,6 +74,7 @@ export class Account {
     if (former === undefined || present === undefined) return;
     if (from === undefined || to === undefined) return;
     const more = to - from - (present.start - former.start);
+    if (more !== 0 && this.#meddler.settleRest(more)) return;
     if (more > 0) this.#meddler.settle(more, "untold", "former epoch");
   }
 

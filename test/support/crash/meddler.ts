@@ -40,6 +40,8 @@ interface Deed {
   readonly hole: Hole;
   /** What others wrote is in another file, or behind the log's end. */
   readonly foreignIs: "none" | "instead" | "behind";
+  /** What is left of a file that was cut. */
+  readonly rest: { readonly start: number; readonly bytes: number } | undefined;
   isOld: boolean;
 }
 
@@ -84,7 +86,7 @@ export class Meddler {
       case "shorten": {
         const left = size >> 1;
         truncateSync(live, left);
-        this.#took(start + left, () => size - left);
+        this.#took(start + left, () => size - left, { start, bytes: left });
         break;
       }
       case "extend":
@@ -173,13 +175,30 @@ export class Meddler {
     if (more !== 0 || deed.isOld) this.#deed = undefined;
   }
 
+  /**
+   * The file that was cut is the next epoch's now, which begins `more` offsets later than it would have. False
+   * if none was cut.
+   */
+  settleRest(more: number): boolean {
+    const deed = this.#deed;
+    if (deed?.rest === undefined || deed.rest.bytes === 0) return false;
+    const { hole, rest } = deed;
+    const witness = this.#witness;
+    const end = hole.start + hole.bytes();
+    // Without a word of how long the file was, the rest stays where it was.
+    if (-more === hole.bytes()) witness.forget(end, -more);
+    else witness.moveBehind(end, rest, more - rest.bytes);
+    this.#deed = undefined;
+    return true;
+  }
+
   close(): void {
     for (const fd of this.#fds) closeSync(fd);
   }
 
-  #took(start: number, bytes: () => number): void {
+  #took(start: number, bytes: () => number, rest?: Deed["rest"]): void {
     const hole = this.#witness.take(start, bytes);
-    this.#deed = { hole, foreignIs: "none", isOld: false };
+    this.#deed = { hole, foreignIs: "none", rest, isOld: false };
   }
 
   #putForeign(foreignIs: "instead" | "behind"): void {

@@ -160,6 +160,26 @@ function lateMeddlingScenario(what: Meddling): Scenario {
   };
 }
 
+/** The file of an older epoch is cut before a pump serves the new one; `kill` ends the last pump of the old one. */
+function cutEpochScenario(kill: Kill | undefined): Scenario {
+  return {
+    name: `a new epoch on a file that was cut, after a pump that ${kill ? "was killed" : "finished"}`,
+    isDeadly: kill !== undefined,
+    options: { limitBytes: 4096, copies: 1 },
+    play: (bench) => {
+      bench.write(1000);
+      bench.pumpOnce(kill);
+      bench.newEpoch();
+      bench.write(500);
+      bench.meddle("shorten");
+      bench.pump();
+      bench.write(3500);
+      bench.pump();
+    },
+    points: ["splice stage -> log", "rename x.log -> x.log.1"],
+  };
+}
+
 export const scenarios: readonly Scenario[] = [
   rotationScenario(0, 4096),
   rotationScenario(1, 16_384),
@@ -267,6 +287,23 @@ export const scenarios: readonly Scenario[] = [
       bench.pump();
     },
     points: [...everyPump, "rename x.log -> x.log.1"],
+  },
+  ...[undefined, { at: "splice stage -> log", when: "after" } as const].map(cutEpochScenario),
+  {
+    name: "somebody's hands on the new file of a rotation that was killed",
+    isDeadly: true,
+    options: { limitBytes: 4096, copies: 1 },
+    play: (bench) => {
+      bench.write(4096);
+      bench.write(93, 0);
+      bench.pumpOnce({ at: "rename x.log -> x.log.1", when: "after" });
+      bench.pumpOnce({ at: "open x.log create", when: "after" });
+      bench.meddle("extend");
+      bench.pump();
+      bench.write(500);
+      bench.pump();
+    },
+    points: ["splice stage -> log", "write positions"],
   },
   {
     name: "somebody's hands on a file that has bytes of an older epoch to come",

@@ -20,7 +20,7 @@ export interface Piece {
 /** What somebody else took; a file that was taken may go on growing. */
 export interface Hole {
   start: number;
-  readonly bytes: () => number;
+  bytes: () => number;
 }
 
 /** A line of ours that is to come: the text, or what a stage that was lost had in it. */
@@ -129,8 +129,7 @@ export class Witness {
   /** These bytes came to no log, and have no offset. */
   remove(at: number, bytes: number): void {
     this.#removedBytes += bytes;
-    this.#bytes = Buffer.concat([this.#bytes.subarray(0, at), this.#bytes.subarray(at + bytes)]);
-    this.#shift(at, -bytes);
+    this.#cutOut(at, bytes);
   }
 
   /** Somebody else has taken what is there; its offsets stay its own. */
@@ -138,6 +137,36 @@ export class Witness {
     const hole = { start, bytes };
     this.#holes.push(hole);
     return hole;
+  }
+
+  /** The offsets before `end`, of bytes that somebody else has taken, are in use for others. */
+  forget(end: number, bytes: number): void {
+    const start = end - bytes;
+    assert.ok(this.#isTaken(start, end), `${bytes} offsets before ${end} are forgotten`);
+    for (const hole of this.#holes) {
+      const holeEnd = hole.start + hole.bytes();
+      const within = Math.min(end, holeEnd) - Math.max(start, hole.start);
+      const { bytes: bytesBefore } = hole;
+      if (within > 0) hole.bytes = () => bytesBefore() - within;
+    }
+    this.#cutOut(start, bytes);
+  }
+
+  /** What is there stands behind `end` now, before the next epoch, with so many unused offsets in between. */
+  moveBehind(
+    end: number,
+    rest: { readonly start: number; readonly bytes: number },
+    unusedBytes: number,
+  ): void {
+    const text = this.at(rest.start, rest.bytes);
+    this.take(rest.start, () => end - rest.start);
+    this.insertBefore(end, text);
+    if (unusedBytes < 0) {
+      this.forget(end, -unusedBytes);
+    } else if (unusedBytes > 0) {
+      this.insertBefore(end, Buffer.alloc(unusedBytes, 0xff));
+      this.take(end, () => unusedBytes);
+    }
   }
 
   at(start: number, bytes: number): Buffer {
@@ -180,6 +209,24 @@ export class Witness {
       for (const hole of holes) if (hole.start <= at && at < hole.end) at = hole.end;
     }
     return at >= end;
+  }
+
+  #isTaken(start: number, end: number): boolean {
+    const holes = this.#holes.map((hole) => ({
+      start: hole.start,
+      end: hole.start + hole.bytes(),
+    }));
+    for (let at = start; at < end; ) {
+      const hole = holes.find((one) => one.start <= at && at < one.end);
+      if (hole === undefined) return false;
+      at = hole.end;
+    }
+    return true;
+  }
+
+  #cutOut(at: number, bytes: number): void {
+    this.#bytes = Buffer.concat([this.#bytes.subarray(0, at), this.#bytes.subarray(at + bytes)]);
+    this.#shift(at, -bytes);
   }
 
   #insert(at: number, bytes: Buffer): void {

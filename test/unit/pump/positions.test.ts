@@ -108,6 +108,13 @@ const cases: readonly Case[] = [
     expected: { ...steady, base: 1400, inode: 8, bornMs: 80, rotations: 3 },
   },
   {
+    name: "moves on behind a rotation, before what others wrote into the new file",
+    last: rotating,
+    live: file(8, 30),
+    expected: { ...steady, base: 1400, inode: 8, bornMs: 80, rotations: 3, ...foreignly(30) },
+    foreign: [{ offset: 1400, bytes: 30 }],
+  },
+  {
     name: "moves on when the new one got the inode of the one that was removed",
     last: rotating,
     live: { ...file(7, 0), bornMs: 71 },
