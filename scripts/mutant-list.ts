@@ -290,6 +290,18 @@ export const mutants: readonly Mutant[] = [
     tests: [test.crashPoints],
   },
   {
+    file: src.pumpPositions,
+    what: "a rotation is not noted before it begins",
+    edits: [["this.#update({ end, isRotating: true });", ""]],
+    tests: [test.crashPoints],
+  },
+  {
+    file: src.pumpPositions,
+    what: "what writers sent is not noted",
+    edits: [["writeWritten(this.#fd, this.#writtenBytes);", ""]],
+    tests: [test.crashPoints],
+  },
+  {
     file: src.pumpNote,
     what: "a stage is empty as soon as it is full",
     edits: [['fillKinds.indexOf("filled")', 'fillKinds.indexOf("empty")']],

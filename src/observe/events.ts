@@ -66,7 +66,9 @@ export type StreamEvent = EventStream &
     /** Another program has changed the stream's log; it goes on under its name. */
     | {
         readonly kind: "LogInterfered";
-        readonly what: "truncated" | "extended" | "replaced" | "directory";
+        readonly what: "truncated" | "extended" | "renamed" | "replaced" | "directory";
+        /** The new name of a file that was renamed. */
+        readonly to?: string | undefined;
       }
   );
 

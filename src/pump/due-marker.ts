@@ -31,7 +31,7 @@ export function writeDueMarker(
   if (missingBytes > 0) {
     if (position < 0 || sizeBytes < position) {
       // Others have taken the file or cut it before the marker's place.
-      positions.marked(0);
+      positions.notMarked(positions.endAt(sizeBytes));
       return "begun";
     }
     if (position + place.bytes > file.bound.limitBytes) {

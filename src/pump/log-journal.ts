@@ -19,7 +19,7 @@ export interface LogJournalOptions {
   readonly positions: Positions;
   readonly index: IndexWriter;
   readonly durability: Durability;
-  readonly onInterference: (kind: Interference) => void;
+  readonly onInterference: (interference: Interference) => void;
 }
 
 export class LogJournal implements Journal {
@@ -34,10 +34,7 @@ export class LogJournal implements Journal {
     const { positions, index } = this.#options;
     positions.changed(live);
     index.take(live, positions.record.base, copies);
-    const { foreignBytes } = positions;
-    if (foreignBytes > 0) {
-      index.mark("foreign", positions.endAt(live.sizeBytes) - foreignBytes, foreignBytes);
-    }
+    for (const { offset, bytes } of positions.foreign) index.mark("foreign", offset, bytes);
     this.#renamed();
   }
 
@@ -46,6 +43,9 @@ export class LogJournal implements Journal {
     switch (change.kind) {
       case "shorten":
         index.trimming(change.live, change.limitBytes);
+        break;
+      case "rotate":
+        positions.rotating(positions.endAt(change.live.sizeBytes));
         break;
       case "replace": {
         const { live, foreignBytes } = change;
@@ -71,7 +71,7 @@ export class LogJournal implements Journal {
       }
       case "extended": {
         const { live, foreignBytes } = changed;
-        positions.inserted(foreignBytes);
+        positions.extended(foreignBytes);
         index.mark("foreign", positions.endAt(live.sizeBytes) - foreignBytes, foreignBytes);
         break;
       }
@@ -82,9 +82,9 @@ export class LogJournal implements Journal {
     this.#options.index.moved();
   }
 
-  interfered(what: Interference): void {
-    if (what === "directory") this.#options.index.moved();
-    this.#options.onInterference(what);
+  interfered(interference: Interference): void {
+    if (interference.what === "directory") this.#options.index.moved();
+    this.#options.onInterference(interference);
   }
 
   #renamed(): void {

@@ -23,6 +23,7 @@ import { FormerLog } from "./former-log.ts";
 import { LogJournal } from "./log-journal.ts";
 import type { Intent } from "./note.ts";
 import { counter, type Outlet } from "./outlet.ts";
+import type { Bound, FoundFiles } from "./position-record.ts";
 import { isKnown, Positions, positionsPath } from "./positions.ts";
 import type { LogTarget } from "./record.ts";
 import type { Stage } from "./stage-pool.ts";
@@ -33,7 +34,9 @@ export interface LogSinkOptions {
   readonly positionsDirectory: string;
   readonly durability: Durability;
   readonly directories: OpenDirectories;
-  readonly onInterference: (kind: Interference) => void;
+  readonly onInterference: (interference: Interference) => void;
+  /** See `Positions.open`. */
+  readonly writtenMax?: number;
 }
 
 /** Opens the log of a stream, or what is left of it when another stream has the file. */
@@ -91,7 +94,7 @@ export class LogSink implements StreamSink, Outlet {
   }
 
   get totalBefore(): number {
-    return this.offset;
+    return this.positions.writtenBytes;
   }
 
   /** Applies a new bound and writes the markers that are due; returns why that is not possible. */
@@ -113,6 +116,7 @@ export class LogSink implements StreamSink, Outlet {
     if (refusal !== undefined) return { movedBytes: 0, refusal };
     const appended = this.#log.file.append(fd, bytes);
     if (appended.movedBytes > 0) {
+      this.positions.wrote(appended.movedBytes);
       this.#lastWriteAtMs = Date.now();
       this.#log.index.grown(this.offset);
       this.#grown();
@@ -171,10 +175,11 @@ export class LogSink implements StreamSink, Outlet {
     const { file, positions } = this.#log;
     const { bound } = file;
     if (limitBytes === bound.limitBytes && copies === bound.copies) return;
-    // Noted before the file may grow to it, and until it has shrunk to it.
-    if (limitBytes > bound.limitBytes) positions.reconfigure(limitBytes);
+    const next = boundOf(this.#target);
+    // Noted before the files may grow to it, and until they have shrunk to it.
+    positions.mayGrow(next);
     file.reconfigure({ limitBytes, copies });
-    positions.reconfigure(limitBytes);
+    positions.within(next);
   }
 
   #grown(): void {
@@ -198,18 +203,25 @@ export class LogSink implements StreamSink, Outlet {
   }
 }
 
+function boundOf({ limitBytes, copies }: LogTarget): Bound {
+  return { limitBytes, boundBytes: limitBytes * (copies + 1) };
+}
+
 function openPositions(options: LogSinkOptions, directory: LogDirectory): Opened {
-  const { target, positionsDirectory } = options;
+  const { target, positionsDirectory, writtenMax } = options;
   // All looks come before the first change: a request that is refused changes nothing. A stream that was served
   // has a writer that waits, so what others have done to its copies since is no reason to refuse it.
   const live = isKnown(positionsDirectory, target)
     ? inspectLive(directory)
     : inspectChain(directory, target.copies);
-  const positions = Positions.open(positionsPath(positionsDirectory, target), {
+  const found: FoundFiles = {
     live,
-    limitBytes: target.limitBytes,
-    copySize: (inode) => findCopies(directory).find((copy) => copy.inode === inode)?.sizeBytes,
-  });
+    bound: boundOf(target),
+    copySize: ({ inode, bornMs }) =>
+      findCopies(directory).find((copy) => copy.inode === inode && copy.bornMs === bornMs)
+        ?.sizeBytes,
+  };
+  const positions = Positions.open(positionsPath(positionsDirectory, target), found, writtenMax);
   try {
     return openFile(options, directory, positions, live);
   } catch (error) {
@@ -230,7 +242,12 @@ function openFile(
     const journal = new LogJournal({ directory, positions, index, durability, onInterference });
     const { limitBytes, copies } = target;
     const bound = { limitBytes, copies };
-    file = RotatingFile.open({ directory, journal, durability, bound }, found);
+    // The end of a file that is there is known by something else only if it was cut.
+    const what = positions.record.end === null ? "whole" : "cut";
+    const { boundBytes: allowedBytes } = positions.record;
+    const options = { directory, journal, durability, bound };
+    file = RotatingFile.open(options, { live: found, what, allowedBytes });
+    positions.within(boundOf(target));
     if (file.live !== undefined) journal.opened(file.live, copies);
     return { directory, positions, index, file };
   } catch (error) {

@@ -30,7 +30,7 @@ export function countLost(
     if (fill.kind === "filled") positions.droppedUpTo(intent.reason, total);
     return undefined;
   }
-  const written = sink.offset - fill.totalBefore;
+  const written = positions.writtenBytes - fill.totalBefore;
   const bytes = Math.min(fill.bytes, Math.max(0, fill.bytes - written));
   if (bytes === 0) return undefined;
   const certainty = fill.kind === "filled" ? "exact" : "atMost";

@@ -51,6 +51,8 @@ export interface StreamReport {
   readonly writtenBytes: number;
   /** By reason. */
   readonly droppedBytes: Record<string, number>;
+  /** Bytes in the files that no writer sent, by whom: `marker` are lines of xenlogd. */
+  readonly insertedBytes: Record<string, number>;
   /** ISO 8601, UTC; null when nothing was written since the pump started. */
   readonly lastWriteAt: string | null;
 }
@@ -88,7 +90,7 @@ export type FromPump =
       readonly certainty: "exact" | "atMost";
     }
   /** Others have changed the files of the log. */
-  | { readonly type: "interfered"; readonly epoch: string; readonly what: Interference }
+  | ({ readonly type: "interfered"; readonly epoch: string } & Interference)
   | { readonly type: "stalled"; readonly epoch: string; readonly reason: string }
   | { readonly type: "resumed"; readonly epoch: string }
   /** The last message; these bytes are still in stages because the file system refused them. */
@@ -141,6 +143,7 @@ const reportSchema = v.object({
   rotations: count,
   writtenBytes: count,
   droppedBytes: v.record(v.string(), count),
+  insertedBytes: v.record(v.string(), count),
   lastWriteAt: v.nullable(v.string()),
 });
 
@@ -168,7 +171,8 @@ const fromPumpSchema: v.GenericSchema<unknown, FromPump> = v.variant("type", [
   v.object({
     type: v.literal("interfered"),
     epoch,
-    what: v.picklist(["truncated", "extended", "replaced", "directory"]),
+    what: v.picklist(["truncated", "extended", "renamed", "replaced", "directory"]),
+    to: v.optional(v.string()),
   }),
   v.object({ type: v.literal("stalled"), epoch, reason: v.string() }),
   v.object({ type: v.literal("resumed"), epoch }),

@@ -44,8 +44,8 @@ export type Fill =
   /** Bytes were being taken: none yet, or up to `bytes`. */
   | { readonly kind: "taking"; readonly bytes: number; readonly totalBefore: number }
   /**
-   * `bytes` were taken; `totalBefore` is the stream's offset of the first of them, or what was
-   * dropped for the note's reason before them.
+   * `bytes` were taken; `totalBefore` is what came to the log before them, or was dropped for the
+   * note's reason.
    */
   | { readonly kind: "filled"; readonly bytes: number; readonly totalBefore: number };
 

@@ -198,7 +198,7 @@ export class OpenStreams {
         leftover: recovery.leftoverOf(epoch),
         onStalled: (reason) => send({ type: "stalled", epoch, reason }),
         onResumed: () => send({ type: "resumed", epoch }),
-        onInterference: (what) => send({ type: "interfered", epoch, what }),
+        onInterference: (interference) => send({ type: "interfered", epoch, ...interference }),
         onClosed: (report) => this.#closed(record, report),
       });
       recovery.takenOver(epoch);

@@ -10,8 +10,8 @@ export interface Outlet {
   /** What the note of a stage says while it holds bytes on their way to this outlet. */
   readonly intent: Intent;
   /**
-   * Where the next byte counts from: the log's end, or what was dropped for the reason before. After
-   * a crash the total is set to this plus what was taken, so that no byte is counted twice.
+   * What was written before, or dropped for the reason. After a crash the total is set to this plus
+   * what was taken, so that no byte is counted twice.
    */
   readonly totalBefore: number;
   /** Prepares the log for the next byte; returns why that is not possible. */

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is known of a stream's offsets across rotation and SIGKILL, decided without I/O: which offset
-// the live file begins at, and what is counted besides.
+// the live file begins at, and whose the bytes are. Each offset up to the end is a byte that a writer
+// sent, one that was inserted, or unused: the end is the sum of the three.
 
 import * as v from "valibot";
+import type { FileOnDisk } from "../logfile/index.ts";
 
 /** A marker that must stand in the log exactly once. */
 export interface PendingMarker {
@@ -11,19 +13,33 @@ export interface PendingMarker {
   readonly place: { readonly offset: number; readonly bytes: number } | null;
 }
 
+/** Bytes in the files that no writer sent. */
+export interface InsertedBytes {
+  /** Lines of xenlogd. */
+  readonly marker: number;
+  /** What other programs wrote into the files. */
+  readonly foreign: number;
+}
+
 export interface PositionRecord {
-  readonly version: 2;
+  readonly version: 3;
   /** Offset of the live file's first byte; negative where the file was older than the stream. */
   readonly base: number;
-  /** Inode of the live file that `base` is about. */
+  /** Inode and birth of the live file that `base` is about: a new file may get the inode of an old one. */
   readonly inode: number;
+  readonly bornMs: number;
   /** That file is never larger. */
   readonly limitBytes: number;
+  /** Nor are all files together. */
+  readonly boundBytes: number;
   /** Set while the files change: the offset at which the live file ends, the old or the new one. */
   readonly end: number | null;
+  /** Whether that change is a rotation. */
+  readonly isRotating: boolean;
   readonly rotations: number;
-  /** Bytes in the files that no writer sent: markers, and what others wrote. */
-  readonly inserted: number;
+  readonly inserted: InsertedBytes;
+  /** Offsets that no byte has: a file that is gone may have had bytes there that nobody counted. */
+  readonly unused: number;
   /** Bytes that were thrown away or lost, by reason. */
   readonly dropped: Readonly<Record<string, number>>;
   /** Markers that are due; only the first may have a place. */
@@ -35,13 +51,17 @@ export interface PositionRecord {
 }
 
 export const recordSchema: v.GenericSchema<unknown, PositionRecord> = v.object({
-  version: v.literal(2),
+  version: v.literal(3),
   base: v.number(),
   inode: v.number(),
+  bornMs: v.number(),
   limitBytes: v.number(),
+  boundBytes: v.number(),
   end: v.nullable(v.number()),
+  isRotating: v.boolean(),
   rotations: v.number(),
-  inserted: v.number(),
+  inserted: v.object({ marker: v.number(), foreign: v.number() }),
+  unused: v.number(),
   dropped: v.record(v.string(), v.number()),
   markers: v.array(
     v.object({
@@ -54,72 +74,178 @@ export const recordSchema: v.GenericSchema<unknown, PositionRecord> = v.object({
 });
 
 const emptyRecord: PositionRecord = {
-  version: 2,
+  version: 3,
   base: 0,
   inode: 0,
+  bornMs: 0,
   limitBytes: 0,
+  boundBytes: 0,
   end: null,
+  isRotating: false,
   rotations: 0,
-  inserted: 0,
+  inserted: { marker: 0, foreign: 0 },
+  unused: 0,
   dropped: {},
   markers: [],
   superseded: false,
   lostStages: [],
 };
 
+type Identity = Pick<FileOnDisk, "inode" | "bornMs">;
+
 /** The live file as it is found, and what else can be found out. */
 export interface FoundFiles {
-  readonly live: { readonly inode: number; readonly sizeBytes: number } | undefined;
-  /** Size of the file with that inode among the copies. */
-  readonly copySize: (inode: number) => number | undefined;
-  /** The limit from now on. */
-  readonly limitBytes: number;
+  readonly live: FileOnDisk | undefined;
+  /** Size of that file if it is one of the copies. */
+  readonly copySize: (file: Identity) => number | undefined;
+  /** The bound from now on. */
+  readonly bound: Bound;
+}
+
+/** What the live file has at most, and all files together. */
+export type Bound = Pick<PositionRecord, "limitBytes" | "boundBytes">;
+
+/** What both permit: the files are not within a lower bound before they have been shortened. */
+export function higherBound(one: Bound, other: Bound): Bound {
+  return {
+    limitBytes: Math.max(one.limitBytes, other.limitBytes),
+    boundBytes: Math.max(one.boundBytes, other.boundBytes),
+  };
+}
+
+/** Bytes of writers that came to the log. A stage that is lost leaves open how many of its own did. */
+export interface WrittenBytes {
+  readonly least: number;
+  readonly most: number;
+}
+
+/** Bytes that other programs wrote, and where the stream has them. */
+export interface ForeignBytes {
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+export interface ResolvedPosition {
+  readonly record: PositionRecord;
+  readonly writtenBytes: number;
+  /** Those that were not known before. */
+  readonly foreign: readonly ForeignBytes[];
+}
+
+/** The offset at which a stream ends whose writers' bytes are so many. */
+function endAfter({ inserted, unused }: PositionRecord, writtenBytes: number): number {
+  return writtenBytes + inserted.marker + inserted.foreign + unused;
 }
 
 /** The record that describes the files, given the one that was written last. */
 export function resolvePosition(
   last: PositionRecord | undefined,
+  written: WrittenBytes,
   found: FoundFiles,
-): PositionRecord {
-  const { limitBytes } = found;
-  return { ...resolveFiles(last, found), limitBytes };
+): ResolvedPosition {
+  const resolved = resolveFiles(last, written, found);
+  const bound = higherBound(resolved.record, found.bound);
+  return { ...resolved, record: { ...resolved.record, ...bound } };
 }
 
-function resolveFiles(last: PositionRecord | undefined, found: FoundFiles): PositionRecord {
-  const { live } = found;
-  if (last === undefined) {
-    if (live === undefined) return { ...emptyRecord, end: 0 };
-    return { ...emptyRecord, base: 0 - live.sizeBytes, inode: live.inode };
+function resolveFiles(
+  last: PositionRecord | undefined,
+  written: WrittenBytes,
+  { live, copySize }: FoundFiles,
+): ResolvedPosition {
+  if (last === undefined) return { record: begin(live), writtenBytes: 0, foreign: [] };
+  if (last.end !== null && !isSame(last, live)) {
+    const known = endsAt(last, last.end, written);
+    return live === undefined ? known : { ...known, record: withLive(known.record, live) };
   }
-  if (last.end !== null) return live === undefined ? last : withLive(last, live);
-  if (live?.inode === last.inode) return uncut(last, live.sizeBytes);
+  const steady = { ...last, end: null, isRotating: false };
+  if (live !== undefined && isFile(last, live)) {
+    const known = endsAt(steady, steady.base + live.sizeBytes, written);
+    const end = endAfter(known.record, known.writtenBytes);
+    const isCut = steady.base + live.sizeBytes < end;
+    return isCut ? { ...known, record: { ...known.record, end } } : known;
+  }
   // Others took the name from our file while no pump ran. If it is one of the copies its end is
   // known; else it ended at its limit at the latest, and an offset must never mean two bytes.
-  const size = found.copySize(last.inode) ?? last.limitBytes;
-  const end = last.base + size;
-  if (live === undefined) return { ...last, end };
-  const inserted = last.inserted + live.sizeBytes;
-  return withLive({ ...last, end: end + live.sizeBytes, inserted }, live);
+  const size = copySize(last);
+  const known =
+    size === undefined ? gone(steady, written) : endsAt(steady, steady.base + size, written);
+  const end = endAfter(known.record, known.writtenBytes);
+  if (live === undefined) return { ...known, record: { ...known.record, end } };
+  const record = withForeign({ ...known.record, end: end + live.sizeBytes }, live.sizeBytes);
+  const foreign = withRange(known.foreign, { offset: end, bytes: live.sizeBytes });
+  return { ...known, record: withLive(record, live), foreign };
 }
 
-/** A file that was cut while no pump ran: the stream does not end before its begin. */
-function uncut(record: PositionRecord, sizeBytes: number): PositionRecord {
-  return { ...record, base: Math.max(record.base, 0 - sizeBytes) };
+function begin(live: FileOnDisk | undefined): PositionRecord {
+  if (live === undefined) return { ...emptyRecord, end: 0 };
+  const { inode, bornMs } = live;
+  return { ...emptyRecord, base: 0 - live.sizeBytes, inode, bornMs };
+}
+
+/** The change of the files has not begun, and bytes in the live file keep their offsets. */
+function isSame(record: PositionRecord, live: FileOnDisk | undefined): boolean {
+  return live !== undefined && isFile(record, live) && live.sizeBytes > 0;
+}
+
+function isFile(one: Identity, other: Identity): boolean {
+  return one.inode === other.inode && one.bornMs === other.bornMs;
+}
+
+/** Its file ends at `end`: whose the bytes are that are there besides those that are known. */
+function endsAt(record: PositionRecord, end: number, written: WrittenBytes): ResolvedPosition {
+  const { least, most } = written;
+  const more = end - endAfter(record, least);
+  if (more < 0) return unknownEnd(record, endAfter(record, most), least);
+  const marker = record.markers[0]?.place ?? null;
+  // Before a marker that is due nothing is written.
+  if (marker === null) {
+    const writtenBytes = Math.min(most, least + more);
+    return withEnd(record, end, writtenBytes, least + more - writtenBytes);
+  }
+  return withEnd(record, end, least, Math.max(0, more - marker.bytes));
+}
+
+function withEnd(
+  record: PositionRecord,
+  end: number,
+  writtenBytes: number,
+  bytes: number,
+): ResolvedPosition {
+  const foreign = withRange([], { offset: end - bytes, bytes });
+  return { record: withForeign(record, bytes), writtenBytes, foreign };
+}
+
+/** Its file is gone. */
+function gone(record: PositionRecord, { least, most }: WrittenBytes): ResolvedPosition {
+  const end = Math.max(record.base + record.limitBytes, endAfter(record, most));
+  return unknownEnd(record, end, least);
+}
+
+function unknownEnd(record: PositionRecord, end: number, least: number): ResolvedPosition {
+  const marker = record.markers[0]?.place ?? null;
+  const last = marker === null ? end : Math.max(end, marker.offset + marker.bytes);
+  const unused = record.unused + last - endAfter(record, least);
+  return { record: { ...record, unused }, writtenBytes: least, foreign: [] };
+}
+
+function withForeign(record: PositionRecord, bytes: number): PositionRecord {
+  const { inserted } = record;
+  return { ...record, inserted: { ...inserted, foreign: inserted.foreign + bytes } };
+}
+
+function withRange(ranges: readonly ForeignBytes[], range: ForeignBytes): readonly ForeignBytes[] {
+  return range.bytes > 0 ? [...ranges, range] : ranges;
 }
 
 /** The record after a change of the files: the live file ends where `record.end` says. */
-export function withLive(
-  record: PositionRecord,
-  live: { readonly inode: number; readonly sizeBytes: number },
-): PositionRecord {
+export function withLive(record: PositionRecord, live: FileOnDisk): PositionRecord {
   if (record.end === null) return record;
-  // Still the same file: bytes that are left in it keep their offsets.
-  if (live.inode === record.inode && live.sizeBytes > 0) {
-    return uncut({ ...record, end: null }, live.sizeBytes);
-  }
-  const base = record.end - live.sizeBytes;
+  const steady = { ...record, end: null, isRotating: false };
+  if (isSame(record, live)) return steady;
   // A new file is empty, also where it has the inode of the one that was removed for it.
-  const rotated = live.sizeBytes === 0 && base > record.base;
-  const rotations = record.rotations + (rotated ? 1 : 0);
-  return { ...record, base, inode: live.inode, end: null, rotations };
+  const base = record.end - live.sizeBytes;
+  const rotations = record.rotations + (record.isRotating ? 1 : 0);
+  const { inode, bornMs } = live;
+  return { ...steady, base, inode, bornMs, rotations };
 }

@@ -1,22 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 // Keeps the position record of a stream: one small file on tmpfs, written before and after each change
-// of the log's files. Between two changes the live file's size is the stream's end.
+// of the log's files. Between two changes the live file's size is the stream's end. Behind the record
+// is what writers sent, so that bytes of others, and files that others cut, are found at a restart.
 
-import { closeSync, existsSync, readSync, writeSync } from "node:fs";
-import * as v from "valibot";
+import { closeSync, existsSync } from "node:fs";
+import type { FileOnDisk } from "../logfile/index.ts";
 import { openStateFile } from "../program/index.ts";
+import { readRecord, readWritten, writeRecord, writeWritten } from "./position-page.ts";
 import {
+  type Bound,
+  type ForeignBytes,
   type FoundFiles,
+  higherBound,
+  type InsertedBytes,
   type PendingMarker,
   type PositionRecord,
-  recordSchema,
   resolvePosition,
   withLive,
 } from "./position-record.ts";
 import type { LogTarget } from "./record.ts";
 
-/** Room of a record; it is written whole, in one call, within one page. */
-const recordBytes = 2048;
 /** Per stream; an inode that is forgotten could be counted twice only after so many more losses. */
 const lostStagesMax = 16;
 /** Markers that are due at once; the counters are complete without the others. */
@@ -39,6 +42,16 @@ export function isSuperseded(positionsDirectory: string, target: LogTarget): boo
   return positions !== undefined;
 }
 
+/** What came to the log of the bytes that writers sent: as noted, whatever its files are. */
+export function writtenBytesOf(positionsDirectory: string, target: LogTarget): number {
+  return withRecord(positionsDirectory, target, readWritten) ?? 0;
+}
+
+/** Notes it for a pump that was killed before it could. */
+export function noteWritten(positionsDirectory: string, target: LogTarget, bytes: number): void {
+  withRecord(positionsDirectory, target, (fd) => writeWritten(fd, bytes));
+}
+
 export interface StreamPosition {
   /** Offset behind the newest byte. */
   readonly end: number;
@@ -46,6 +59,7 @@ export interface StreamPosition {
   readonly oldest: number;
   readonly rotations: number;
   readonly writtenBytes: number;
+  readonly inserted: InsertedBytes;
   readonly dropped: Readonly<Record<string, number>>;
 }
 
@@ -53,22 +67,32 @@ export interface StreamPosition {
 export class Positions {
   readonly #fd: number;
   #record: PositionRecord;
-  /** Bytes that others wrote, found in a file that has taken the name of ours. */
-  readonly foreignBytes: number;
+  #writtenBytes: number;
+  /** What others wrote while no pump ran. */
+  readonly foreign: readonly ForeignBytes[];
 
-  private constructor(fd: number, record: PositionRecord, foreignBytes: number) {
+  private constructor(
+    fd: number,
+    record: PositionRecord,
+    writtenBytes: number,
+    foreign: readonly ForeignBytes[],
+  ) {
     this.#fd = fd;
     this.#record = record;
-    this.foreignBytes = foreignBytes;
+    this.#writtenBytes = writtenBytes;
+    this.foreign = foreign;
   }
 
-  static open(path: string, found: FoundFiles): Positions {
+  /** `writtenMax`: a stage that is lost leaves open how much of it came to the log. */
+  static open(path: string, found: FoundFiles, writtenMax = 0): Positions {
     const fd = openStateFile(path, "existingOrNew");
     try {
-      const last = readRecord(fd);
-      const record = resolvePosition(last, found);
-      const positions = new Positions(fd, record, record.inserted - (last?.inserted ?? 0));
+      const least = readWritten(fd);
+      const written = { least, most: Math.max(least, writtenMax) };
+      const { record, writtenBytes, foreign } = resolvePosition(readRecord(fd), written, found);
+      const positions = new Positions(fd, record, writtenBytes, foreign);
       positions.#write();
+      if (writtenBytes !== least) writeWritten(fd, writtenBytes);
       return positions;
     } catch (error) {
       closeSync(fd);
@@ -81,7 +105,7 @@ export class Positions {
     if (!existsSync(path)) return undefined;
     const fd = openStateFile(path, "existing");
     const record = readRecord(fd);
-    if (record?.superseded === true) return new Positions(fd, record, 0);
+    if (record?.superseded === true) return new Positions(fd, record, readWritten(fd), []);
     closeSync(fd);
     return undefined;
   }
@@ -95,12 +119,23 @@ export class Positions {
     return this.#record;
   }
 
+  /** Bytes that writers sent and that came to the log. */
+  get writtenBytes(): number {
+    return this.#writtenBytes;
+  }
+
+  /** Of the bytes that are in the live file and in no stage any more. */
+  wrote(bytes: number): void {
+    this.#writtenBytes += bytes;
+    writeWritten(this.#fd, this.#writtenBytes);
+  }
+
   /** Where the stream stands, given the bytes in its live file and in its copies. */
   of(liveBytes: number, copiesBytes: number): StreamPosition {
     const { base, rotations, dropped, inserted } = this.#record;
     const end = Math.max(0, this.endAt(liveBytes));
     const oldest = Math.min(end, Math.max(0, base - copiesBytes));
-    return { end, oldest, rotations, writtenBytes: Math.max(0, end - inserted), dropped };
+    return { end, oldest, rotations, writtenBytes: this.#writtenBytes, inserted, dropped };
   }
 
   /** Offset at which the stream ends, with that many bytes in its live file. */
@@ -109,25 +144,37 @@ export class Positions {
     return this.#record.end ?? this.#record.base + liveBytes;
   }
 
-  /** Another limit holds from now on. */
-  reconfigure(limitBytes: number): void {
-    this.#update({ limitBytes });
+  /** Another bound is to hold: noted before the files may grow to it. */
+  mayGrow(bound: Bound): void {
+    const { limitBytes, boundBytes } = higherBound(this.#record, bound);
+    this.#setBound({ limitBytes, boundBytes });
+  }
+
+  /** The files are within that bound now. */
+  within({ limitBytes, boundBytes }: Bound): void {
+    this.#setBound({ limitBytes, boundBytes });
   }
 
   /** The files are about to change; the live file will end at `end`, behind what others put there. */
   changing(end: number, foreignBytes: number): void {
-    this.#update({ end, inserted: this.#record.inserted + foreignBytes });
+    this.#update({ end, inserted: this.#insertedAlso("foreign", foreignBytes) });
   }
 
-  changed(live: { readonly inode: number; readonly sizeBytes: number }): void {
+  /** The live file, which ends at `end`, is about to be rotated. */
+  rotating(end: number): void {
+    this.#update({ end, isRotating: true });
+  }
+
+  changed(live: FileOnDisk): void {
     const record = withLive(this.#record, live);
     if (record === this.#record) return;
     this.#record = record;
     this.#write();
   }
 
-  inserted(bytes: number): void {
-    this.#update({ inserted: this.#record.inserted + bytes });
+  /** Others wrote so many bytes into the live file. */
+  extended(bytes: number): void {
+    this.#update({ inserted: this.#insertedAlso("foreign", bytes) });
   }
 
   /** Sets what was dropped for a reason to a total, so that doing it again changes nothing. */
@@ -152,10 +199,17 @@ export class Positions {
     if (first !== undefined) this.#update({ markers: [{ ...first, place }, ...others] });
   }
 
-  /** The first marker is in the log; `bytes` is 0 if the file went before that. */
+  /** The first marker is in the log. */
   marked(bytes: number): void {
     const [, ...markers] = this.#record.markers;
-    this.#update({ markers, inserted: this.#record.inserted + bytes });
+    this.#update({ markers, inserted: this.#insertedAlso("marker", bytes) });
+  }
+
+  /** The file of the first marker is gone; what it had of it are offsets that no byte has. */
+  notMarked(end: number): void {
+    const [, ...markers] = this.#record.markers;
+    const { marker, foreign } = this.#record.inserted;
+    this.#update({ markers, unused: end - this.#writtenBytes - marker - foreign });
   }
 
   /** Counts what a stage held when it went, once a stage. */
@@ -180,17 +234,23 @@ export class Positions {
     closeSync(this.#fd);
   }
 
+  #setBound(bound: Bound): void {
+    const { limitBytes, boundBytes } = this.#record;
+    if (bound.limitBytes !== limitBytes || bound.boundBytes !== boundBytes) this.#update(bound);
+  }
+
+  #insertedAlso(kind: keyof InsertedBytes, bytes: number): InsertedBytes {
+    const { inserted } = this.#record;
+    return { ...inserted, [kind]: inserted[kind] + bytes };
+  }
+
   #update(change: Partial<PositionRecord>): void {
     this.#record = { ...this.#record, ...change };
     this.#write();
   }
 
   #write(): void {
-    const page = Buffer.alloc(recordBytes, "\n");
-    const text = Buffer.from(JSON.stringify(this.#record));
-    if (text.length > recordBytes) throw new RangeError(`a record of ${text.length} bytes`);
-    text.copy(page);
-    writeSync(this.#fd, page, 0, recordBytes, 0);
+    writeRecord(this.#fd, this.#record);
   }
 }
 
@@ -198,12 +258,16 @@ function withMarker(markers: readonly PendingMarker[], text: string): readonly P
   return markers.length < markersMax ? [...markers, { text, place: null }] : markers;
 }
 
-function readRecord(fd: number): PositionRecord | undefined {
-  const page = Buffer.alloc(recordBytes);
-  const length = readSync(fd, page, 0, recordBytes, 0);
+function withRecord<T>(
+  positionsDirectory: string,
+  target: LogTarget,
+  use: (fd: number) => T,
+): T | undefined {
+  if (!isKnown(positionsDirectory, target)) return undefined;
+  const fd = openStateFile(positionsPath(positionsDirectory, target), "existing");
   try {
-    return v.parse(recordSchema, JSON.parse(page.toString("utf8", 0, length)));
-  } catch {
-    return undefined;
+    return use(fd);
+  } finally {
+    closeSync(fd);
   }
 }

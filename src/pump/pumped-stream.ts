@@ -41,7 +41,7 @@ export interface PumpedStreamOptions {
   readonly leftover: Leftover | undefined;
   readonly onStalled: (reason: string) => void;
   readonly onResumed: () => void;
-  readonly onInterference: (kind: Interference) => void;
+  readonly onInterference: (interference: Interference) => void;
   readonly onClosed: (report: StreamReport) => void;
 }
 

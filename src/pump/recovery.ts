@@ -16,7 +16,7 @@ import { countLost, isLost } from "./lost-stage.ts";
 import type { FromPump } from "./messages.ts";
 import type { FilledStage } from "./mover.ts";
 import type { OwnerNote } from "./note.ts";
-import { isKnown } from "./positions.ts";
+import { isKnown, noteWritten, writtenBytesOf } from "./positions.ts";
 import { isSameFile, type LogTarget } from "./record.ts";
 import type { StageOwner } from "./stage-owner.ts";
 import { type FoundStage, type StagePool, throwAway } from "./stage-pool.ts";
@@ -109,6 +109,7 @@ export class Recovery {
   #recover(found: FoundStage): void {
     const { stage, bytes, note } = found;
     const { pool, nullFd, send } = this.#options;
+    if (note?.intent.kind === "write") this.#noteWritten(found, note);
     if (note?.intent.kind === "discard") {
       this.#discard(found, note);
       if (bytes > 0) pool.give(stage);
@@ -122,6 +123,17 @@ export class Recovery {
       pool.give(stage);
     } else {
       this.#write(note.target, { stage, bytes });
+    }
+  }
+
+  /** What came to the log of a stage's bytes, noted before more of them do. */
+  #noteWritten({ stage, bytes, fill }: FoundStage, { target }: OwnerNote): void {
+    const { pool, positionsDirectory } = this.#options;
+    if (fill.kind === "filled") {
+      noteWritten(positionsDirectory, target, fill.totalBefore + fill.bytes - bytes);
+    } else if (bytes > 0) {
+      // None of them is in the log, for that their number is noted first.
+      pool.holds(stage, bytes, writtenBytesOf(positionsDirectory, target));
     }
   }
 
@@ -167,6 +179,7 @@ export class Recovery {
     const { pool, positionsDirectory, send } = this.#options;
     if (note === undefined) return;
     if (fill.kind !== "empty" && isKnown(positionsDirectory, note.target)) {
+      const isOpen = note.intent.kind === "write" && fill.kind === "filled";
       this.#withSink(
         note.target,
         (sink) => {
@@ -174,6 +187,7 @@ export class Recovery {
           if (lost !== undefined) send({ type: "lost", epoch: note.target.epoch, ...lost });
         },
         leaveToStream,
+        isOpen ? fill.totalBefore + fill.bytes : 0,
       );
     }
     pool.forget(stage);
@@ -184,13 +198,15 @@ export class Recovery {
     target: LogTarget,
     use: (sink: LogSink | FormerLog) => T,
     refused: (refusal: Refusal) => T,
+    writtenMax = 0,
   ): T {
     const { owner } = this.#options;
     let sink: LogSink | FormerLog;
     try {
       // Another disk may be mounted where the log was. Its bytes wait then, as for a full disk.
       owner.require(target);
-      sink = openSink({ ...this.#options, target, onInterference: () => {} });
+      const onInterference = (): void => {};
+      sink = openSink({ ...this.#options, target, onInterference, writtenMax });
     } catch (error) {
       return refused(refusalOf(error));
     }

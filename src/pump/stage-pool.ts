@@ -91,6 +91,11 @@ export class StagePool {
     this.#notes.filled(stage.index, bytes);
   }
 
+  /** A predecessor has left so many bytes in the stage. */
+  holds(stage: Stage, bytes: number, totalBefore: number): void {
+    this.#notes.setFill(stage.index, { kind: "filled", bytes, totalBefore });
+  }
+
   /** The stream of the bytes in the stage has another bound now. */
   reconfigure(stage: Stage, target: LogTarget, intent: Intent): void {
     const fill = this.#notes.fill(stage.index);

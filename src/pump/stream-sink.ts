@@ -34,7 +34,8 @@ export function sinkReport(
   copiesBytes: number,
   lastWriteAtMs: number | undefined,
 ): SinkReport {
-  const { oldest, end, rotations, writtenBytes, dropped } = positions.of(liveBytes, copiesBytes);
+  const position = positions.of(liveBytes, copiesBytes);
+  const { oldest, end, rotations, writtenBytes, inserted, dropped } = position;
   return {
     offset: end,
     oldestOffset: oldest,
@@ -42,6 +43,7 @@ export function sinkReport(
     rotations,
     writtenBytes,
     droppedBytes: { ...dropped },
+    insertedBytes: { ...inserted },
     lastWriteAt: lastWriteAtMs === undefined ? null : new Date(lastWriteAtMs).toISOString(),
   };
 }

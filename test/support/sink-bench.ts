@@ -154,7 +154,8 @@ export class SinkBench implements Disposable {
       positionsDirectory: join(this.directory, "positions"),
       durability: this.durability,
       directories: new OpenDirectories(),
-      onInterference: (kind) => this.interferences.push(kind),
+      onInterference: ({ what, to }) =>
+        this.interferences.push(to === undefined ? what : `${what} to ${to}`),
     });
   }
 }

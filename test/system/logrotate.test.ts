@@ -25,16 +25,16 @@ interface Setup {
   readonly lines: (daemon: TestDaemon) => readonly string[];
   /** What logrotate copies and then truncates, it loses in between. */
   readonly keeps: "all" | "the newest";
-  readonly told: "replaced" | "truncated";
+  readonly told: "renamed" | "truncated";
 }
 
 const setups: Readonly<Record<string, Setup>> = {
   "renames and sends SIGHUP": {
     lines: (daemon) => ["create 0600", "postrotate", `kill -HUP ${daemon.mainPid}`, "endscript"],
     keeps: "all",
-    told: "replaced",
+    told: "renamed",
   },
-  "renames and says nothing": { lines: () => ["nocreate"], keeps: "all", told: "replaced" },
+  "renames and says nothing": { lines: () => ["nocreate"], keeps: "all", told: "renamed" },
   "copies and truncates": { lines: () => ["copytruncate"], keeps: "the newest", told: "truncated" },
 };
 

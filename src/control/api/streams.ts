@@ -45,6 +45,8 @@ const counters = {
   droppedBytes: "countsByReason",
   /** ISO 8601, UTC. */
   lastWriteAt: "textOrNull",
+  /** In the files, but sent by no writer: `marker` are lines of xenlogd, `foreign` is what other programs wrote. */
+  insertedBytes: "countsByReason",
 } as const;
 
 const condition = {

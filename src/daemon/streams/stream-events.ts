@@ -23,8 +23,10 @@ export function eventOf(
       const { epoch, bytes, certainty } = message;
       return { kind: "StageLost", ...about(epoch), bytes, certainty };
     }
-    case "interfered":
-      return { kind: "LogInterfered", ...about(message.epoch), what: message.what };
+    case "interfered": {
+      const { epoch, what, to } = message;
+      return { kind: "LogInterfered", ...about(epoch), what, ...(to !== undefined && { to }) };
+    }
     case "orphaned":
       return { kind: "StageOrphaned", bytes: message.bytes };
     default:

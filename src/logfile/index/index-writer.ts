@@ -10,7 +10,6 @@ import {
   addRange,
   addTime,
   beforeTrim,
-  cutEpoch,
   emptyIndex,
   type LogIndex,
   placeFiles,
@@ -59,9 +58,7 @@ export class IndexWriter {
     if (known === undefined) {
       this.#beginEpoch([live, ...older], liveBase);
     } else {
-      this.#index = cutEpoch(this.#index, this.#epoch, live, liveBase);
-      const { epochs } = this.#index;
-      this.#epochStart = epochs.find(({ epoch }) => epoch === this.#epoch)?.start ?? known.start;
+      this.#epochStart = known.start;
     }
     const files = placeFiles(live, older, this.#epochStart + liveBase, this.#index);
     this.#index = withFiles(this.#index, files);

@@ -64,21 +64,6 @@ export function addEpoch(index: LogIndex, epoch: IndexedEpoch): LogIndex {
   return { ...index, epochs: [...index.epochs, epoch].slice(-epochsMax) };
 }
 
-/** A live file that was cut to before the newest epoch's begin: the epoch begins there now. */
-export function cutEpoch(
-  index: LogIndex,
-  epoch: string,
-  live: FileOnDisk,
-  liveBase: number,
-): LogIndex {
-  const known = findFile(index, live);
-  const newest = index.epochs.at(-1);
-  const isCut = live.sizeBytes > 0 && liveBase + live.sizeBytes === 0;
-  if (known === undefined || newest?.epoch !== epoch || !isCut) return index;
-  const start = Math.min(newest.start, known.base - liveBase);
-  return { ...index, epochs: [...index.epochs.slice(0, -1), { ...newest, start }] };
-}
-
 export function addRange(index: LogIndex, range: IndexedRange): LogIndex {
   // A successor that finishes an interrupted change reports the same range again.
   if (index.ranges.at(-1)?.start === range.start) return index;
@@ -164,29 +149,32 @@ export function findFile(
 
 /**
  * Log offset at which the live file, `files[0]`, begins, from the newest file that the index knows;
- * `undefined` if it knows none of them. A live file that it does not know begins behind all that was
- * there, also where others have taken that: an offset means one byte for ever.
+ * `undefined` if it knows none of them. A live file that it does not know, or that others have cut,
+ * begins behind all that was there: an offset means one byte for ever.
  */
 export function placeLive(files: readonly FileOnDisk[], index: LogIndex): number | undefined {
-  const [live] = files;
-  const isNew = live !== undefined && findFile(index, live) === undefined;
+  const [live, ...older] = files;
+  const begun = live && findFile(index, live);
+  if (live !== undefined && begun !== undefined) {
+    const end = knownEnd(index);
+    return begun.base + live.sizeBytes < end ? end : begun.base;
+  }
   let between = 0;
-  for (const [position, file] of files.entries()) {
+  for (const file of older) {
     const known = findFile(index, file);
     if (known !== undefined && known.sizeBytes <= file.sizeBytes) {
-      if (position === 0) return known.base;
-      const behind = known.base + file.sizeBytes + between;
-      return isNew ? Math.max(behind, knownEnd(index)) : behind;
+      return Math.max(known.base + file.sizeBytes + between, knownEnd(index));
     }
-    if (position > 0) between += file.sizeBytes;
+    between += file.sizeBytes;
   }
   return undefined;
 }
 
 /** The highest offset that the index knows to have been in use. */
-function knownEnd({ files, ranges }: LogIndex): number {
+function knownEnd({ files, ranges, times }: LogIndex): number {
   const ends = files.map(({ base, sizeBytes }) => base + sizeBytes);
-  return Math.max(...ends, ...ranges.map(({ start, bytes }) => start + bytes));
+  const marks = ranges.map(({ start, bytes }) => start + bytes);
+  return Math.max(...ends, ...marks, ...times.map(({ offset }) => offset));
 }
 
 export interface PlacedFile extends IndexedFile {

@@ -12,6 +12,8 @@ export type Change =
       readonly live: FileOnDisk | undefined;
       readonly limitBytes: number;
     }
+  /** The live file is full and becomes a copy. */
+  | { readonly kind: "rotate"; readonly live: FileOnDisk }
   /** The live file is renamed, cut or replaced. Others wrote `foreignBytes` behind its end. */
   | { readonly kind: "replace"; readonly live: FileOnDisk; readonly foreignBytes: number };
 
@@ -35,5 +37,5 @@ export interface Journal {
   /** The directory was opened anew, after an error. */
   renewed(): void;
   /** Others have changed the files; what that means for the log comes as a change. */
-  interfered(what: Interference): void;
+  interfered(interference: Interference): void;
 }

@@ -2,7 +2,7 @@
 // The live file of a log, open, with the size that it had after our last write. Another size on disk
 // means that others have written to it or cut it.
 
-import { fstatSync, ftruncateSync, readSync, writeSync } from "node:fs";
+import { fstatSync, ftruncateSync, readlinkSync, readSync, writeSync } from "node:fs";
 import { closeFile, seekToEnd } from "../../kernel/index.ts";
 import { type FileOnDisk, fileOf, type LogDirectory, openLog } from "../files/index.ts";
 
@@ -39,6 +39,11 @@ export class LiveFile implements FileOnDisk {
   /** The file as it is known now. */
   known(): FileOnDisk {
     return { inode: this.inode, bornMs: this.bornMs, sizeBytes: this.#sizeBytes };
+  }
+
+  /** Where it is now, as the kernel says; a removed file has a path as well. */
+  path(): string {
+    return readlinkSync(`/proc/self/fd/${this.fd}`);
   }
 
   /** Its size on disk; the next splice begins there. */

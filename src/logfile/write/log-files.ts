@@ -2,6 +2,7 @@
 // The files of a log that is written: rotated, brought under a new bound, and mended when others have
 // moved, cut or extended them. A change that is refused half-way is gone on with at the next use.
 
+import { basename } from "node:path";
 import { statAt } from "../../kernel/index.ts";
 import {
   type FileOnDisk,
@@ -10,23 +11,13 @@ import {
   type Refusal,
   refusalOf,
 } from "../files/index.ts";
+import { boundBytes, type LogBound, trim } from "./bound.ts";
 import type { Durability } from "./durability.ts";
 import { type Interference, sizeChange } from "./interference.ts";
 import type { Journal } from "./journal.ts";
 import { LiveFile } from "./live-file.ts";
 import { type AreNext, openAgain, type Unreachable } from "./open-again.ts";
 import { rotateNames } from "./rotate-names.ts";
-import { bringUnderBound } from "./trim.ts";
-
-/** A bound on the log: limit × (copies + 1) bytes. */
-export interface LogBound {
-  readonly limitBytes: number;
-  readonly copies: number;
-}
-
-function boundBytes({ limitBytes, copies }: LogBound): number {
-  return limitBytes * (copies + 1);
-}
 
 export interface LogFilesOptions {
   readonly directory: LogDirectory;
@@ -34,6 +25,16 @@ export interface LogFilesOptions {
   /** What finished and shortened files are given to. */
   readonly durability: Pick<Durability, "finish" | "complete">;
   readonly bound: LogBound;
+}
+
+/** A log as it is found. */
+export interface FoundLog {
+  /** What has its name now. */
+  readonly live: FileOnDisk | undefined;
+  /** `cut`: others made it shorter. The rest keeps its offsets: the bytes that follow need another file. */
+  readonly what: "whole" | "cut";
+  /** The higher one of the bound that held until now and the one that holds from now on. */
+  readonly allowedBytes: number;
 }
 
 /** A change of the files that was refused half-way. */
@@ -63,19 +64,21 @@ export class LogFiles {
   }
 
   /**
-   * Opens or makes the log and brings it under its bound. `found` is what has its name now. The
-   * journal learns of the beginning only: the end is what this returns. Throws LogfileError or
-   * KernelError.
+   * Opens or makes the log and brings it under its bound. The journal learns of the beginning only:
+   * the end is what this returns. Throws LogfileError or KernelError.
    */
-  static open(options: LogFilesOptions, found: FileOnDisk | undefined): LogFiles {
+  static open(options: LogFilesOptions, found: FoundLog): LogFiles {
+    const { live, what, allowedBytes } = found;
     const { directory, journal, bound } = options;
     const { limitBytes } = bound;
-    journal.begin({ kind: "shorten", live: found, limitBytes });
-    if (found !== undefined && found.sizeBytes > limitBytes) {
-      journal.begin({ kind: "replace", live: found, foreignBytes: 0 });
+    journal.begin({ kind: "shorten", live, limitBytes });
+    if (live !== undefined && live.sizeBytes > limitBytes) {
+      journal.begin({ kind: "replace", live, foreignBytes: 0 });
     }
-    // Files from before the stream may need room for a moment; ours never exceed their bound.
-    trim(options, bound, Number.POSITIVE_INFINITY);
+    trim(options, bound, allowedBytes);
+    if (what === "cut" && live !== undefined && live.sizeBytes > 0) {
+      rotateNames(directory, bound.copies);
+    }
     return new LogFiles(options, LiveFile.open(directory));
   }
 
@@ -117,7 +120,7 @@ export class LogFiles {
   rotate(): void {
     const live = this.#named();
     if (live.sizeBytes === 0) return;
-    this.#options.journal.begin({ kind: "replace", live: live.known(), foreignBytes: 0 });
+    this.#options.journal.begin({ kind: "rotate", live: live.known() });
     this.#state = { kind: "rotating", copy: live.known() };
     this.#options.durability.finish(live.fd);
   }
@@ -139,8 +142,8 @@ export class LogFiles {
    */
   look(): void {
     const live = this.live();
-    if (this.#options.directory.reopen() === "moved") this.#takeName("directory");
-    else if (!this.#hasName(live)) this.#takeName("replaced");
+    if (this.#options.directory.reopen() === "moved") this.#takeName({ what: "directory" });
+    else if (!this.#hasName(live)) this.#takeName(this.#whatTookName(live));
   }
 
   close(): void {
@@ -157,22 +160,22 @@ export class LogFiles {
     const foreignBytes = sizeBytes - known.sizeBytes;
     switch (sizeChange(known.sizeBytes, sizeBytes, this.#bound.limitBytes)) {
       case "aboveLimit":
-        journal.interfered("extended");
+        journal.interfered({ what: "extended" });
         this.#beginTrim(live, foreignBytes, boundBytes(this.#bound));
         break;
       case "extended":
-        journal.interfered("extended");
+        journal.interfered({ what: "extended" });
         live.resized(sizeBytes);
         journal.end({ kind: "extended", live: live.known(), foreignBytes });
         break;
       case "emptied":
-        journal.interfered("truncated");
+        journal.interfered({ what: "truncated" });
         journal.begin({ kind: "replace", live: known, foreignBytes: 0 });
         live.resized(0);
         this.#replaced(live, undefined);
         break;
       case "cut":
-        journal.interfered("truncated");
+        journal.interfered({ what: "truncated" });
         journal.begin({ kind: "replace", live: known, foreignBytes: 0 });
         // The rest keeps its offsets, so the bytes that follow need another file.
         this.#state = { kind: "rotating", copy: { ...known, sizeBytes } };
@@ -193,7 +196,8 @@ export class LogFiles {
 
   /** The live file under its name: a file that others have put there is not renamed or shortened. */
   #named(): LiveFile {
-    if (!this.#hasName(this.live())) this.#takeName("replaced");
+    const live = this.live();
+    if (!this.#hasName(live)) this.#takeName(this.#whatTookName(live));
     return this.live();
   }
 
@@ -201,6 +205,13 @@ export class LogFiles {
     const { fd, name } = this.#options.directory;
     const named = statAt(fd, name);
     return named?.ino === live.inode && named.nlink === 1;
+  }
+
+  #whatTookName(live: LiveFile): Interference {
+    const { fd } = this.#options.directory;
+    const to = basename(live.path());
+    // Not its name if it was removed, or is in another directory.
+    return statAt(fd, to)?.ino === live.inode ? { what: "renamed", to } : { what: "replaced" };
   }
 
   /** Gives up the live file, whose name others have taken, and goes on under that name. */
@@ -218,7 +229,7 @@ export class LogFiles {
     const live = openAgain(directory, state);
     journal.renewed();
     if (live === undefined) {
-      journal.interfered("replaced");
+      journal.interfered({ what: "replaced" });
       this.#state = { kind: "replaced", live: before, copy: before };
     } else {
       // Another size is seen at the next look, as what others have done.
@@ -237,7 +248,7 @@ export class LogFiles {
         if (!isAboutRoom(refusal)) this.#options.directory.renew();
         throw refusal;
       }
-      this.#options.journal.interfered("directory");
+      this.#options.journal.interfered({ what: "directory" });
       // Its files are gone with it, and the log goes on behind their end.
       if (state.kind === "replaced") return;
       const before = state.kind === "rotating" ? state.copy : state.live;
@@ -274,17 +285,4 @@ export class LogFiles {
     const { copies } = this.#bound;
     this.#options.journal.end({ kind: "replaced", live: live.known(), copy, copies });
   }
-}
-
-function trim(
-  { directory, durability }: LogFilesOptions,
-  bound: LogBound,
-  allowedBytes: number,
-): void {
-  bringUnderBound({
-    directory,
-    ...bound,
-    allowedBytes,
-    onShortened: (fd) => durability.complete(fd),
-  });
 }

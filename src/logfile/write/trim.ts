@@ -15,11 +15,27 @@ import { cutWindowBytes } from "./cut.ts";
 
 const copyBytes = 1 << 20;
 
-export interface TrimOptions {
-  readonly directory: Pick<LogDirectory, "fd" | "name">;
+/** A file of the log. */
+interface ChainFile {
+  readonly name: string;
+  /** 0 is the live file, 1 the newest copy. */
+  readonly index: number;
+  readonly sizeBytes: number;
+}
+
+export interface TrimStep {
+  readonly kind: "remove" | "shorten";
+  readonly name: string;
+}
+
+export interface TrimBound {
   readonly limitBytes: number;
   readonly copies: number;
   readonly allowedBytes: number;
+}
+
+export interface TrimOptions extends TrimBound {
+  readonly directory: Pick<LogDirectory, "fd" | "name">;
   /** Gets the shortened file before it is renamed to the name of the old one. */
   readonly onShortened: (fd: number) => void;
 }
@@ -27,28 +43,54 @@ export interface TrimOptions {
 /**
  * Removes the copies above `copies` and shortens every file above `limitBytes` to its last lines. A
  * file that is shortened needs room for what is kept of it: rather than have more than `allowedBytes`
- * on disk for that moment its oldest copies go.
+ * on disk for that moment the oldest copies go.
  */
 export function bringUnderBound(options: TrimOptions): void {
-  const { directory, limitBytes, copies, allowedBytes } = options;
+  const { directory } = options;
   for (const name of findTemporaries(directory)) removeIfThere(directory.fd, name);
-  const chain = findChain(directory).filter(({ stat }) => stat.isFile());
-  let present = chain.reduce((sum, { stat }) => sum + stat.size, 0);
-  for (const { name, index, stat } of chain) {
-    const sizeBytes = stat.size;
-    if (index <= copies && sizeBytes <= limitBytes) continue;
+  const chain = findChain(directory)
+    .filter(({ stat }) => stat.isFile())
+    .map(({ name, index, stat }) => ({ name, index, sizeBytes: stat.size }));
+  for (const { kind, name } of planTrim(chain, options)) {
     try {
-      if (index > copies || (index > 0 && present + limitBytes > allowedBytes)) {
-        removeIfThere(directory.fd, name);
-        present -= sizeBytes;
-      } else {
-        keepTail(name, options);
-        present -= sizeBytes - limitBytes;
-      }
+      if (kind === "remove") removeIfThere(directory.fd, name);
+      else keepTail(name, options);
     } catch (error) {
       throw new LogfileError("trim", name, error);
     }
   }
+}
+
+/** The steps, in order, for these files, oldest first. */
+export function planTrim(
+  chain: readonly ChainFile[],
+  { limitBytes, copies, allowedBytes }: TrimBound,
+): readonly TrimStep[] {
+  const steps: TrimStep[] = [];
+  let present = chain.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  // Who put more there than the bound permits has left no room within it either.
+  const most = present > allowedBytes ? Number.POSITIVE_INFINITY : allowedBytes;
+  const kept: ChainFile[] = [];
+  const remove = ({ name, sizeBytes }: ChainFile): void => {
+    steps.push({ kind: "remove", name });
+    present -= sizeBytes;
+  };
+  for (const file of chain) {
+    kept.push(file);
+    if (file.index > copies) {
+      kept.pop();
+      remove(file);
+    } else if (file.sizeBytes > limitBytes) {
+      while (present + limitBytes > most && (kept[0]?.index ?? 0) > 0) {
+        remove(kept.shift() as ChainFile);
+      }
+      if (kept.at(-1) !== file) continue;
+      steps.push({ kind: "shorten", name: file.name });
+      present -= file.sizeBytes - limitBytes;
+      kept[kept.length - 1] = { ...file, sizeBytes: limitBytes };
+    }
+  }
+  return steps;
 }
 
 /** Replaces the file by its last lines in one rename, so that an interruption leaves it whole. */

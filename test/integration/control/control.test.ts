@@ -57,6 +57,7 @@ const open: StreamStatus = {
   writtenBytes: 10,
   droppedBytes: { "disk full": 3 },
   lastWriteAt: null,
+  insertedBytes: {},
   stalled: null,
 };
 const closed: StreamStatus = { ...open, id: 2, state: "closed", epoch: "closed" };

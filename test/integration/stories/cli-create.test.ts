@@ -116,7 +116,7 @@ describe("xenlog list", () => {
     const [status] = await listed("fields");
     assert.equal(
       Object.keys(status ?? {}).join(),
-      "domid,name,log,id,state,pipe,file,limit,copies,overflow,epoch,error,offset,oldestOffset,sizeBytes,boundBytes,rotations,writtenBytes,droppedBytes,lastWriteAt,stalled",
+      "domid,name,log,id,state,pipe,file,limit,copies,overflow,epoch,error,offset,oldestOffset,sizeBytes,boundBytes,rotations,writtenBytes,droppedBytes,lastWriteAt,insertedBytes,stalled",
     );
     assert.equal(status?.boundBytes, 5 * 1024 * 1024);
   });

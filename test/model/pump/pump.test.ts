@@ -102,8 +102,7 @@ const meddleWeight = Number(process.env["XENLOGD_TEST_MEDDLE"] ?? 1);
 
 const meddle = fc.record({
   do: fc.constant("meddle" as const),
-  // What is cut while nobody looks has its offsets used again: scenarios alone tell of that.
-  what: fc.constantFrom(...meddlings.filter((what) => what !== "empty" && what !== "shorten")),
+  what: fc.constantFrom(...meddlings),
   /** While a pump has the files open, and whether that is told to look. */
   whom: fc.constantFrom("nobody", "told", "untold"),
 });

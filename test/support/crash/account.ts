@@ -32,25 +32,29 @@ export class Account {
     this.#crashBytes = 0;
   }
 
-  /** A pump has finished. `unnoticed`: it writes into a file that has no name any more. */
+  /** A pump has finished. `unnoticed`: it has not seen what others did to its file. */
   settle(): "settled" | "unnoticed" {
     const index = this.#found.index();
-    const { epoch, start: epochStart } = this.#witness.epoch;
+    const { epoch, inserted } = this.#witness.epoch;
     const known = index?.epochs.find((one) => one.epoch === epoch);
     const ranges = (index?.ranges ?? [])
       .map(({ start, ...range }) => ({ ...range, offset: start - (known?.start ?? 0) }))
       .filter(({ offset }) => known !== undefined && offset >= this.#rangesEnd);
     const rangeBytes = ranges.reduce((sum, { bytes }) => sum + bytes, 0);
-    const foreignIs = ranges.some(({ kind }) => kind === "foreign") ? "told" : "untold";
+    const isTold = ranges.some(({ kind }) => kind === "foreign");
     const end = this.#found.endOf(epoch);
     if (end === undefined) return "unnoticed";
     this.#settleFormerEpoch(index);
+    const counted = this.#found.record(epoch)?.inserted.foreign ?? 0;
+    if (!isTold && counted === inserted.foreign && this.#meddler.notCounted() === "unnoticed") {
+      return "unnoticed";
+    }
     const more = end - rangeBytes - (this.#witness.end - this.#witness.epoch.start);
-    this.#meddler.settle(more, foreignIs);
+    this.#meddler.settle(more, isTold ? "told" : "untold");
     for (const { offset, bytes, kind } of ranges) {
       this.#rangesEnd = offset + bytes;
-      const at = epochStart + offset;
-      if (kind === "foreign") this.#witness.insert(at, this.#meddler.foreign(bytes));
+      const at = this.#witness.epoch.start + offset;
+      if (kind === "foreign") this.#witness.insert(at, this.#meddler.foreign(bytes), "foreign");
       else this.#insertLine(at, offset, bytes);
     }
     for (const due of [...this.#witness.due]) {
@@ -70,7 +74,7 @@ export class Account {
     if (former === undefined || present === undefined) return;
     if (from === undefined || to === undefined) return;
     const more = to - from - (present.start - former.start);
-    if (more > 0) this.#meddler.settle(more, "untold");
+    if (more > 0) this.#meddler.settle(more, "untold", "former epoch");
   }
 
   /** A line of ours has come: one that is due, and there. */
@@ -82,7 +86,7 @@ export class Account {
     const read = this.#found.read(this.#witness.epoch.epoch, offset, bytes);
     const text = read.kind === "bytes" && read.bytes.length === bytes ? read.bytes : undefined;
     this.#witness.settle(due);
-    this.#witness.insert(at, this.#checkLine(due, text, bytes));
+    this.#witness.insert(at, this.#checkLine(due, text, bytes), "marker");
   }
 
   #checkLine({ line }: Due, found: Buffer | undefined, bytes: number): Buffer {

@@ -3,7 +3,7 @@
 // are within the bound, only full files are rotated, and only the oldest of a whole chain goes.
 
 import assert from "node:assert/strict";
-import { statSync } from "node:fs";
+import { readdirSync, statSync } from "node:fs";
 
 export interface LogBound {
   readonly limitBytes: number;
@@ -24,6 +24,8 @@ export class ChainWatch {
   #seen: readonly ChainFile[] = [];
   /** Somebody else has changed the files, and no pump has noticed yet. */
   #isDisturbed: boolean = false;
+  /** The files are of an earlier request, and the next one's bound may be lower. */
+  #isInherited: boolean = false;
   /** Room that a file may keep when it is rotated. */
   #markBytes = 0;
 
@@ -43,12 +45,18 @@ export class ChainWatch {
     this.#markBytes = 1024;
   }
 
+  /** Another request gets the files: what it shortens needs room, whatever it is that they have. */
+  inherit(): void {
+    this.#isInherited = true;
+  }
+
   disturb(): void {
     this.#isDisturbed = true;
   }
 
   settle(bound: LogBound): void {
     this.#bounds = [bound];
+    this.#isInherited = false;
     if (this.#isDisturbed) this.#seen = [];
     this.#isDisturbed = false;
     this.look();
@@ -77,7 +85,9 @@ export class ChainWatch {
     const before = this.#seen;
     this.#seen = now;
     const limit = Math.max(...this.#bounds.map(({ limitBytes }) => limitBytes));
-    const total = now.reduce((sum, { size }) => sum + size, 0);
+    // Without a copy there is nothing that could go first.
+    const temporaryBytes = now.length > 1 && !this.#isInherited ? this.#temporaryBytes() : 0;
+    const total = now.reduce((sum, { size }) => sum + size, temporaryBytes);
     const bound = Math.max(...this.#bounds.map((one) => one.limitBytes * (one.copies + 1)));
     assert.ok(total <= bound, `${total} bytes are on disk, of at most ${bound}`);
     for (const { index, size } of now) {
@@ -105,6 +115,14 @@ export class ChainWatch {
         assert.ok(file.size >= full, `${path} was rotated with ${file.size} bytes`);
       }
     }
+  }
+
+  /** Of what is to become a shortened file. */
+  #temporaryBytes(): number {
+    const sizes = readdirSync(this.#directory)
+      .filter((name) => name.startsWith(`.${this.#live}`) && name.endsWith(".trim"))
+      .map((name) => statSync(`${this.#directory}/${name}`).size);
+    return sizes.reduce((sum, size) => sum + size, 0);
   }
 
   /** Oldest first. */

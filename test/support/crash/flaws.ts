@@ -75,7 +75,7 @@ export const flawsUnderKills: readonly Flaw[] = [
       file: "/write/log-files.ts",
       edits: [
         [
-          'this.#options.journal.begin({ kind: "replace", live: live.known(), foreignBytes: 0 });\n    this.#state = { kind: "rotating"',
+          'this.#options.journal.begin({ kind: "rotate", live: live.known() });\n    this.#state = { kind: "rotating"',
           'this.#state = { kind: "rotating"',
         ],
       ],
@@ -101,12 +101,12 @@ export const flawsUnderKills: readonly Flaw[] = [
     mutation: {
       file: "/write/log-files.ts",
       edits: [
-        ["if (found !== undefined && found.sizeBytes > limitBytes) {", "if (false) {"],
+        ["if (live !== undefined && live.sizeBytes > limitBytes) {", "if (false) {"],
         [
-          "trim(options, bound, Number.POSITIVE_INFINITY);",
-          `trim(options, bound, Number.POSITIVE_INFINITY);
-    if (found !== undefined && found.sizeBytes > limitBytes) {
-      journal.begin({ kind: "replace", live: found, foreignBytes: 0 });
+          "trim(options, bound, allowedBytes);",
+          `trim(options, bound, allowedBytes);
+    if (live !== undefined && live.sizeBytes > limitBytes) {
+      journal.begin({ kind: "replace", live, foreignBytes: 0 });
     }`,
         ],
       ],
@@ -117,6 +117,14 @@ export const flawsUnderKills: readonly Flaw[] = [
     mutation: {
       file: "/index/index-writer.ts",
       edits: [["this.#note(entry.base);\n    this.#write();", "this.#note(entry.base);"]],
+    },
+  },
+  {
+    why: "since it forgets what its predecessor wrote last",
+    scenario: "somebody's hands on its files: unlink",
+    mutation: {
+      file: "/pump/recovery.ts",
+      edits: [['if (note?.intent.kind === "write") this.#noteWritten(found, note);', ""]],
     },
   },
   {
@@ -136,6 +144,14 @@ export const flawsUnderKills: readonly Flaw[] = [
 
 /** These products are wrong while nobody kills them. */
 export const flawsAtOnce: readonly Flaw[] = [
+  {
+    why: "since it writes on behind the end of a file that was cut",
+    scenario: "somebody's hands on its files: shorten",
+    mutation: {
+      file: "/pump/log-sink.ts",
+      edits: [['positions.record.end === null ? "whole" : "cut"', '"whole"']],
+    },
+  },
   {
     why: "since it makes room after the rotation",
     mutation: {
@@ -161,7 +177,12 @@ export const flawsAtOnce: readonly Flaw[] = [
     scenario: "somebody's hands on the files it has open: replace",
     mutation: {
       file: "/write/log-files.ts",
-      edits: [['if (!this.#hasName(this.live())) this.#takeName("replaced");', ""]],
+      edits: [
+        [
+          "const live = this.live();\n    if (!this.#hasName(live)) this.#takeName(this.#whatTookName(live));",
+          "",
+        ],
+      ],
     },
   },
 ];

@@ -14,6 +14,9 @@ export interface Readers {
   readonly readIndex: (directoryFd: number, name: string) => LogIndex | undefined;
 }
 
+/** Behind the record of a stream is what its writers sent, a number. */
+const recordBytes = 2048;
+
 export class FoundLog {
   readonly directory: string;
   readonly name: string;
@@ -57,8 +60,7 @@ export class FoundLog {
   }
 
   record(epoch: string): PositionRecord | undefined {
-    const path = join(this.#positionsDirectory, epoch);
-    const text = existsSync(path) ? readFileSync(path, "utf8") : "";
+    const text = this.#positions(epoch).slice(0, recordBytes);
     return text === "" ? undefined : JSON.parse(text);
   }
 
@@ -66,9 +68,16 @@ export class FoundLog {
   endOf(epoch: string): number | undefined {
     const record = this.record(epoch);
     if (record === undefined) return undefined;
-    const { base, end, inode } = record;
-    if (end !== null) return Math.max(0, end);
+    const { end, inode, inserted, unused } = record;
+    if (end !== null) return end;
     const live = statSync(join(this.directory, this.name), { throwIfNoEntry: false });
-    return live?.ino === inode ? Math.max(0, base + live.size) : undefined;
+    if (live?.ino !== inode) return undefined;
+    const writtenBytes = Number(this.#positions(epoch).slice(recordBytes));
+    return writtenBytes + inserted.marker + inserted.foreign + unused;
+  }
+
+  #positions(epoch: string): string {
+    const path = join(this.#positionsDirectory, epoch);
+    return existsSync(path) ? readFileSync(path, "utf8") : "";
   }
 }

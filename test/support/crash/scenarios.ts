@@ -296,6 +296,18 @@ export const scenarios: readonly Scenario[] = [
     points: [...everyPump, "unlink fifo"],
   },
   {
+    name: "a lower limit for a whole chain, told to a successor",
+    options: { limitBytes: 8192, copies: 3 },
+    play: (bench) => {
+      bench.write(32_768, 1);
+      bench.pump();
+      bench.reconfigure({ limitBytes: 7500, copies: 3 });
+      bench.write(100);
+      bench.pump();
+    },
+    points: [...everyPump, "unlink x.log.3", "write .x.log.trim", "write .x.log.1.trim"],
+  },
+  {
     name: "a lower bound, and a higher one",
     options: { limitBytes: 8192, copies: 2 },
     play: (bench) => {

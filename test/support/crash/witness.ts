@@ -29,10 +29,18 @@ export interface Due {
   readonly line: string | { readonly lostBytes: number };
 }
 
+interface WitnessedEpoch {
+  readonly epoch: string;
+  start: number;
+  readonly inserted: { marker: number; foreign: number };
+  unusedBytes: number;
+}
+
 export class Witness {
   #bytes: Buffer = Buffer.alloc(0);
   #sentBytes = 0;
-  readonly #epochs: { readonly epoch: string; start: number; insertedBytes: number }[] = [];
+  #removedBytes = 0;
+  readonly #epochs: WitnessedEpoch[] = [];
   readonly #due: Due[] = [];
   readonly #holes: Hole[] = [];
   /** What is before may have been shortened to a lower limit. */
@@ -51,14 +59,24 @@ export class Witness {
   }
 
   get hasHoles(): boolean {
-    return this.#holes.length > 0;
+    return this.#holes.some((hole) => hole.bytes() > 0);
   }
 
   /** Of the present epoch. */
-  get epoch(): { readonly epoch: string; start: number; insertedBytes: number } {
+  get epoch(): WitnessedEpoch {
     const epoch = this.#epochs.at(-1);
     assert.ok(epoch !== undefined);
     return epoch;
+  }
+
+  /** In all epochs. */
+  get sentBytes(): number {
+    return this.#sentBytes;
+  }
+
+  /** Of those, what came to no log. */
+  get removedBytes(): number {
+    return this.#removedBytes;
   }
 
   /** The stream's next bytes. */
@@ -70,7 +88,8 @@ export class Witness {
   }
 
   beginEpoch(epoch: string, start: number): void {
-    this.#epochs.push({ epoch, start, insertedBytes: 0 });
+    const inserted = { marker: 0, foreign: 0 };
+    this.#epochs.push({ epoch, start, inserted, unusedBytes: 0 });
   }
 
   mayTrim(): void {
@@ -88,19 +107,28 @@ export class Witness {
   }
 
   /** What no writer sent has come there. */
-  insert(at: number, bytes: Buffer): void {
-    this.insertVoid(at, bytes);
-    this.epoch.insertedBytes += bytes.length;
+  insert(at: number, bytes: Buffer, kind: "marker" | "foreign"): void {
+    if (at >= this.epoch.start) this.epoch.inserted[kind] += bytes.length;
+    this.#insert(at, bytes);
+  }
+
+  /** What no writer sent has come there before the present epoch began. */
+  insertBefore(at: number, bytes: Buffer): void {
+    const { epoch } = this;
+    const isAtBegin = epoch.start === at;
+    this.#insert(at, bytes);
+    if (isAtBegin) epoch.start += bytes.length;
   }
 
   /** Offsets that were never in use. */
-  insertVoid(at: number, bytes: Buffer): void {
-    this.#bytes = Buffer.concat([this.#bytes.subarray(0, at), bytes, this.#bytes.subarray(at)]);
-    this.#shift(at, bytes.length);
+  insertUnused(at: number, bytes: number): void {
+    if (at >= this.epoch.start) this.epoch.unusedBytes += bytes;
+    this.#insert(at, Buffer.alloc(bytes, 0xff));
   }
 
   /** These bytes came to no log, and have no offset. */
   remove(at: number, bytes: number): void {
+    this.#removedBytes += bytes;
     this.#bytes = Buffer.concat([this.#bytes.subarray(0, at), this.#bytes.subarray(at + bytes)]);
     this.#shift(at, -bytes);
   }
@@ -110,11 +138,6 @@ export class Witness {
     const hole = { start, bytes };
     this.#holes.push(hole);
     return hole;
-  }
-
-  /** It was not taken after all. */
-  give(hole: Hole): void {
-    this.#holes.splice(this.#holes.indexOf(hole), 1);
   }
 
   at(start: number, bytes: number): Buffer {
@@ -146,10 +169,9 @@ export class Witness {
   #isPiece(start: number, bytes: Buffer, end: number): boolean {
     const pieceEnd = start + bytes.length;
     if (!bytes.equals(this.#bytes.subarray(start, pieceEnd))) return false;
-    const holes = this.#holes.map((hole) => ({
-      start: hole.start,
-      end: hole.start + hole.bytes(),
-    }));
+    const holes = this.#holes
+      .map((hole) => ({ start: hole.start, end: hole.start + hole.bytes() }))
+      .filter((hole) => hole.end > hole.start);
     if (holes.some((hole) => hole.start < pieceEnd && start < hole.end)) return false;
     let at = pieceEnd;
     for (let before = -1; at !== before; ) {
@@ -158,6 +180,11 @@ export class Witness {
       for (const hole of holes) if (hole.start <= at && at < hole.end) at = hole.end;
     }
     return at >= end;
+  }
+
+  #insert(at: number, bytes: Buffer): void {
+    this.#bytes = Buffer.concat([this.#bytes.subarray(0, at), bytes, this.#bytes.subarray(at)]);
+    this.#shift(at, bytes.length);
   }
 
   #shift(at: number, bytes: number): void {

@@ -57,6 +57,7 @@ describe("the live line", () => {
     writtenBytes: 12.3 * 1024 * 1024,
     droppedBytes: {},
     lastWriteAt: null,
+    insertedBytes: {},
     stalled: null,
   };
 

@@ -13,6 +13,7 @@ const counters = {
   writtenBytes: 5,
   droppedBytes: { "disk full": 2 },
   lastWriteAt: null,
+  insertedBytes: { marker: 3 },
 };
 const request = {
   domid: null,
@@ -39,8 +40,8 @@ describe("the counters of a stream", () => {
   });
 
   it("are zero before there is a report", () => {
-    const { sizeBytes, droppedBytes, lastWriteAt } = countersOf(undefined);
-    assert.deepEqual([sizeBytes, droppedBytes, lastWriteAt], [0, {}, null]);
+    const { sizeBytes, droppedBytes, lastWriteAt, insertedBytes } = countersOf(undefined);
+    assert.deepEqual([sizeBytes, droppedBytes, lastWriteAt, insertedBytes], [0, {}, null, {}]);
   });
 });
 
@@ -51,7 +52,7 @@ describe("the status of a stream", () => {
     assert.deepEqual(
       Object.keys(v.parse(streamStatusSchema, { ...status, later: 1 })).join(" "),
       "domid name log id state pipe file limit copies overflow epoch error offset oldestOffset " +
-        "sizeBytes boundBytes rotations writtenBytes droppedBytes lastWriteAt stalled",
+        "sizeBytes boundBytes rotations writtenBytes droppedBytes lastWriteAt insertedBytes stalled",
     );
   });
 

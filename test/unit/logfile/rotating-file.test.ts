@@ -66,7 +66,9 @@ function open(
     complete: shortened,
   };
   const bound = { limitBytes, copies };
-  return RotatingFile.open({ directory, journal, durability, bound }, live);
+  const allowedBytes = limitBytes * (copies + 1);
+  const found = { live, what: "whole" as const, allowedBytes };
+  return RotatingFile.open({ directory, journal, durability, bound }, found);
 }
 
 /** Nobody keeps account here. */

@@ -23,7 +23,13 @@ describe("somebody else's hands on a live log", () => {
   /** What logrotate and people do, what is told of it, and what is in the files then. */
   const cases: Record<
     string,
-    { readonly does: (bench: SinkBench) => void; readonly told: string; readonly left: string }
+    {
+      readonly does: (bench: SinkBench) => void;
+      readonly told: string;
+      readonly left: string;
+      /** Bytes that others put in. */
+      readonly foreign?: number;
+    }
   > = {
     "emptied it": {
       does: (bench) => truncateSync(bench.path(), 0),
@@ -39,17 +45,31 @@ describe("somebody else's hands on a live log", () => {
       does: (bench) => appendFileSync(bench.path(), "by hand\n"),
       told: "extended",
       left: `${before}by hand\n${after}`,
+      foreign: "by hand\n".length,
     },
     "removed it": { does: (bench) => rmSync(bench.path()), told: "replaced", left: after },
     "renamed it to a copy": {
       does: (bench) => renameSync(bench.path(), bench.path("x.log.1")),
-      told: "replaced",
+      told: "renamed to x.log.1",
       left: before + after,
     },
     "renamed it away": {
       does: (bench) => renameSync(bench.path(), bench.path("old")),
+      told: "renamed to old",
+      left: after,
+    },
+    "renamed it into another directory": {
+      does: (bench) => renameSync(bench.path(), join(bench.root, "x.log")),
       told: "replaced",
       left: after,
+    },
+    "renamed it and put an empty file in its place": {
+      does: (bench) => {
+        renameSync(bench.path(), bench.path("x.log.1"));
+        writeFileSync(bench.path(), "");
+      },
+      told: "renamed to x.log.1",
+      left: before + after,
     },
     "put another file in its place": {
       does: (bench) => {
@@ -58,6 +78,7 @@ describe("somebody else's hands on a live log", () => {
       },
       told: "replaced",
       left: `a new one\n${after}`,
+      foreign: "a new one\n".length,
     },
     "moved its directory away": {
       does: (bench) => renameSync(join(bench.root, "own"), join(bench.root, "moved")),
@@ -75,7 +96,15 @@ describe("somebody else's hands on a live log", () => {
       left: after,
     },
   };
-  for (const [what, { does, told, left }] of Object.entries(cases)) {
+  /** What writers sent, what others put in, what is on disk; and no rotation. */
+  const counted = ({ sink }: SinkBench): readonly unknown[] => {
+    const { writtenBytes, insertedBytes, sizeBytes, rotations } = sink.report();
+    return [writtenBytes, insertedBytes, sizeBytes, rotations];
+  };
+
+  for (const [what, { does, told, left, foreign = 0 }] of Object.entries(cases)) {
+    const counters = [before.length + after.length, { marker: 0, foreign }, left.length, 0];
+
     it(`that ${what} loses nothing that comes after`, () => {
       using bench = new SinkBench();
       bench.write(before);
@@ -84,7 +113,7 @@ describe("somebody else's hands on a live log", () => {
       bench.write(after);
       assert.equal(bench.contents(), left);
       assert.deepEqual(bench.interferences, [told]);
-      assert.equal(bench.sink.report().writtenBytes, before.length + after.length);
+      assert.deepEqual(counted(bench), counters);
       bench.check();
       bench.again();
       bench.write(lines(200, 1000));
@@ -101,9 +130,35 @@ describe("somebody else's hands on a live log", () => {
       bench.again();
       bench.write(after);
       assert.equal(bench.contents(), left);
+      assert.deepEqual(counted(bench), counters);
       bench.check();
     });
   }
+
+  it("lets the counters add up to the files, between rotations and lines of ours", () => {
+    using bench = new SinkBench({ copies: 9 });
+    bench.write(lines(0, 1000));
+    bench.sink.mark("[one of ours]");
+    appendFileSync(bench.path(), "by hand\n");
+    bench.write(lines(1000, 500));
+    bench.again();
+    appendFileSync(bench.path(), "by hand, too\n");
+    bench.again();
+    bench.sink.mark("[another one]");
+    bench.write(lines(1500, 10));
+    const marker = "[one of ours]\n[another one]\n".length;
+    const foreign = "by hand\nby hand, too\n".length;
+    const sent = lines(0, 1510).length;
+    const { writtenBytes, insertedBytes, sizeBytes, oldestOffset } = bench.sink.report();
+    assert.deepEqual([writtenBytes, insertedBytes], [sent, { marker, foreign }]);
+    assert.deepEqual([sizeBytes, oldestOffset], [sent + marker + foreign, 0]);
+    bench.write(lines(1510, 5000));
+    const { writtenBytes: written, ...last } = bench.sink.report();
+    assert.equal(written, lines(0, 6510).length);
+    assert.equal(last.sizeBytes, written + marker + foreign - last.oldestOffset);
+    assert.equal(last.sizeBytes, bench.bytesOnDisk);
+    bench.check();
+  });
 
   it("above its limit is brought under it again", () => {
     using bench = new SinkBench();
