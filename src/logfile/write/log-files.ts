@@ -9,6 +9,7 @@ import {
   type Refusal,
   refusalOf,
 } from "../files/index.ts";
+import { boundBytes, type LogBound, trim } from "./bound.ts";
 import type { Durability } from "./durability.ts";
 import { type Interference, sizeChange } from "./interference.ts";
 import type { Journal } from "./journal.ts";
@@ -16,17 +17,6 @@ import { LiveFile } from "./live-file.ts";
 import { hasName, whatTookName } from "./name-taken.ts";
 import { type AreNext, openAgain, type Unreachable } from "./open-again.ts";
 import { rotateNames } from "./rotate-names.ts";
-import { bringUnderBound } from "./trim.ts";
-
-/** A bound on the log: limit × (copies + 1) bytes. */
-export interface LogBound {
-  readonly limitBytes: number;
-  readonly copies: number;
-}
-
-function boundBytes({ limitBytes, copies }: LogBound): number {
-  return limitBytes * (copies + 1);
-}
 
 export interface LogFilesOptions {
   readonly directory: LogDirectory;
@@ -284,17 +274,4 @@ export class LogFiles {
     const { copies } = this.#bound;
     this.#options.journal.end({ kind: "replaced", live: live.known(), copy, copies });
   }
-}
-
-function trim(
-  { directory, durability }: LogFilesOptions,
-  bound: LogBound,
-  allowedBytes: number,
-): void {
-  bringUnderBound({
-    directory,
-    ...bound,
-    allowedBytes,
-    onShortened: (fd) => durability.complete(fd),
-  });
 }

@@ -7,9 +7,10 @@ import { readSync } from "node:fs";
 import { constants } from "node:os";
 import { KernelError, makePipe, splice, tee } from "../../kernel/index.ts";
 import { type FileOnDisk, type Refusal, refusalOf } from "../files/index.ts";
+import type { LogBound } from "./bound.ts";
 import { type AppendPlan, planAppend, planCut } from "./cut.ts";
 import type { LiveFile } from "./live-file.ts";
-import { type FoundLog, type LogBound, LogFiles, type LogFilesOptions } from "./log-files.ts";
+import { type FoundLog, LogFiles, type LogFilesOptions } from "./log-files.ts";
 
 /** `refusal` is why bytes stayed in the pipe. */
 export interface Appended {
