@@ -3,10 +3,9 @@
 // Test files that may fail at any place, and what they leave behind then: each run has temporary
 // directories of its own, and its processes, mounts and files are gone when it is over.
 
-import { execFileSync, spawn } from "node:child_process";
-import * as fs from "node:fs";
+import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
-import { setTimeout as delay } from "node:timers/promises";
+import { makePlace, removePlace } from "./leftovers.mjs";
 
 const testMsMax = 90_000;
 
@@ -19,12 +18,11 @@ export interface TestRun {
 /** Runs test files of a copy of the repository, up to the first failure. */
 export async function runTests(copy: string, files: readonly string[]): Promise<TestRun> {
   const begun = performance.now();
-  const places = [`${copy}t`, `/dev/shm/${copy.replace(/\W/g, "-")}`] as const;
-  for (const place of places) fs.mkdirSync(place, { recursive: true });
+  const place = makePlace();
   const child = spawn(process.execPath, ["--test", "--test-reporter=tap", ...files], {
     cwd: copy,
     detached: true,
-    env: { ...process.env, TMPDIR: places[0], XENLOGD_TEST_MEMORY: places[1] },
+    env: { ...process.env, ...place.env },
     stdio: ["ignore", "pipe", "ignore"],
   });
   let by: string | undefined;
@@ -40,33 +38,8 @@ export async function runTests(copy: string, files: readonly string[]): Promise<
   const code = await new Promise((resolve) => child.on("close", resolve));
   clearTimeout(late);
   if (code !== 0) by ??= `exit code ${code}`;
-  for (let left = processesOf(places[0]); left.length > 0; left = processesOf(places[0])) {
-    for (const pid of left) kill(pid);
-    await delay(20);
-  }
-  for (const line of read("/proc/mounts").split("\n").reverse()) {
-    const path = line.split(" ")[1] ?? "";
-    if (path.startsWith(`${places[0]}/`)) execFileSync("umount", ["-l", path]);
-  }
-  for (const place of places) fs.rmSync(place, { recursive: true, force: true });
+  removePlace(place);
   return { by, seconds: (performance.now() - begun) / 1000 };
-}
-
-/** Those that a test has left behind, by the place in their environment or arguments. */
-function processesOf(place: string): readonly number[] {
-  return fs
-    .readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .filter((pid) => (read(`/proc/${pid}/environ`) + read(`/proc/${pid}/cmdline`)).includes(place))
-    .map(Number);
-}
-
-function read(path: string): string {
-  try {
-    return fs.readFileSync(path, "latin1");
-  } catch {
-    return "";
-  }
 }
 
 function kill(pid: number): void {

@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Runs one test file in a process group of its own and reports the result of each test in it. The
-// whole group is killed when the file takes too long, and processes that it left running are killed
-// at its end: node --test bounds a test, but neither an endless loop nor a handle that stays open.
+// whole group is killed when the file takes too long: node --test bounds a test, but neither an endless
+// loop nor a handle that stays open. What the file leaves behind is a failure, and is removed.
 
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { makePlace, removePlace, takeLeftovers } from "./leftovers.mjs";
 
 const fileSecondsMax = Number(process.env.XENLOGD_TEST_FILE_SECONDS ?? 240);
 // Below the file's limit, so that the runner itself names a test that hangs.
 const testMillisecondsMax = fileSecondsMax * 800;
 const reporter = fileURLToPath(new URL("./counting-reporter.mjs", import.meta.url));
-const running = new Set();
+const running = new Map();
 
 /** Gives `{ kind: "passed" | "failed" | "skipped", name, reason }` for each test of the file. */
 export async function runTestFile({ file, node24, target, env, resultPath }) {
@@ -28,8 +29,9 @@ export async function runTestFile({ file, node24, target, env, resultPath }) {
 
 /** Kills what runs, at once: for the runner's own end. */
 export function stopTestFiles() {
-  for (const child of running) {
+  for (const [child, place] of running) {
     killGroup(child);
+    removePlace(place);
   }
 }
 
@@ -46,12 +48,13 @@ function testArguments(file, resultPath) {
 
 function spawnFile(node24, args, env) {
   const start = process.hrtime.bigint();
+  const place = makePlace();
   const child = spawn(node24, args, {
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],
-    env: { ...quickStart(), ...env },
+    env: { ...quickStart(), ...env, ...place.env },
   });
-  running.add(child);
+  running.set(child, place);
   const chunks = [];
   let late = false;
   const timer = setTimeout(() => {
@@ -60,14 +63,22 @@ function spawnFile(node24, args, env) {
   }, fileSecondsMax * 1000);
   child.stdout.on("data", (chunk) => chunks.push(chunk));
   child.stderr.on("data", (chunk) => chunks.push(chunk));
-  // A process left behind holds the pipes open: "close" alone would wait for it.
-  child.on("exit", () => killGroup(child));
+  const removed = new Promise((resolve) => {
+    child.on("error", () => resolve(removePlace(place)));
+    // A process left behind holds the pipes open: "close" alone would wait for it.
+    child.on("exit", async () => {
+      const left = await takeLeftovers(place);
+      killGroup(child);
+      resolve(left);
+    });
+  });
   return new Promise((resolve) => {
-    const finish = (outcome) => {
+    const finish = async (outcome) => {
       clearTimeout(timer);
+      const left = await removed;
       running.delete(child);
       const seconds = Number(process.hrtime.bigint() - start) / 1e9;
-      resolve({ outcome, late, seconds, output: Buffer.concat(chunks).toString() });
+      resolve({ outcome, late, left, seconds, output: Buffer.concat(chunks).toString() });
     };
     child.on("error", (error) => finish(error.message));
     child.on("close", (code, signal) => finish(code ?? signal));
@@ -88,7 +99,7 @@ function readResults(path) {
   return lines.slice(0, -1).map((line) => JSON.parse(line));
 }
 
-function judge({ outcome, late }, events) {
+function judge({ outcome, late, left }, events) {
   const results = events.filter(({ kind }) => ["passed", "failed", "skipped"].includes(kind));
   if (late) {
     const at = unfinished(events);
@@ -97,6 +108,9 @@ function judge({ outcome, late }, events) {
   }
   if (outcome !== 0 && !results.some(({ kind }) => kind === "failed")) {
     return [...results, { kind: "failed", reason: `ended with ${outcome}` }];
+  }
+  if (left.length > 0) {
+    return [...results, { kind: "failed", reason: `left behind: ${left.join(", ")}` }];
   }
   return results.length > 0 ? results : [{ kind: "failed", reason: "the file holds no test" }];
 }

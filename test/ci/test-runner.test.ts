@@ -4,7 +4,9 @@
 // the one that tools read.
 
 import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
 import { type TestContext, test } from "node:test";
+import { isRunning } from "../support/daemon.ts";
 import { type Checkout, makeCheckout } from "./checkout.ts";
 
 const passing = 'import { test } from "node:test";\ntest("holds", () => undefined);\n';
@@ -73,6 +75,34 @@ test("a file that never ends, a file without a test and one that cannot load fai
   assert.match(stdout, /empty\.test\.ts\n {6}the file holds no test/);
   assert.match(stdout, /throws\.test\.ts\n {6}ended with 1/);
   assert.equal(lastLine(stdout), "3 passed, 3 failed, 0 skipped");
+});
+
+test("a process, a FIFO and a mount left by a passing file: named, and removed", async (t) => {
+  const canMount = process.getuid?.() === 0;
+  const planting = `${passing}
+    import { execFileSync, spawn } from "node:child_process";
+    import { mkdirSync } from "node:fs";
+    import { tmpdir } from "node:os";
+    spawn("sleep", ["86399"], { detached: true, stdio: "ignore" }).unref();
+    mkdirSync(tmpdir() + "/planted");
+    execFileSync("mkfifo", [tmpdir() + "/planted/fifo"]);
+    mkdirSync(tmpdir() + "/m");
+    ${canMount} && execFileSync("mount", ["-t", "tmpfs", "planted", tmpdir() + "/m"]);
+  `;
+  const { code, stdout } = await (
+    await runTests(t, { [story]: passing, "test/unit/plants.test.ts": planting })
+  ).ended;
+  assert.notEqual(code, 0);
+  assert.equal(lastLine(stdout), "3 passed, 1 failed, 0 skipped");
+  const [, pid = "", left = ""] =
+    /^ {2}test\/unit\/plants\.test\.ts\n {6}left behind: process (\d+) \(sleep 86399\), (.*)$/m.exec(
+      stdout,
+    ) ?? assert.fail(stdout);
+  const [, place = ""] = /FIFO (\/.*)\/planted\/fifo/.exec(left) ?? assert.fail(left);
+  assert.equal(left.includes(`mount ${place}/m`), canMount, left);
+  assert.ok(!isRunning(Number(pid)));
+  assert.doesNotMatch(readFileSync("/proc/self/mountinfo", "utf8"), new RegExp(` ${place}/m `));
+  assert.ok(!existsSync(place));
 });
 
 test("no test file, no story and a failing check fail", async (t) => {
