@@ -16,6 +16,7 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
+import type { Domid } from "../../../src/contract/index.ts";
 import { bytesReadable, errnoNameOf, openPath } from "../../../src/kernel/index.ts";
 import {
   createLogfile,
@@ -57,6 +58,8 @@ export interface StreamOptions {
   readonly burstBytes?: number;
   /** False for a request that is only written. */
   readonly wait?: boolean;
+  /** Of a domain that is there already. */
+  readonly domid?: Domid;
 }
 
 /** A writer that floods its FIFO, and how much it got rid of. */
@@ -117,12 +120,12 @@ export class Bench implements AsyncDisposable {
     this.#cleanUps.push(cleanUp);
   }
 
-  /** A domain of that name, and its log. */
+  /** A domain of that name if none is given, and its log. */
   async stream(name: string, options: StreamOptions = {}): Promise<LogfileHandle> {
     const xenstore = await this.daemon.xenstore();
     return await createLogfile({
       xenstore,
-      domid: await introduceDomain(xenstore, name),
+      domid: options.domid ?? (await introduceDomain(xenstore, name)),
       file: this.daemon.logPath(`${name}.log`),
       fifoDirectory: this.daemon.fifoDirectory,
       limitBytes: 1 << 20,
