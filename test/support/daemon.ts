@@ -34,6 +34,8 @@ export class TestDaemon implements AsyncDisposable {
   /** All daemons of this directory, in order. */
   readonly events: LoggedEvent[] = [];
   readonly control: ControlClient;
+  /** A descriptor for the next daemon's stderr, instead of `events`. */
+  stderr: number | "pipe" = "pipe";
   readonly #places: TestPlaces;
   #child: ChildProcess | undefined;
   #xenstore: Promise<XenstoreClient> | undefined;
@@ -94,6 +96,10 @@ export class TestDaemon implements AsyncDisposable {
     return this.#places.env;
   }
 
+  get xenstoreSocket(): string {
+    return this.#places.xenstoreSocket;
+  }
+
   logPath(name: string): string {
     return join(this.#places.logDirectory, name);
   }
@@ -107,7 +113,7 @@ export class TestDaemon implements AsyncDisposable {
     const own = [node, program, ...this.#places.args, "--notify-fd", "3"];
     const [command = "", ...args] = limits.length > 0 ? ["prlimit", ...limits, ...own] : own;
     const child = spawn(command, args, {
-      stdio: ["ignore", "ignore", "pipe", "pipe"],
+      stdio: ["ignore", "ignore", this.stderr, "pipe"],
       env: this.#places.env,
     });
     this.#child = child;
