@@ -2,6 +2,7 @@
 // `xenlog xenstored`: the embedded xenstore as a process of its own, in the foreground. Ends in
 // order on SIGTERM and SIGINT.
 
+import { statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { Command, Option } from "commander";
 import { describeErrno, errnoNameOf } from "../../kernel/index.ts";
@@ -78,6 +79,10 @@ function placesOf(
 }
 
 async function refuseOther(socketPath: string): Promise<void> {
+  if (isForbidden(dirname(socketPath))) {
+    const sentence = `cannot look into ${dirname(socketPath)}: permission denied; choose another --socket`;
+    throw new CliError("failed", sentence);
+  }
   if ((await probeSocket(socketPath)) === "answers") {
     throw new CliError("alreadyRunning", `another xenstored answers at ${socketPath} already`);
   }
@@ -87,6 +92,16 @@ async function refuseOther(socketPath: string): Promise<void> {
     const reason = describeErrno(errnoNameOf(error) ?? "EIO");
     const sentence = `cannot make ${dirname(socketPath)}: ${reason}; choose another --socket`;
     throw new CliError("failed", sentence, error);
+  }
+}
+
+/** A socket there would seem to be another xenstored's. */
+function isForbidden(directory: string): boolean {
+  try {
+    statSync(`${directory}/.`, { throwIfNoEntry: false });
+    return false;
+  } catch (error) {
+    return errnoNameOf(error) === "EACCES";
   }
 }
 

@@ -6,6 +6,7 @@ import { CommanderError } from "commander";
 import { ContractError } from "../../contract/index.ts";
 import { ControlError, type ControlErrorCode } from "../../control/index.ts";
 import { PlacesError } from "../../places/index.ts";
+import { reasonOf } from "../../program/index.ts";
 import { ToolstackError, type ToolstackErrorCode } from "../../toolstack/index.ts";
 import { XenstoreError, type XenstoreErrorCode } from "../../xenstore/index.ts";
 import { XenstoreServerError } from "../../xenstore/server/index.ts";
@@ -108,7 +109,7 @@ export function describeError(error: unknown): ErrorDescription {
   if (error instanceof ContractError) return { code: "usage", message: error.message };
   if (error instanceof Error) {
     const code = "code" in error && typeof error.code === "string" ? error.code : "internal";
-    return { code, message: error.message };
+    return { code, message: reasonOf(error) };
   }
-  return { code: "internal", message: String(error) };
+  return { code: "internal", message: reasonOf(error) };
 }

@@ -17,6 +17,11 @@ describe("a command line that is not one", () => {
     ["list --dir=", 2, "--dir is empty"],
     ["run --config= -- true", 125, "--config is empty"],
     ["reload now", 2, "too many arguments for 'reload'. Expected 0 arguments but got 1."],
+    [
+      "reload --config F",
+      2,
+      "reload takes no --config: the daemon reads the file again that it was started with",
+    ],
     ["reload", 3, noDaemon],
     [
       "list --color maybe",
