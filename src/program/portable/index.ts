@@ -3,7 +3,7 @@
 
 export { linesOfBug } from "./bugs.ts";
 export { LineOutput, type LineOutputOptions } from "./line-output.ts";
-export { makeDirectory } from "./make-directory.ts";
+export { makeDirectory, removeDirectories } from "./make-directory.ts";
 export { giveNotice, type Notice, readNotice } from "./notice.ts";
 export { type Output, outputTo, type Style } from "./output.ts";
 export { guardOutputs, printLine, printLines } from "./own-outputs.ts";

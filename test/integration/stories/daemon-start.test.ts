@@ -137,6 +137,8 @@ describe("a daemon that cannot start", () => {
   it("because of its command line exits with 2", async () => {
     const result = await xenlog(["--nonsense"], { name: "xenlogd" });
     assert.equal(result.code, 2);
-    assert.equal(result.stderr, "xenlogd: unknown option '--nonsense'\n");
+    assert.equal(result.stderr, "xenlogd: unknown option '--nonsense'; see xenlogd --help\n");
+    const help = await xenlog(["--help"], { name: "xenlogd" });
+    assert.match(help.stdout, /^Exit codes:\n {2}0 .*\n {2}1 .* 7 /m);
   });
 });
