@@ -2,7 +2,7 @@
 // createLogfile and its handle against each server and a stand-in for the daemon.
 
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import {
@@ -343,6 +343,8 @@ describe("createLogfile", () => {
       message: /^there is no option "socket", only socketPath, timeoutMs, /,
     });
     assert.equal(existsSync(fifoDirectory), false);
+    const documented = readFileSync(new URL("../../../docs/library.md", import.meta.url), "utf8");
+    for (const name of known.split(", ")) assert.match(documented, new RegExp(`\`${name}\\b`));
   });
 
   it("removes the directories that it made, and no other, when the request fails", async () => {
