@@ -13,9 +13,10 @@ import {
 import { lackOfFiles, RetryTimer } from "../program/index.ts";
 import { supersededMarker } from "./markers.ts";
 import type { FromPump, StreamReport } from "./messages.ts";
+import { OpenIndex } from "./open-index.ts";
 import { isSuperseded } from "./positions.ts";
 import { PumpedStream } from "./pumped-stream.ts";
-import { isSameFile, type StreamRecord } from "./record.ts";
+import type { StreamRecord } from "./record.ts";
 import type { Recovery } from "./recovery.ts";
 import type { StageOwner } from "./stage-owner.ts";
 import type { StagePool } from "./stage-pool.ts";
@@ -50,7 +51,7 @@ const filesPerStream = 4;
 
 export class OpenStreams {
   readonly #options: OpenStreamsOptions;
-  readonly #open: Map<string, PumpedStream> = new Map();
+  readonly #open: OpenIndex = new OpenIndex();
   readonly #waiting: Map<string, WaitingStream> = new Map();
   readonly #retry: RetryTimer = new RetryTimer({
     backoff,
@@ -63,7 +64,7 @@ export class OpenStreams {
 
   open(record: StreamRecord, fifoLostAtMs?: number): void {
     const { epoch } = record;
-    if (this.#open.has(epoch)) {
+    if (this.#open.get(epoch) !== undefined) {
       // A duplicate, from two attempts that crossed: not a next epoch of its FIFO.
       this.#options.send({ type: "opened", epoch });
       return;
@@ -91,18 +92,18 @@ export class OpenStreams {
   }
 
   lookAtFiles(): void {
-    for (const stream of this.#open.values()) stream.lookAtFiles();
+    for (const stream of this.#open.all) stream.lookAtFiles();
   }
 
   reports(): readonly StreamReport[] {
-    return [...this.#open.values()].map((stream) => stream.report());
+    return this.#open.all.map((stream) => stream.report());
   }
 
   /** Moves what the FIFOs hold now; returns the bytes that stay in stages. */
   stop(): number {
     this.#retry.cancel();
     let strandedBytes = 0;
-    for (const stream of this.#open.values()) strandedBytes += stream.drainAndRelease();
+    for (const stream of this.#open.all) strandedBytes += stream.drainAndRelease();
     return strandedBytes;
   }
 
@@ -167,16 +168,12 @@ export class OpenStreams {
   }
 
   #readerOf({ pipe }: StreamRecord): PumpedStream | undefined {
-    for (const stream of this.#open.values()) if (stream.record.pipe === pipe) return stream;
-    return undefined;
+    return this.#open.withPipe(pipe)[0];
   }
 
   /** The stream that writes the same file. */
   #ownerOf(record: StreamRecord): PumpedStream | undefined {
-    for (const stream of this.#open.values()) {
-      if (isSameFile(stream.record, record) && stream.state.kind !== "discarding") return stream;
-    }
-    return undefined;
+    return this.#open.withFile(record).find(({ state }) => state.kind !== "discarding");
   }
 
   #release(stream: PumpedStream | undefined): void {
@@ -203,7 +200,7 @@ export class OpenStreams {
         onClosed: (report) => this.#closed(record, report),
       });
       recovery.takenOver(epoch);
-      this.#open.set(epoch, stream);
+      this.#open.add(stream);
       send({ type: "opened", epoch });
       return "opened";
     } catch (error) {

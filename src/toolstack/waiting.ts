@@ -2,7 +2,7 @@
 // Waits for the daemon's answer, woken by a watch. If xenstored is lost the wait goes on: the watch
 // fires again when it is back.
 
-import { type LogfileKey, logfilePath, readAnswer } from "../contract/index.ts";
+import { type LogfileKey, logfilePath, nodePath, readAnswer } from "../contract/index.ts";
 import { isXenstoreError, type XenstoreClient, type XenstoreWatch } from "../xenstore/index.ts";
 import { ToolstackError } from "./errors.ts";
 
@@ -42,6 +42,26 @@ async function readUntilReady(
   throw new ToolstackError("xenstore", "the connection to xenstore was closed while we waited");
 }
 
+/**
+ * Without a transaction where that is as good: `state` is read first, so a `pipe` of ours after it
+ * says that the `state` was ours, too. A refusal is two nodes.
+ */
+async function readAnswerOf(
+  xenstore: XenstoreClient,
+  key: LogfileKey,
+  pipe: string,
+  signal: AbortSignal,
+): Promise<Awaited<ReturnType<typeof readAnswer>>> {
+  const [state, present] = await Promise.all([
+    xenstore.readIfExists(nodePath(key, "state")),
+    xenstore.readIfExists(nodePath(key, "pipe")),
+  ]);
+  if (present !== pipe) return "gone";
+  if (state === undefined) return "none";
+  if (state === "ready") return { state };
+  return await xenstore.transaction((t) => readAnswer(t, key, pipe), { signal });
+}
+
 async function isReady(
   xenstore: XenstoreClient,
   key: LogfileKey,
@@ -49,7 +69,7 @@ async function isReady(
   signal: AbortSignal,
 ): Promise<boolean> {
   try {
-    const answer = await xenstore.transaction((t) => readAnswer(t, key, pipe), { signal });
+    const answer = await readAnswerOf(xenstore, key, pipe, signal);
     if (answer === "none") return false;
     if (answer === "gone") {
       throw new ToolstackError("removed", `${logfilePath(key)} was removed while we waited`);

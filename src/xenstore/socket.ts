@@ -35,6 +35,7 @@ function attach(socket: Socket, socketPath: string, handlers: TransportHandlers)
   const decoder = createDecoder(replyBytesMax);
   let ended = false;
   let failure: Error | undefined;
+  let unsent: Uint8Array[] = [];
 
   socket.on("data", (chunk) => {
     const { messages, fault } = decoder.push(chunk);
@@ -54,16 +55,20 @@ function attach(socket: Socket, socketPath: string, handlers: TransportHandlers)
     handlers.onLost(failure ?? new Error(`${socketPath} was closed by the server`));
   });
 
+  // One buffer: a writev(2) of many small ones takes longer.
+  const flush = (): void => {
+    const messages = unsent;
+    unsent = [];
+    if (!ended) socket.write(Buffer.concat(messages));
+  };
+
   return {
     inFlightMax,
     payloadBytesMax,
     send: (message) => {
       if (ended) return;
-      if (socket.writableCorked === 0) {
-        socket.cork();
-        process.nextTick(() => socket.uncork());
-      }
-      socket.write(encodeMessage(message));
+      if (unsent.length === 0) process.nextTick(flush);
+      unsent.push(encodeMessage(message));
     },
     end: () => {
       ended = true;

@@ -51,9 +51,12 @@ export class Reconciler {
 
   async #look(scopes: readonly LookScope[]): Promise<void> {
     const { client } = this.#options;
-    const store = await readStoreId(client);
     const isAboutAll = scopes.some(({ kind }) => kind === "everything");
-    const keys = await keysOf(scopes, client, () => this.#knownKeys());
+    // Both at once: one turn of the connection.
+    const [store, keys] = await Promise.all([
+      readStoreId(client),
+      keysOf(scopes, client, () => this.#knownKeys()),
+    ]);
     for (let next = 0; next < keys.length; next += keysAtOnce) {
       const some = keys.slice(next, next + keysAtOnce);
       if (isAboutAll) await this.#observeOwners(some);

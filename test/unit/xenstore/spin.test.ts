@@ -37,3 +37,17 @@ test("a client that asks at once is waited for awake, one that pauses is not", a
     return isStill;
   });
 });
+
+test("clients that ask in turn are not waited for awake", async (t) => {
+  const rounds = mock.method(globalThis, "setImmediate");
+  t.after(() => rounds.mock.restore());
+  const clients = [openConversation(), openConversation()];
+  const untilMs = performance.now() + 50;
+  while (performance.now() < untilMs) {
+    for (const client of clients) {
+      client.asked();
+      client.answered();
+    }
+  }
+  assert.equal(rounds.mock.callCount(), 0);
+});
