@@ -81,7 +81,7 @@ function run(line: string, xenstored: string): Promise<Outcome> {
   const environment = {
     PATH: "/usr/bin:/bin",
     XENSTORED_PATH: xenstored,
-    XEN_RUN_DIR: "/nonexistent/run",
+    XEN_RUN_DIR: join(root, "run"),
   };
   return runMain(line.split(" "), { environment });
 }
