@@ -29,7 +29,7 @@ export const rooms = [
   { name: "contract" },
   { name: "xenstore", rooms: ["server"] },
   { name: "program", rooms: ["portable"] },
-  { name: "kernel" },
+  { name: "kernel", rooms: ["errno"] },
 ];
 
 /** Libraries, and the only rooms (with their own rooms, or just one of those) that may import them. */
@@ -63,6 +63,7 @@ const doors = [
   "!../../*/index.ts",
   "!../../*/server/index.ts",
   "!../../*/portable/index.ts",
+  "!../../*/errno/index.ts",
   "!../../../*/index.ts",
 ];
 

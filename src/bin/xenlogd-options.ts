@@ -17,6 +17,12 @@ export interface XenlogdOptions {
   readonly notifyFd?: number;
 }
 
+const exitCodesHelp = `
+Exit codes:
+  0  stopped in order by SIGTERM or SIGINT    2  wrong command line or configuration
+  1  failure                                  7  another xenlogd runs here
+SIGHUP reads the configuration again and looks for log files that were moved.`;
+
 /** Throws CommanderError, after commander has printed what is wrong, the help or the version. */
 export function parseOptions(argv: readonly string[]): XenlogdOptions {
   const command = new Command("xenlogd")
@@ -27,6 +33,7 @@ export function parseOptions(argv: readonly string[]): XenlogdOptions {
     .option("--dir <D>", "where an embedded daemon keeps everything; implies --embedded")
     .option("--config <F>", "the configuration file; on a host /etc/xen/xenlogd.toml")
     .option("--check-config", "say OK, or what is wrong in it, and start nothing")
+    .addHelpText("after", exitCodesHelp)
     .exitOverride()
     .configureOutput({
       writeOut: (text) => printLines(text, "stdout"),
@@ -47,10 +54,11 @@ export function parseOptions(argv: readonly string[]): XenlogdOptions {
 
 /** In one line: commander's hint is a second one; other line feeds are the user's. */
 function sentenceOf(text: string): string {
-  return text
+  const sentence = text
     .trimEnd()
     .replace(/^error/, "xenlogd")
     .replace(/\n(\(Did you mean .*\))$/, " $1");
+  return `${sentence}; see xenlogd --help`;
 }
 
 export function configurationFileOf(options: XenlogdOptions): ConfigurationFile | undefined {

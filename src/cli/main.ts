@@ -25,7 +25,7 @@ const examples = [
 /** `argv` is without the program's name. Never rejects. */
 export async function main(argv: readonly string[], context: CliContext): Promise<number> {
   let code: number = exitCode.ok;
-  const seen = { json: false, run: false };
+  const seen: Seen = { json: false, command: undefined };
   const program = build(context, async (command, body) => {
     code = await body({ context, globals: parseGlobals(command, context.directory) });
   });
@@ -35,7 +35,7 @@ export async function main(argv: readonly string[], context: CliContext): Promis
     });
   }
   program.hook("preSubcommand", (_, command) => {
-    seen.run = command.name() === "run";
+    seen.command = command;
   });
   try {
     await program.parseAsync(argv, { from: "user" });
@@ -43,9 +43,15 @@ export async function main(argv: readonly string[], context: CliContext): Promis
   } catch (error) {
     // Commander throws after the help and the version as well.
     if (error instanceof CommanderError && error.exitCode === 0) return exitCode.ok;
-    report(error, context, seen.json);
-    return seen.run ? runExitCodeOf(error) : exitCodeOf(error);
+    report(error, context, seen);
+    return seen.command?.name() === "run" ? runExitCodeOf(error) : exitCodeOf(error);
   }
+}
+
+/** Of the command line, also of one that is wrong. */
+interface Seen {
+  json: boolean;
+  command: Command | undefined;
 }
 
 function build(context: CliContext, invoke: Invoke): Command {
@@ -75,10 +81,10 @@ function build(context: CliContext, invoke: Invoke): Command {
   return program;
 }
 
-function report(error: unknown, context: CliContext, json: boolean): void {
+function report(error: unknown, context: CliContext, { json, command }: Seen): void {
   // Commander has written the help already.
   if (error instanceof CommanderError && error.code === "commander.help") return;
-  const description = describeError(error);
+  const description = describeError(error, command);
   if (json) context.stderr.json({ error: description });
   else context.stderr.line(`xenlog: ${description.message}`);
 }

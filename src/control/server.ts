@@ -2,7 +2,7 @@
 // Serves the control API on a UNIX socket that only our own user can open. Replaces a socket file that
 // is there: the caller holds the lock of the directory, so no other daemon serves it.
 
-import { rmSync } from "node:fs";
+import { unlinkSync } from "node:fs";
 import type { Server } from "node:http";
 import type { ControlSource } from "./api/index.ts";
 
@@ -53,8 +53,17 @@ export async function startControlServer(options: ControlServerOptions): Promise
   };
 }
 
+/** A socket that a killed daemon left behind. */
+function removeStale(socketPath: string): void {
+  try {
+    unlinkSync(socketPath);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+  }
+}
+
 function listen(server: Server, socketPath: string): Promise<void> {
-  rmSync(socketPath, { force: true });
+  removeStale(socketPath);
   return new Promise((resolve, reject) => {
     server.once("error", reject);
     // bind(2) happens inside this call, so that the socket is never there with a wider mode.

@@ -10,6 +10,7 @@ import { type ServiceManager, Vault } from "../vault/index.ts";
 import { type ConfigurationFile, LiveConfiguration } from "./configuration/index.ts";
 import { controlSource } from "./control-source.ts";
 import { makeDirectories, removeDirectories } from "./directories.ts";
+import { asStartError } from "./errors/index.ts";
 import { type InstanceLock, takeInstanceLock } from "./instance-lock.ts";
 import { Pumps } from "./pumps/index.ts";
 import { reload } from "./reload.ts";
@@ -60,7 +61,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     // Without the lock the places are another daemon's.
     if (parts !== undefined) await takeDown(options, parts);
     removeDirectories(made);
-    throw error;
+    throw asStartError(error, places);
   }
   const running = parts;
   const unwatch = watchLifetime(options.lifetime, places, running.streams, running.ending.end);

@@ -10,14 +10,14 @@ export interface ReloadOptions {
   readonly configuration: LiveConfiguration;
   readonly pumps: Pumps;
   readonly emit: EmitEvent;
-  /** Of the configuration file; `null` without one. */
+  /** Where the configuration file is, or may be; `null` without one. */
   readonly path: string | null;
 }
 
 export function reload({ configuration, pumps, emit, path }: ReloadOptions): ReloadOutcome {
   const outcome = reloadConfiguration(configuration);
   if (outcome.kind === "reloaded") {
-    emit({ kind: "ConfigurationReloaded", path });
+    emit({ kind: "ConfigurationReloaded", path: configuration.path });
     pumps.configure();
   } else {
     emit({ kind: "ConfigurationRefused", path, reason: outcome.reason });

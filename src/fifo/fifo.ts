@@ -126,7 +126,8 @@ function unopened(path: string, error: unknown): FifoError {
 function flawOf(stat: Stats): string | undefined {
   if (!stat.isFIFO()) return "is not a FIFO";
   if (stat.nlink > 1) return "has more than one hard link";
-  if (stat.uid !== process.getuid?.()) return `belongs to user ${stat.uid}, not to ours`;
+  const user = process.getuid?.();
+  if (stat.uid !== user) return `belongs to user ${stat.uid}; it must belong to user ${user}`;
   const mode = stat.mode & modeMask;
   if (mode !== requiredMode) {
     return `has mode ${mode.toString(8).padStart(4, "0")}; it must be 0600`;

@@ -3,7 +3,7 @@
 // description: closing it does nothing to the file as long as the others are open.
 
 import { closeSync } from "node:fs";
-import { KernelError } from "./errors.ts";
+import { KernelError } from "./errno/index.ts";
 import {
   lastErrno,
   libcDup2,

@@ -4,7 +4,7 @@
 
 import { closeSync, constants } from "node:fs";
 import { endianness } from "node:os";
-import { KernelError } from "./errors.ts";
+import { KernelError } from "./errno/index.ts";
 import { openPath } from "./files.ts";
 import { lastErrno, libcFstatfs, libcIoctlBytes } from "./library.ts";
 

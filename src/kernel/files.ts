@@ -3,7 +3,7 @@
 // Everything is opened O_CLOEXEC. Errors are KernelError.
 
 import { closeSync, constants, lstatSync, type Stats } from "node:fs";
-import { errnoNameOf, KernelError } from "./errors.ts";
+import { errnoNameOf, KernelError } from "./errno/index.ts";
 import {
   lastErrno,
   libcFlock,

@@ -8,7 +8,7 @@ export {
   openProcess,
   replaceDescriptor,
 } from "./descriptors.ts";
-export { describeErrno, type ErrnoName, errnoNameOf, KernelError } from "./errors.ts";
+export { describeErrno, type ErrnoName, errnoNameOf, KernelError } from "./errno/index.ts";
 export { identifyFileSystem, isUnique } from "./file-system.ts";
 export {
   closeFile,

@@ -3,7 +3,7 @@
 
 import { closeSync, constants } from "node:fs";
 import { copyDescriptor } from "./descriptors.ts";
-import { errnoNameOf, KernelError } from "./errors.ts";
+import { errnoNameOf, KernelError } from "./errno/index.ts";
 import { openPath } from "./files.ts";
 import { lastErrno, libcPrlimit } from "./library.ts";
 

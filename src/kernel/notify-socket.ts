@@ -3,7 +3,7 @@
 // waits.
 
 import { closeSync } from "node:fs";
-import { KernelError } from "./errors.ts";
+import { KernelError } from "./errno/index.ts";
 import { lastErrno, libcSocket } from "./library.ts";
 import { AF_UNIX, type Sent, SOCK_CLOEXEC, sendMessage } from "./send-message.ts";
 

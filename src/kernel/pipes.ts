@@ -3,7 +3,7 @@
 // Nothing here waits: an empty or full pipe is "wouldBlock".
 
 import { constants } from "node:fs";
-import { KernelError } from "./errors.ts";
+import { KernelError } from "./errno/index.ts";
 import {
   lastErrno,
   libcFcntl,

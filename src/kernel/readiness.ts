@@ -3,7 +3,7 @@
 // block one thread for each.
 
 import { closeSync } from "node:fs";
-import { KernelError } from "./errors.ts";
+import { KernelError } from "./errno/index.ts";
 import {
   lastErrno,
   libcEpollCreate,

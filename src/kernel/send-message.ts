@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // sendmsg(2) on a UNIX socket, with descriptors (SCM_RIGHTS), which Node lacks. Never waits.
 
-import { KernelError } from "./errors.ts";
+import { KernelError } from "./errno/index.ts";
 import { lastErrno, libcSendmsg } from "./library.ts";
 
 // include/linux/socket.h, include/linux/net.h; the numbers of x86-64 and arm64.

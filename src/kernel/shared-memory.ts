@@ -3,7 +3,7 @@
 // the process.
 
 import koffi from "koffi";
-import { KernelError } from "./errors.ts";
+import { KernelError } from "./errno/index.ts";
 import { lastErrno, libcMmap } from "./library.ts";
 
 // include/uapi/asm-generic/mman-common.h

@@ -2,7 +2,7 @@
 // Two connected UNIX sockets that keep the boundaries of messages. A sent message stays in the queue of
 // the receiving end for as long as any process has that end open, also when the sending end is closed.
 
-import { KernelError } from "./errors.ts";
+import { KernelError } from "./errno/index.ts";
 import { lastErrno, libcSetsockoptInt, libcSocketpair } from "./library.ts";
 import { AF_UNIX, SOCK_CLOEXEC, SOL_SOCKET } from "./send-message.ts";
 

@@ -74,7 +74,7 @@ export type StreamEvent = EventStream &
 
 type UnboundEvent =
   | { readonly kind: "DaemonStarted"; readonly version: string; readonly directory: string }
-  /** `path` is null when the daemon has no file: then nothing has changed. */
+  /** `path` is null where there is no file: the defaults are used. */
   | { readonly kind: "ConfigurationReloaded"; readonly path: string | null }
   /** The configuration stays as it was. */
   | {

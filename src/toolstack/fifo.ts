@@ -6,7 +6,7 @@ import { randomBytes } from "node:crypto";
 import { chmodSync, closeSync, constants, fstatSync, lstatSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { describeErrno, errnoNameOf, makeFifo, openPath } from "../kernel/index.ts";
-import { makeDirectory } from "../program/portable/index.ts";
+import { makeDirectory, removeDirectories, unknownOption } from "../program/portable/index.ts";
 import { ToolstackError } from "./errors.ts";
 
 /** `rdwr`: a dead daemon blocks the writer. `wronly`: it gets SIGPIPE and EPIPE instead. */
@@ -16,7 +16,10 @@ export interface LogFifo {
   readonly path: string;
   /** A new descriptor of its own open file description; the caller closes it. */
   open(access?: FifoAccess): number;
-  /** Unlinks the FIFO if the path still names it. For a FIFO that no request in xenstore names. */
+  /**
+   * Unlinks the FIFO if the path still names it, and removes the directories that were made for it if
+   * they are empty. For a FIFO that no request in xenstore names.
+   */
   discard(): void;
 }
 
@@ -32,25 +35,45 @@ const fifoMode = 0o600;
 // With these two and the random part a name stays below NAME_MAX (255).
 const labelCharactersMax = 64;
 const randomBytesInName = 8;
+/** Between a directory and its FIFO another process may remove the directory; not for ever. */
+const triesMax = 10;
 
-/** Makes the FIFO; throws ToolstackError `fifo`. */
+/** Makes the FIFO; throws ToolstackError `fifo` or `option`. */
 export function createFifo(options: CreateFifoOptions): LogFifo {
+  const unknown = unknownOption(options, { directory: true, label: true });
+  if (unknown !== undefined) throw new ToolstackError("option", unknown);
   // A domain's name may have any character; only letters, digits, _ and - are kept.
   const label = (options.label ?? "log")
     .replace(/[^A-Za-z0-9_-]+/g, "_")
     .slice(0, labelCharactersMax);
   const random = randomBytes(randomBytesInName).toString("hex");
   const path = join(options.directory, `${label}-${random}.fifo`);
-  const inode = attempt("make", path, () => {
-    makeDirectory(options.directory, 0o700);
-    makeFifo(path, fifoMode);
-    return fixMode(path);
-  });
+  const made: string[] = [];
+  const inode = attempt("make", path, () => makeInDirectory(path, options.directory, made));
   return {
     path,
     open: (access = "rdwr") => openFifo(path, access),
-    discard: () => unlinkIfSame(path, inode),
+    discard: () => {
+      unlinkIfSame(path, inode);
+      removeDirectories(made);
+    },
   };
+}
+
+/** Returns the FIFO's inode. Adds the directories that were made to `made`; none is left if it fails. */
+function makeInDirectory(path: string, directory: string, made: string[]): bigint {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      makeDirectory(directory, 0o700, made);
+      makeFifo(path, fifoMode);
+      return fixMode(path);
+    } catch (error) {
+      // Another process has discarded its FIFO, and the empty directory with it.
+      if (errnoNameOf(error) === "ENOENT" && tries < triesMax) continue;
+      removeDirectories(made);
+      throw error;
+    }
+  }
 }
 
 /**

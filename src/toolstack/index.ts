@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// libxenlight's side of the contract: ask for a log, hand out its FIFO, close it.
+// The contract's side of Xen's toolstack: ask for a log, hand out its FIFO, close it.
 
 export { domainName, findDomain, introduceDomain, releaseDomain } from "./domains.ts";
 export { ToolstackError, type ToolstackErrorCode } from "./errors.ts";

@@ -11,6 +11,7 @@ import {
   parseDomid,
   parseRequest,
 } from "../contract/index.ts";
+import { type OptionNames, unknownOption } from "../program/portable/index.ts";
 import type { XenstoreClient } from "../xenstore/index.ts";
 import { ToolstackError } from "./errors.ts";
 import type { FifoAccess, LogFifo } from "./fifo.ts";
@@ -66,8 +67,30 @@ const timeoutMsMax = 2_147_483_647;
 // As long as a FIFO's name can get, so that a path that is too long is found before it is made.
 const longestFifoName = "0".repeat(96);
 
+const optionNames: OptionNames<CreateLogfileOptions> = {
+  xenstore: true,
+  domid: true,
+  global: true,
+  name: true,
+  log: true,
+  file: true,
+  limitBytes: true,
+  copies: true,
+  overflow: true,
+  rateBytesPerSecond: true,
+  burstBytes: true,
+  wait: true,
+  timeoutMs: true,
+  access: true,
+  signal: true,
+  fifoDirectory: true,
+  fifo: true,
+};
+
 /** Checks everything that can be checked; throws ToolstackError `option`. */
 export function checkOptions(options: CreateLogfileOptions): LogOwner {
+  const unknown = unknownOption(options, optionNames);
+  if (unknown !== undefined) throw new ToolstackError("option", unknown);
   const { timeoutMs = timeoutMsDefault } = options;
   if (!Number.isInteger(timeoutMs) || timeoutMs < 1 || timeoutMs > timeoutMsMax) {
     throw new ToolstackError(

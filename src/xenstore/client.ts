@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The client: operations, transactions and watches over a link that reconnects.
 
+import { type OptionNames, unknownOption } from "../program/portable/index.ts";
 import type { XenstoreClient, XenstoreConnectOptions } from "./client-interface.ts";
 import { ClientWatches } from "./client-watches.ts";
 import type { Send } from "./connection.ts";
@@ -12,13 +13,25 @@ import { createOperations } from "./operations.ts";
 import { checkDomid } from "./permission.ts";
 import { runTransaction } from "./transaction.ts";
 
+const optionNames: OptionNames<XenstoreConnectOptions> = {
+  socketPath: true,
+  timeoutMs: true,
+  reconnect: true,
+  requestTimeoutMs: true,
+  beforeConnect: true,
+  onState: true,
+  signal: true,
+};
+
 /**
- * connectXenstore(options) connects to a xenstored and keeps the connection until close().
- * Rejects with UNREACHABLE, or the reason of `options.signal`.
+ * connectXenstore(options) connects to a xenstored and keeps the connection until close(). Rejects
+ * with UNREACHABLE, EINVAL for an option that there is not, or the reason of `options.signal`.
  */
 export async function connectXenstore(
   options: XenstoreConnectOptions = {},
 ): Promise<XenstoreClient> {
+  const unknown = unknownOption(options, optionNames);
+  if (unknown !== undefined) throw new XenstoreError("EINVAL", unknown);
   const { socketPath: paths = xenstorePlaces(process.env) } = options;
   return connectOver(placeOf(typeof paths === "string" ? [paths] : paths), options);
 }

@@ -33,7 +33,7 @@ const readBytesMax = 64 * 1024;
 
 const eventType = messageType("WATCH_EVENT");
 
-/** deviceTransport(path) opens the device; rejects with EPERM if the path cannot be polled. */
+/** deviceTransport(path) opens the device; rejects with EPERM if the path is another file. */
 export function deviceTransport(path: string, calls: DeviceCalls = systemCalls): OpenTransport {
   return async (handlers) => {
     // Imported here, so that users of the socket do not load koffi.
@@ -43,7 +43,9 @@ export function deviceTransport(path: string, calls: DeviceCalls = systemCalls):
       kernel.requirePollable(fd);
     } catch (error) {
       close(fd, ignore);
-      throw error;
+      // The device can be polled.
+      const sentence = `${path} is neither a socket nor xenstore's device`;
+      throw Object.assign(new Error(sentence, { cause: error }), { code: "EPERM" });
     }
     return new DeviceTransport({ fd, path, calls, watch: kernel.watchReadable }, handlers);
   };

@@ -50,6 +50,7 @@ describe("the package", () => {
       "LICENSE",
       "CHANGELOG.md",
       "docs/contract.md",
+      "docs/library.md",
       "docs/operations.md",
       "examples/toolstack.mjs",
       "packaging/xenlogd.service",

@@ -64,8 +64,8 @@ const examples = [
 export function createCommand(invoke: Invoke): Command {
   const command = addLogOptions(new Command("create"))
     .description("make a log and print the path of the FIFO to write to")
-    .option("--rate <S>", "bytes a second that the writer may go on writing")
-    .option("--burst <S>", "bytes that it may write at once")
+    .option("--rate <S>", "bytes a second that it may write, with --burst; no effect yet")
+    .option("--burst <S>", "bytes that it may write at once, with --rate; no effect yet")
     .option("--no-wait", "do not wait for the daemon's answer")
     .option("--timeout <DUR>", "how long to wait for it (default: 10s)")
     .addHelpText("after", helpAfter(examples, overflowHelp, exitCodesHelp));

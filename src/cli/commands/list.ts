@@ -11,6 +11,7 @@ import {
   helpAfter,
   type Invocation,
   type Invoke,
+  statesHelp,
 } from "../invocation/index.ts";
 import { formatStall, isOfDomain, parseDomainArgument, titleOf } from "../logs/index.ts";
 import { findDaemon } from "../target/index.ts";
@@ -48,7 +49,7 @@ export function listCommand(invoke: Invoke): Command {
     .description("print the logs that the daemon knows")
     .argument("[DOMAIN]", "a name, a domid or host")
     .option("--all", "closed ones too")
-    .addHelpText("after", helpAfter(examples, domainHelp, exitCodesHelp));
+    .addHelpText("after", helpAfter(examples, domainHelp, statesHelp, exitCodesHelp));
   return command.action((domain: string | undefined) =>
     invoke(command, (invocation) =>
       list(invocation, domain, command.opts<{ all?: true }>().all === true),

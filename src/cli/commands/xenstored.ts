@@ -2,13 +2,14 @@
 // `xenlog xenstored`: the embedded xenstore as a process of its own, in the foreground. Ends in
 // order on SIGTERM and SIGINT.
 
+import { statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { Command, Option } from "commander";
 import { describeErrno, errnoNameOf } from "../../kernel/index.ts";
 import { embeddedPlaces } from "../../places/index.ts";
-import { giveNotice, makeDirectory, probeSocket } from "../../program/index.ts";
+import { giveNotice, makeDirectory, probeSocket, removeDirectories } from "../../program/index.ts";
 import { findXenstoreSocket } from "../../xenstore/index.ts";
-import { startXenstoreServer } from "../../xenstore/server/index.ts";
+import { startXenstoreServer, type XenstoreServer } from "../../xenstore/server/index.ts";
 import {
   type CliContext,
   CliError,
@@ -21,7 +22,7 @@ import {
   type Invoke,
   parseDescriptor,
 } from "../invocation/index.ts";
-import { note, say } from "../terminal/index.ts";
+import { say } from "../terminal/index.ts";
 
 /** The texts that commander passes. */
 interface XenstoredTexts {
@@ -33,7 +34,10 @@ interface XenstoredTexts {
 export function xenstoredCommand(invoke: Invoke): Command {
   const command = new Command("xenstored")
     .description("serve an embedded xenstore in the foreground")
-    .option("--socket <P>", "its UNIX socket (default: as xenstore's clients look for it)")
+    .option(
+      "--socket <P>",
+      "its UNIX socket; makes its directories (default: as clients look for it)",
+    )
     .option("--state <F>", "file that keeps the tree across a restart")
     .addOption(new Option("--notify-fd <N>", "say there when it is ready").hideHelp())
     .addHelpText("after", helpAfter(["xenstored --socket /tmp/socket"], exitCodesHelp));
@@ -49,12 +53,9 @@ async function serve(invocation: Invocation, texts: XenstoredTexts): Promise<num
   try {
     const { socketPath, stateFile } = placesOf(invocation, texts);
     await refuseOther(socketPath);
-    await using _server = await startXenstoreServer({
-      socketPath,
-      ...(stateFile === undefined ? {} : { stateFile }),
-      onError: (error) => say(invocation, error.message),
-    });
-    note(invocation, `xenstored answers at ${socketPath}`);
+    await using _server = await start(invocation, socketPath, stateFile);
+    const isQuiet = invocation.globals.verbosity === "quiet";
+    if (!isQuiet) say(invocation, `xenstored answers at ${socketPath}`);
     giveNotice(notifyFd, { kind: "ready" });
     await stopped;
     return exitCode.ok;
@@ -78,15 +79,52 @@ function placesOf(
 }
 
 async function refuseOther(socketPath: string): Promise<void> {
+  if (isForbidden(dirname(socketPath))) {
+    const sentence = `cannot look into ${dirname(socketPath)}: permission denied; choose another --socket`;
+    throw new CliError("failed", sentence);
+  }
   if ((await probeSocket(socketPath)) === "answers") {
     throw new CliError("alreadyRunning", `another xenstored answers at ${socketPath} already`);
   }
+}
+
+/** Makes the directories of the socket, and removes them again if it fails. */
+async function start(
+  invocation: Invocation,
+  socketPath: string,
+  stateFile: string | undefined,
+): Promise<XenstoreServer> {
+  const made: string[] = [];
   try {
-    makeDirectory(dirname(socketPath), 0o755);
+    makeDirectoryOf(socketPath, made);
+    return await startXenstoreServer({
+      socketPath,
+      ...(stateFile === undefined ? {} : { stateFile }),
+      onError: (error) => say(invocation, error.message),
+    });
+  } catch (error) {
+    removeDirectories(made);
+    throw error;
+  }
+}
+
+function makeDirectoryOf(socketPath: string, made: string[]): void {
+  try {
+    makeDirectory(dirname(socketPath), 0o755, made);
   } catch (error) {
     const reason = describeErrno(errnoNameOf(error) ?? "EIO");
     const sentence = `cannot make ${dirname(socketPath)}: ${reason}; choose another --socket`;
     throw new CliError("failed", sentence, error);
+  }
+}
+
+/** A socket there would seem to be another xenstored's. */
+function isForbidden(directory: string): boolean {
+  try {
+    statSync(`${directory}/.`, { throwIfNoEntry: false });
+    return false;
+  } catch (error) {
+    return errnoNameOf(error) === "EACCES";
   }
 }
 

@@ -23,7 +23,7 @@ import {
   type Invocation,
 } from "../invocation/index.ts";
 import { hasDaemon } from "../target/index.ts";
-import { whileLocked } from "./directory-lock.ts";
+import { inDirectory, whileLocked } from "./directory-lock.ts";
 
 /** Longer than the recovery of a daemon takes that finds many streams. */
 const readyMsMax = 60_000;
@@ -74,13 +74,7 @@ function isPassing(error: unknown): boolean {
 
 /** Makes D/state, and D before it; throws CliError with a sentence. */
 export function makeStateDirectory(places: Places): void {
-  try {
-    makeDirectory(places.stateDirectory, 0o700);
-  } catch (error) {
-    const reason = describeErrno(errnoNameOf(error) ?? "EIO");
-    const sentence = `cannot make ${places.stateDirectory}: ${reason}; choose another directory with --dir`;
-    throw new CliError("failed", sentence, error);
-  }
+  inDirectory(`make ${places.stateDirectory}`, () => makeDirectory(places.stateDirectory, 0o700));
 }
 
 /** Cannot be aborted: a daemon that is not ready yet cannot be stopped in order either. */
@@ -130,7 +124,7 @@ function checkStarted(outcome: StartOutcome, outputFile: string): void {
 }
 
 function openOutput(path: string): number {
-  const descriptor = openSync(path, "a", 0o600);
+  const descriptor = inDirectory(`open ${path}`, () => openSync(path, "a", 0o600));
   if (fstatSync(descriptor).size > outputBytesMax) ftruncateSync(descriptor);
   return descriptor;
 }

@@ -2,14 +2,16 @@
 // The one place where an error becomes an exit code, and a name for programs.
 
 import { constants } from "node:os";
-import { CommanderError } from "commander";
+import { type Command, CommanderError } from "commander";
 import { ContractError } from "../../contract/index.ts";
 import { ControlError, type ControlErrorCode } from "../../control/index.ts";
 import { PlacesError } from "../../places/index.ts";
+import { reasonOf } from "../../program/index.ts";
 import { ToolstackError, type ToolstackErrorCode } from "../../toolstack/index.ts";
 import { XenstoreError, type XenstoreErrorCode } from "../../xenstore/index.ts";
 import { XenstoreServerError } from "../../xenstore/server/index.ts";
 import { CliError, type CliErrorCode, DaemonStartError } from "./errors.ts";
+import { usageSentence } from "./usage.ts";
 
 export const exitCode = {
   ok: 0,
@@ -96,19 +98,15 @@ export interface ErrorDescription {
   readonly message: string;
 }
 
-/** What `--json` and people get to read about `error`. */
-export function describeError(error: unknown): ErrorDescription {
+/** What `--json` and people get to read about `error` of the command that the line names. */
+export function describeError(error: unknown, command?: Command): ErrorDescription {
   if (error instanceof CommanderError) {
-    // Its hint is a line of its own; other line feeds are the user's.
-    const message = error.message
-      .replace(/^error: /, "")
-      .replace(/\n(\(Did you mean [^\n]*\))$/, " $1");
-    return { code: "usage", message };
+    return { code: "usage", message: usageSentence(error, command) };
   }
   if (error instanceof ContractError) return { code: "usage", message: error.message };
   if (error instanceof Error) {
     const code = "code" in error && typeof error.code === "string" ? error.code : "internal";
-    return { code, message: error.message };
+    return { code, message: reasonOf(error) };
   }
-  return { code: "internal", message: String(error) };
+  return { code: "internal", message: reasonOf(error) };
 }

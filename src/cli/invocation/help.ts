@@ -15,6 +15,14 @@ This version waits in all three cases.`;
 
 export const domainHelp = "DOMAIN is a domain's name, its number, or host for the host's own logs.";
 
+export const statesHelp = `STATE is what becomes of what is written into the FIFO:
+  pending  the daemon has not answered the request yet: it waits
+  ready    it is logged
+  stalled  the disk does not accept it: it waits (with --json "ready", and why in "stalled")
+  failed   the request was refused: it is dropped and counted
+  closing  the request is gone: it is logged until the last writer has closed the FIFO
+  closed   the log has ended (only with --all)`;
+
 export const exitCodesHelp = `Exit codes:
   0  done                                  4  the daemon refused
   1  failure                               5  no answer in time

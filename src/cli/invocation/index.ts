@@ -17,5 +17,6 @@ export {
   helpAfter,
   overflowHelp,
   runExitCodesHelp,
+  statesHelp,
 } from "./help.ts";
 export type { Invocation, Invoke } from "./invocation.ts";

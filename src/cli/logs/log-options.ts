@@ -56,7 +56,7 @@ interface LogTexts {
 
 export function addLogOptions(command: Command): Command {
   return command
-    .option("--name <N>", "the domain's name")
+    .option("--name <N>", "the domain's name; on a Xen host the domain must exist")
     .option("--domid <D>", "the domain's number")
     .option("--global", "a log of the host itself")
     .option("--log <L>", `the log's name (default: ${defaultLogName})`)

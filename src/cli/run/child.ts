@@ -4,7 +4,7 @@
 
 import { spawn } from "node:child_process";
 import { closeSync } from "node:fs";
-import { errnoNameOf } from "../../kernel/index.ts";
+import { describeErrno, errnoNameOf } from "../../kernel/index.ts";
 import type { ChildProcess } from "../../program/index.ts";
 import { type CliContext, CliError, signalExitCode } from "../invocation/index.ts";
 
@@ -59,5 +59,6 @@ function notStarted(error: Error, argv0: string): CliError {
     const message = `${argv0}: cannot execute: its interpreter does not exist`;
     return new CliError("commandNotExecutable", message, error);
   }
-  return new CliError("commandNotExecutable", `${argv0}: cannot execute: ${errno}`, error);
+  const reason = describeErrno(errno ?? "EIO");
+  return new CliError("commandNotExecutable", `${argv0}: cannot execute: ${reason}`, error);
 }

@@ -5,7 +5,7 @@
 import { type ControlClient, ControlError, controlClient } from "../../control/index.ts";
 import { defaultDirectory, embeddedPlaces, hostPlaces, type Places } from "../../places/index.ts";
 import { CliError, type Invocation } from "../invocation/index.ts";
-import { findXenstored } from "./find-xenstored.ts";
+import { type FoundXenstored, findXenstored } from "./find-xenstored.ts";
 
 /** A daemon that answers, or is to answer, and where its files are. */
 export interface DaemonAt {
@@ -69,9 +69,15 @@ function noEmbedded(places: Places): CliError {
   );
 }
 
-function noService(places: Places, xenstored: string): CliError {
+function noService(places: Places, { path, kind }: FoundXenstored): CliError {
+  if (kind === "forbidden") {
+    return new CliError(
+      "unreachable",
+      `xenstored at ${path} cannot be asked: permission denied; run xenlog as root, or use --dir for an embedded one`,
+    );
+  }
   return new CliError(
     "unreachable",
-    `xenstored answers at ${xenstored} and no xenlogd at ${places.controlSocket}: start the service xenlogd, or use --dir for an embedded one`,
+    `xenstored answers at ${path} and no xenlogd at ${places.controlSocket}: start the service xenlogd, or use --dir for an embedded one`,
   );
 }

@@ -2,8 +2,9 @@
 // Mechanisms that need nothing but Node.js: the xenstore client and server load no FFI for them.
 
 export { linesOfBug } from "./bugs.ts";
+export { type OptionNames, unknownOption } from "./known-options.ts";
 export { LineOutput, type LineOutputOptions } from "./line-output.ts";
-export { makeDirectory } from "./make-directory.ts";
+export { makeDirectory, removeDirectories } from "./make-directory.ts";
 export { giveNotice, type Notice, readNotice } from "./notice.ts";
 export { type Output, outputTo, type Style } from "./output.ts";
 export { guardOutputs, printLine, printLines } from "./own-outputs.ts";

@@ -3,7 +3,7 @@
 // says ENOENT although the parent is there, as below /proc. Looks before it makes: mkdir(2) waits for a
 // disk that hangs, also where the directory is there already.
 
-import { mkdirSync, statSync } from "node:fs";
+import { mkdirSync, rmdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 
 /**
@@ -19,6 +19,17 @@ export function makeDirectory(path: string, mode: number, made: string[] = []): 
   makeDirectory(parent, mode, made);
   const second = tryMake(path, mode, made);
   if (second !== undefined) throw second;
+}
+
+/** Removes those of the directories that makeDirectory() has added to `made` and that are empty. */
+export function removeDirectories(made: readonly string[]): void {
+  for (const path of [...made].reverse()) {
+    try {
+      rmdirSync(path);
+    } catch {
+      // It is not empty, so it is in use.
+    }
+  }
 }
 
 function tryMake(path: string, mode: number, made: string[]): NodeJS.ErrnoException | undefined {

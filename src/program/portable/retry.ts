@@ -3,6 +3,10 @@
 // Three forms of it: await a condition, await a success, and a timer for code without promises.
 
 import { setTimeout as sleep } from "node:timers/promises";
+import { messageOf as reasonOf } from "../../kernel/errno/index.ts";
+
+/** The same text for the same trouble, in words for people. */
+export { reasonOf };
 
 /** Pauses between tries, in milliseconds: `firstMs`, twice that, four times that, up to `maxMs`. */
 export interface Backoff {
@@ -162,9 +166,4 @@ class ReportedReasons {
     this.#reasons.add(reason);
     return true;
   }
-}
-
-/** The same text for the same trouble. */
-export function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

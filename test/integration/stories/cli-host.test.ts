@@ -3,7 +3,7 @@
 // and never does anything.
 
 import assert from "node:assert/strict";
-import { mkdirSync, readdirSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { type ControlServer, startControlServer } from "../../../src/control/index.ts";
@@ -103,7 +103,7 @@ describe("on a Xen host", () => {
     );
     assert.equal(await xenstore.exists(`/libxl/${domid}`), false);
     assert.equal(await xenstore.exists(`/local/domain/${domid}`), true);
-    assert.deepEqual(readdirSync(join(directory.path, "run/xenlogd/fifo")), []);
+    assert.equal(existsSync(join(directory.path, "run/xenlogd/fifo")), false);
   });
 
   it("create does not wait with --no-wait, and has no epoch yet", async () => {

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import {
   constants,
   existsSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -288,6 +289,23 @@ describe("xenlog run that cannot", () => {
         `cannot make ${directory.path}/state: it exists already; choose another directory with --dir`,
       ),
     );
+  });
+
+  it("says which of its files cannot be used", async () => {
+    for (const [verb, name] of [
+      ["lock", "clients.lock"],
+      ["lock", "start.lock"],
+      ["open", "xenlogd.out"],
+    ] as const) {
+      await using directory = testDirectory();
+      const file = join(directory.path, "state", name);
+      mkdirSync(file, { recursive: true });
+      const reason = "it is a directory; choose another directory with --dir";
+      assert.deepEqual(
+        await xenlog(["run", "--dir", directory.path, "--", "true"]),
+        refusal(`cannot ${verb} ${file}: ${reason}`),
+      );
+    }
   });
 
   it("passes on what the daemon says of its log directory", async () => {

@@ -119,9 +119,26 @@ describe("a daemon that cannot start", () => {
     assert.ok(!existsSync(join(path, "log")));
   });
 
+  it("because one of its files is something else says which", async () => {
+    for (const [name, call] of [
+      ["run/xenlogd.pid", "open"],
+      ["run/control.sock", "unlink"],
+    ] as const) {
+      await using directory = testDirectory();
+      const { path } = directory;
+      const file = join(path, name);
+      mkdirSync(file, { recursive: true });
+      const reason = `${call} ${file} failed: it is a directory (EISDIR)`;
+      const said = `xenlogd: ${reason}; choose another directory with --dir`;
+      assertRefused(await xenlogd(path), path, 1, said);
+    }
+  });
+
   it("because of its command line exits with 2", async () => {
     const result = await xenlog(["--nonsense"], { name: "xenlogd" });
     assert.equal(result.code, 2);
-    assert.equal(result.stderr, "xenlogd: unknown option '--nonsense'\n");
+    assert.equal(result.stderr, "xenlogd: unknown option '--nonsense'; see xenlogd --help\n");
+    const help = await xenlog(["--help"], { name: "xenlogd" });
+    assert.match(help.stdout, /^Exit codes:\n {2}0 .*\n {2}1 .* 7 /m);
   });
 });

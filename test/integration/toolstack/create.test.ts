@@ -2,7 +2,8 @@
 // createLogfile and its handle against each server and a stand-in for the daemon.
 
 import assert from "node:assert/strict";
-import { statSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
 import { describe, it } from "node:test";
 import {
   type Answer,
@@ -19,6 +20,7 @@ import {
   ToolstackError,
   type ToolstackErrorCode,
 } from "../../../src/toolstack/index.ts";
+import { connectXenstore } from "../../../src/xenstore/index.ts";
 import { servers, startStandIn, startTestStore, type TestStore, tree } from "./store.ts";
 
 /** What the daemon leaves of a request that failed: nothing, and /libxl itself is no trace. */
@@ -324,6 +326,47 @@ describe("createLogfile", () => {
     [{ domid: undefined }, "a log belongs to a domid or is global; give one of them"],
     [{ timeoutMs: 0 }, "timeoutMs is 0; it must be a whole number from 1 to 2147483647"],
   ];
+  it("refuses an option that there is not, which would be ignored otherwise", async () => {
+    await using store = await startTestStore();
+    const { fifoDirectory, socketPath } = store;
+    const known =
+      "xenstore, domid, global, name, log, file, limitBytes, copies, overflow, rateBytesPerSecond, burstBytes, wait, timeoutMs, access, signal, fifoDirectory, fifo";
+    const options = { ...store.options(), limit: 65536 };
+    const message = `there is no option "limit", only ${known}`;
+    await assert.rejects(createLogfile(options), failsWith("option", message));
+    const fifo = { directory: fifoDirectory, name: "x" };
+    const ofFifo = 'there is no option "name", only directory, label';
+    assert.throws(() => createFifo(fifo), failsWith("option", ofFifo));
+    const socket = { socket: socketPath };
+    await assert.rejects(connectXenstore(socket as object), {
+      code: "EINVAL",
+      message: /^there is no option "socket", only socketPath, timeoutMs, /,
+    });
+    assert.equal(existsSync(fifoDirectory), false);
+    const documented = readFileSync(new URL("../../../docs/library.md", import.meta.url), "utf8");
+    for (const name of known.split(", ")) assert.match(documented, new RegExp(`\`${name}\\b`));
+  });
+
+  it("removes the directories that it made, and no other, when the request fails", async () => {
+    await using store = await startTestStore();
+    const below = (name: string): string => join(store.fifoDirectory, name);
+    const refuse = (directory: string): Promise<void> =>
+      assert.rejects(
+        createLogfile(store.options({ fifoDirectory: directory, timeoutMs: 50 })),
+        failsWith("timeout", /no answer/),
+      );
+    await refuse(below("new/deep"));
+    assert.equal(existsSync(store.fifoDirectory), false);
+    mkdirSync(store.fifoDirectory);
+    await refuse(store.fifoDirectory);
+    assert.deepEqual(await store.fifos(), []);
+    assert.equal(existsSync(store.fifoDirectory), true);
+    const first = createFifo({ directory: below("two") });
+    const second = createFifo({ directory: below("two") });
+    first.discard();
+    assert.ok(statSync(second.path).isFIFO());
+  });
+
   for (const [change, message] of refused) {
     // contract: C90
     it(`refuses before it makes anything: ${message}`, async () => {

@@ -98,8 +98,8 @@ function toolEnvironment(): NodeJS.ProcessEnv {
 }
 
 describe("examples/toolstack.mjs", () => {
-  it("has at most 15 lines and logs what its command says on both descriptors", async () => {
-    assert.ok(readFileSync(example, "utf8").trimEnd().split("\n").length <= 15);
+  it("has at most 20 lines and logs what its command says on both descriptors", async () => {
+    assert.ok(readFileSync(example, "utf8").trimEnd().split("\n").length <= 20);
     await using store = await startTestStore();
     const runDirectory = await mkdtemp(join(tmpdir(), "xenlogd-example-"));
     const readers: number[] = [];
@@ -121,6 +121,28 @@ describe("examples/toolstack.mjs", () => {
       ["out\nerr\n"],
     );
     for (const fd of readers) closeSync(fd);
+    assert.deepEqual(await tree(store.client, libxlRoot), {});
+    await rm(runDirectory, { recursive: true });
+  });
+
+  it("prints one sentence where it cannot, and ends", async () => {
+    await using store = await startTestStore();
+    const runDirectory = await mkdtemp(join(tmpdir(), "xenlogd-example-"));
+    await using _daemon = await startStandIn(store.client);
+    const say = async (socketPath: string, command: string): Promise<object> => {
+      const words = ["--import", nameToSource, example, command];
+      const script = ["-c", 'exec "$0" "$@" 2>&1', process.execPath, ...words];
+      return await run("sh", script, { XENSTORED_PATH: socketPath, XEN_RUN_DIR: runDirectory });
+    };
+    assert.deepEqual(await say("/dev/null", "true"), {
+      exitCode: 1,
+      output:
+        "example: cannot reach xenstored at /dev/null: /dev/null is neither a socket nor xenstore's device\n",
+    });
+    assert.deepEqual(await say(store.socketPath, "/nonexistent/command"), {
+      exitCode: 1,
+      output: "example: spawn /nonexistent/command ENOENT\n",
+    });
     assert.deepEqual(await tree(store.client, libxlRoot), {});
     await rm(runDirectory, { recursive: true });
   });

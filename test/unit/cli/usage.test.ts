@@ -9,29 +9,35 @@ const noDaemon =
 
 describe("a command line that is not one", () => {
   const cases: readonly (readonly [string, number, string])[] = [
-    ["bogus", 2, "unknown command 'bogus'"],
-    ["list --bogus", 2, "unknown option '--bogus'"],
-    ["list --al", 2, "unknown option '--al' (Did you mean --all?)"],
-    ["list a b", 2, "too many arguments for 'list'. Expected 1 argument but got 2."],
-    ["list --dir", 2, "option '--dir <D>' argument missing"],
+    ["bogus", 2, "unknown command 'bogus'; xenlog help lists the commands"],
+    ["list --bogus", 2, "unknown option '--bogus'; see xenlog help list"],
+    ["--bogus list", 2, "unknown option '--bogus'; see xenlog help"],
+    ["list --al", 2, "unknown option '--al' (Did you mean --all?); see xenlog help list"],
+    ["list a b", 2, 'too many arguments for list: "b"; see xenlog help list'],
+    ["list --dir", 2, "option '--dir <D>' argument missing; see xenlog help list"],
     ["list --dir=", 2, "--dir is empty"],
     ["run --config= -- true", 125, "--config is empty"],
-    ["reload now", 2, "too many arguments for 'reload'. Expected 0 arguments but got 1."],
+    ["reload now", 2, 'too many arguments for reload: "now"; see xenlog help reload'],
+    [
+      "reload --config F",
+      2,
+      "reload takes no --config: the daemon reads the file again that it was started with",
+    ],
     ["reload", 3, noDaemon],
     [
       "list --color maybe",
       2,
       "option '--color <when>' argument 'maybe' is invalid. Allowed choices are auto, always, never.",
     ],
-    ["close", 2, "missing required argument 'DOMAIN'"],
+    ["close", 2, "missing required argument 'DOMAIN'; see xenlog help close"],
     ["create", 2, "create needs one of --name, --domid and --global"],
     ["create --name a --domid 1", 2, "only one of --name, --domid and --global can be given"],
     ["create --name a --rate 1MiB", 2, "--rate and --burst can only be given together"],
     ["create --name a --burst 1MiB", 2, "--rate and --burst can only be given together"],
-    ["run", 125, "missing required argument 'COMMAND'"],
-    ["run --", 125, "missing required argument 'COMMAND'"],
-    ["run --bogus -- true", 125, "unknown option '--bogus'"],
-    ["run --limit", 125, "option '--limit <S>' argument missing"],
+    ["run", 125, "missing required argument 'COMMAND'; see xenlog help run"],
+    ["run --", 125, "missing required argument 'COMMAND'; see xenlog help run"],
+    ["run --bogus -- true", 125, "unknown option '--bogus'; see xenlog help run"],
+    ["run --limit", 125, "option '--limit <S>' argument missing; see xenlog help run"],
     ["run --name a --global -- true", 125, "only one of --name, --domid and --global can be given"],
     ["list", 3, noDaemon],
     ["create --name demo", 3, noDaemon],
@@ -153,7 +159,7 @@ describe("errors with --json", () => {
 
   it("are JSON for a line that cannot be parsed", async () => {
     const { stderr } = await runMain(["create", "--json", "--bogus"]);
-    assert.equal(stderr, refusal("usage", "unknown option '--bogus'"));
+    assert.equal(stderr, refusal("usage", "unknown option '--bogus'; see xenlog help create"));
   });
 
   it("leave COMMAND's own options alone", async () => {
@@ -208,6 +214,15 @@ describe("help and version", () => {
         assert.match(stdout, new RegExp(`^ {2}${word} +(wait|drop) `, "m"));
       }
     }
+  });
+
+  it("say what the states of list mean, and that --rate and --burst have no effect yet", async () => {
+    const { stdout: list } = await runMain(["help", "list"]);
+    for (const state of ["pending", "ready", "stalled", "failed", "closing", "closed"]) {
+      assert.match(list, new RegExp(`^  ${state} +`, "m"));
+    }
+    const { stdout: create } = await runMain(["help", "create"]);
+    assert.equal(create.match(/no\s+effect\s+yet/g)?.length, 2);
   });
 
   it("of everything come with help alone; of what is no command not at all", async () => {

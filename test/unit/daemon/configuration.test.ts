@@ -9,6 +9,7 @@ import { parseConfiguration } from "../../../src/daemon/configuration/configurat
 import {
   ConfigurationError,
   findConfigurationFile,
+  LiveConfiguration,
   readConfiguration,
 } from "../../../src/daemon/configuration/index.ts";
 
@@ -152,6 +153,24 @@ describe("a configuration file", () => {
       faultsOf(() => readConfiguration({ path, named: true })),
       [`${path}: it has 1048577 bytes; it must have at most 1048576`],
     );
+  });
+});
+
+describe("the configuration in use", () => {
+  it("names the file that it comes from, and none where there is none", () => {
+    const path = join(directory, "live.toml");
+    const live = new LiveConfiguration({ path, named: false });
+    assert.equal(live.path, null);
+    writeFileSync(path, '[power-loss]\nfsync = "rotate"');
+    live.reload();
+    assert.equal(live.path, path);
+    writeFileSync(path, "wrong");
+    assert.throws(() => live.reload(), ConfigurationError);
+    assert.equal(live.path, path);
+    rmSync(path);
+    live.reload();
+    assert.equal(live.path, null);
+    assert.equal(new LiveConfiguration(undefined).path, null);
   });
 });
 

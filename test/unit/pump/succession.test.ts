@@ -62,6 +62,7 @@ describe("a request for a FIFO and a file", () => {
       { reader: stream("aa", stalled) },
       "wait",
     ],
+    // contract: C105
     [
       "waits for bytes that the file's owner has in a stage, however long",
       { owner: stream("aa", stalled), waitedMs: 9999 },

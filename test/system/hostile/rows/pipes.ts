@@ -159,7 +159,7 @@ const flaws: readonly Found[] = [
   {
     it: "another user's",
     make: ({ pipe }) => chownSync(pipe, 1234, 0),
-    says: `belongs to user 1234, not to ours`,
+    says: "belongs to user 1234; it must belong to user 0",
     needs: "root",
   },
   {

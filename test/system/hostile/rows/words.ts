@@ -72,7 +72,7 @@ const names: readonly Row[] = [
 
 const missing: readonly Row[] = [
   ...["pipe", "file", "limit", "copies"].map((node) => ({
-    // contract: C39
+    // contract: C39, C104
     it: `without ${node} it waits, whatever the others say`,
     nodes: () => ({ limit: "0", copies: "-1", overflow: "nonsense", log: "..", [node]: undefined }),
     answer: () => waits,

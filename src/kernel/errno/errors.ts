@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one error of this folder: a system call that failed, with its errno by name.
+// The one error of the kernel's folder: a system call that failed, with its errno by name. A room of its
+// own, which loads no FFI.
 
 import { constants } from "node:os";
 
@@ -15,10 +16,14 @@ const nameOf: ReadonlyMap<number, ErrnoName> = new Map(
 
 /** What strerror(3) says, for the errors that operators meet. */
 const sentenceOf: Partial<Record<ErrnoName, string>> = {
+  E2BIG: "its arguments and environment are too long",
   EACCES: "permission denied",
   EAGAIN: "the reader does not read",
+  EADDRINUSE: "the address is in use",
   EBUSY: "it is in use",
   ECONNABORTED: "the file system's server has ended",
+  ECONNREFUSED: "no process listens there",
+  ECONNRESET: "the other end has closed the connection",
   EDQUOT: "the disk quota is used up",
   EEXIST: "it exists already",
   EFBIG: "the file would become too large",
@@ -29,18 +34,22 @@ const sentenceOf: Partial<Record<ErrnoName, string>> = {
   EMFILE: "too many open files in this process",
   ENAMETOOLONG: "the name is too long",
   ENFILE: "too many open files on this host",
+  ENODEV: "there is no such device",
   ENOENT: "it does not exist",
+  ENOEXEC: "it is no program of this machine",
   ENOMEM: "out of memory",
   ENOSPC: "no space left on the file system",
   ENOSYS: "the kernel does not have this system call",
   ENOTCONN: "the file system's server does not run",
   ENOTDIR: "it is not a directory",
+  ENOTEMPTY: "it is not empty",
   ENXIO: "no such device, or no process is at the other end",
   EOPNOTSUPP: "its file system does not support that",
   EPERM: "the operation is not permitted",
   EPIPE: "the reader is gone",
   EROFS: "the file system is read-only",
   ESTALE: "the network file system has forgotten it",
+  ETIMEDOUT: "no answer in time",
   ETXTBSY: "it is being executed",
   EXDEV: "it leads out of the directory",
 };
@@ -68,9 +77,23 @@ export class KernelError extends Error {
   static of(error: unknown): KernelError | undefined {
     const code = errnoNameOf(error);
     if (code === undefined) return undefined;
-    const { syscall = "system call", path } = error as NodeJS.ErrnoException;
-    return new KernelError(syscall, constants.errno[code], path);
+    const { syscall = "system call", path, address } = error as NodeError;
+    return new KernelError(syscall, constants.errno[code], path ?? address);
   }
+}
+
+/** Of `node:net` the path of a socket is its address. */
+type NodeError = NodeJS.ErrnoException & { readonly address?: string };
+
+/**
+ * What an error says to people. The texts of Node.js (`ENOENT: no such file or directory, stat '/x'`)
+ * are in the words of this folder; other errors have sentences of their own.
+ */
+export function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  // Only the errors of Node.js and of this folder have the number.
+  const isOfNode = "errno" in error && !(error instanceof KernelError);
+  return (isOfNode ? KernelError.of(error) : undefined)?.message ?? error.message;
 }
 
 /** A few words for people: `ENOSPC` is "no space left on the file system". */
