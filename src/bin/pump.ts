@@ -3,8 +3,14 @@
 // The pump process. Started by the main process with an IPC channel, never by hand.
 
 import { raiseLimits } from "../kernel/index.ts";
-import { guardOutputs, printLine } from "../program/index.ts";
-import { runPump } from "../pump/index.ts";
+import {
+  diskFaultExitCode,
+  guardOutputs,
+  isDiskFault,
+  printLine,
+  reasonOf,
+} from "../program/portable/index.ts";
+import { type PumpChannel, runPump } from "../pump/index.ts";
 
 guardOutputs("xenlogd-pump");
 if (process.send === undefined) {
@@ -18,7 +24,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal
 process.on("SIGXFSZ", () => {});
 process.on("disconnect", () => process.exit(0));
 
-await runPump({
+const channel: PumpChannel = {
   send: (message) => {
     // A channel that is closed has its own event.
     process.send?.(message, () => {});
@@ -27,5 +33,13 @@ await runPump({
     process.removeAllListeners("message");
     process.on("message", listener);
   },
-});
+};
+
+try {
+  await runPump(channel);
+} catch (error) {
+  if (!isDiskFault(error)) throw error;
+  printLine(`xenlogd-pump: Error: ${reasonOf(error)}`);
+  process.exit(diskFaultExitCode);
+}
 process.disconnect();

@@ -70,6 +70,8 @@ function checkWritable(places: Places, what: string, path: string): void {
   try {
     accessSync(path, constants.W_OK | constants.X_OK);
   } catch (error) {
+    // What is there can be gone on with; new files are refused one by one.
+    if (errnoNameOf(error) === "EROFS") return;
     throw unusable(places, what, path, "written", error);
   }
 }

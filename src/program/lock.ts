@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // flock(2) on a file, whose path is the name of the lock. The kernel releases it when its holder dies.
 
-import { closeSync, fstatSync, statSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, statSync } from "node:fs";
 import { errnoNameOf, type LockKind, tryLock } from "../kernel/index.ts";
 import { removeIfPossible, type WaitOptions, waitUntil } from "./portable/index.ts";
 import { openStateFile } from "./state-file.ts";
@@ -39,7 +39,7 @@ function openLockFile(path: string, mode?: number): number {
   try {
     return openStateFile(path, "existingOrNew", mode);
   } catch (error) {
-    if (errnoNameOf(error) !== "EROFS") throw error;
+    if (errnoNameOf(error) !== "EROFS" || !existsSync(path)) throw error;
     return openStateFile(path, "readOnly");
   }
 }

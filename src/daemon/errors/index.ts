@@ -12,6 +12,8 @@ export type DaemonErrorCode =
   | "directory"
   /** A pump process did not come up. */
   | "pump"
+  /** It did not come up because the disk of the daemon's own files takes nothing. */
+  | "pumpDisk"
   /** The embedded xenstored did not come up. */
   | "store";
 

@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // One pump process from its start to its end: its messages, and why it ended.
 
-import { awaitEnd, type ChildProcess, type Program, startProgram } from "../../program/index.ts";
+import {
+  awaitEnd,
+  type ChildProcess,
+  diskFaultExitCode,
+  type Program,
+  startProgram,
+} from "../../program/index.ts";
 import { type FromPump, parseFromPump, type ToPump } from "../../pump/index.ts";
 import type { StagesForPump } from "../../vault/index.ts";
 
@@ -9,8 +15,11 @@ type PumpStart = Extract<ToPump, { readonly type: "start" }>;
 
 export interface PumpEnd {
   readonly reason: string;
-  /** `gaveUp` by itself, or `killed` by a signal. */
-  readonly how: "gaveUp" | "killed";
+  /**
+   * `gaveUp` by itself, `killed` by a signal, or the disk of the daemon's own files takes nothing:
+   * the same pump can be started when that is over.
+   */
+  readonly how: "gaveUp" | "diskFault" | "killed";
 }
 
 export interface PumpChildOptions {
@@ -47,10 +56,7 @@ export class PumpChild {
       if (child.pid === undefined) onEnd({ reason: error.message, how: "gaveUp" });
     });
     child.on("exit", (code, signal) => {
-      const how = signal === null ? `it ended with code ${code}` : `it was ended by ${signal}`;
-      const error = errorIn(lastWords);
-      const reason = error === undefined ? how : `${how}: ${error}`;
-      onEnd({ reason, how: signal === null ? "gaveUp" : "killed" });
+      onEnd(endOf(code, signal, errorIn(lastWords)));
     });
     const locations = stages.locations(firstStageDescriptor);
     this.send({ type: "start", ...start, stages: locations });
@@ -91,4 +97,11 @@ export class PumpChild {
 /** The message of the error that ended a Node.js process, from what it printed. */
 function errorIn(printed: string): string | undefined {
   return /^(?:xenlogd-pump: )?(?:[A-Za-z]*Error)(?: \[[A-Z_]+\])?: (.+)$/m.exec(printed)?.[1];
+}
+
+function endOf(code: number | null, signal: string | null, error: string | undefined): PumpEnd {
+  if (code === diskFaultExitCode && error !== undefined) return { reason: error, how: "diskFault" };
+  const end = signal === null ? `it ended with code ${code}` : `it was ended by ${signal}`;
+  const reason = error === undefined ? end : `${end}: ${error}`;
+  return { reason, how: signal === null ? "gaveUp" : "killed" };
 }

@@ -4,7 +4,7 @@
 
 import type { FsyncPolicy } from "../../logfile/index.ts";
 import type { EmitEvent } from "../../observe/index.ts";
-import { type Program, RetryTimer, reasonOf } from "../../program/index.ts";
+import { isDiskFault, type Program, RetryTimer, reasonOf } from "../../program/index.ts";
 import type { FromPump, StreamReport, ToPump } from "../../pump/index.ts";
 import type { Vault } from "../../vault/index.ts";
 import { DaemonError } from "../errors/index.ts";
@@ -29,6 +29,8 @@ export interface PumpProcessOptions {
   readonly onMessage: (message: FromPump) => void;
   /** The pump is ready, now or again, and has no streams yet. */
   readonly onStarted: () => void;
+  /** The disk of the daemon's own files takes nothing: there is no pump until it does. */
+  readonly onWaiting: (reason: string) => void;
 }
 
 type State =
@@ -115,10 +117,14 @@ export class PumpProcess {
     }
     this.#state = { kind: "stopped" };
     this.#restart.cancel();
+    this.#giveUpEmptyStages();
+    return this.#strandedBytes;
+  }
+
+  #giveUpEmptyStages(): void {
     if (this.#strandedBytes === 0 && this.#pool !== undefined) {
       this.#options.vault.giveUpStages(this.#pool);
     }
-    return this.#strandedBytes;
   }
 
   /** Its stages in the vault; before its first start they are a guess, see pool-choice.ts. */
@@ -152,7 +158,7 @@ export class PumpProcess {
       });
       this.#state = { kind: "starting", child };
     } catch (error) {
-      this.#failed({ reason: reasonOf(error), how: "gaveUp" });
+      this.#failed({ reason: reasonOf(error), how: isDiskFault(error) ? "diskFault" : "gaveUp" });
     }
   }
 
@@ -224,13 +230,15 @@ export class PumpProcess {
 
   #failed({ reason, how }: PumpEnd): void {
     const { directory, emit, fileSystem } = this.#options;
-    if (this.#first !== undefined && how === "gaveUp") {
+    const message = `the pump for ${directory} cannot start: ${reason}`;
+    if (this.#first !== undefined && how !== "killed") {
       this.#state = { kind: "stopped" };
-      const message = `the pump for ${directory} cannot start: ${reason}`;
-      this.#first.reject(new DaemonError("pump", message));
+      this.#giveUpEmptyStages();
+      this.#first.reject(new DaemonError(how === "gaveUp" ? "pump" : "pumpDisk", message));
       return;
     }
     emit({ kind: "PumpEnded", fileSystem, reason });
+    if (how === "diskFault") this.#options.onWaiting(message);
     this.#restart.again();
   }
 

@@ -4,9 +4,10 @@
 import type { FsyncPolicy } from "../../logfile/index.ts";
 import type { EmitEvent } from "../../observe/index.ts";
 import type { Places } from "../../places/index.ts";
-import { type Program, takeLockIfFree } from "../../program/index.ts";
+import { isDiskFault, type Program, takeLockIfFree } from "../../program/index.ts";
 import type { FromPump } from "../../pump/index.ts";
 import type { Vault } from "../../vault/index.ts";
+import { DaemonError } from "../errors/index.ts";
 import { fileSystemOf, readMounts } from "./file-systems.ts";
 import type { IdlePool } from "./pool-choice.ts";
 import { pumpLockFile } from "./pool-files.ts";
@@ -22,7 +23,7 @@ export interface PumpsOptions {
   readonly onMessage: (message: FromPump) => void;
   /** The pump of that file system is ready, now or again, and has no streams yet. */
   readonly onStarted: (fileSystem: string) => void;
-  /** The pump of that file system cannot start. */
+  /** The pump of that file system cannot start, or not again as long as a disk takes nothing. */
   readonly onFailed: (fileSystem: string, reason: string) => void;
 }
 
@@ -34,10 +35,19 @@ export class Pumps {
     this.#options = options;
   }
 
-  /** Starts the pump of the daemon's own log directory; rejects with DaemonError if it cannot. */
-  startFirst(): Promise<void> {
+  /**
+   * Starts the pump of the daemon's own log directory; rejects with DaemonError if it cannot. A disk that
+   * takes nothing keeps no daemon from starting: each request is another try.
+   */
+  async startFirst(): Promise<void> {
     const { ownLogDirectory } = this.#options.places;
-    return this.#make(fileSystemOf(ownLogDirectory, readMounts()), ownLogDirectory).start();
+    const fileSystem = fileSystemOf(ownLogDirectory, readMounts());
+    try {
+      await this.#make(fileSystem, ownLogDirectory).start();
+    } catch (error) {
+      if (!(error instanceof DaemonError && error.code === "pumpDisk")) throw error;
+      this.#cannotStart(fileSystem, error);
+    }
   }
 
   /** The pump of a file system; `directory` is for people. */
@@ -45,12 +55,15 @@ export class Pumps {
     const known = this.#byFileSystem.get(fileSystem);
     if (known !== undefined) return known;
     const pump = this.#make(fileSystem, directory);
-    pump.start().catch((error: Error) => {
-      // The next request on that file system tries again.
-      this.#byFileSystem.delete(fileSystem);
-      this.#options.onFailed(fileSystem, error.message);
-    });
+    pump.start().catch((error: Error) => this.#cannotStart(fileSystem, error));
     return pump;
+  }
+
+  /** The next request on that file system tries again. */
+  #cannotStart(fileSystem: string, { message }: Error): void {
+    this.#byFileSystem.delete(fileSystem);
+    this.#options.emit({ kind: "PumpEnded", fileSystem, reason: message });
+    this.#options.onFailed(fileSystem, message);
   }
 
   /** Sends them the present configuration. */
@@ -76,11 +89,16 @@ export class Pumps {
   /** Stages of an earlier daemon that no stream of this one needed. */
   #giveUpUnused(pool: string): number | "unknown" {
     const { places, vault } = this.#options;
-    // With the lock this process is the owner of the stages, and may ask them.
-    using lock = takeLockIfFree(pumpLockFile(places.volatileDirectory, pool), "exclusive");
-    const bytes = lock === undefined ? "unknown" : vault.stagedBytes(pool);
-    if (bytes === 0) vault.giveUpStages(pool);
-    return bytes;
+    try {
+      // With the lock this process is the owner of the stages, and may ask them.
+      using lock = takeLockIfFree(pumpLockFile(places.volatileDirectory, pool), "exclusive");
+      const bytes = lock === undefined ? "unknown" : vault.stagedBytes(pool);
+      if (bytes === 0) vault.giveUpStages(pool);
+      return bytes;
+    } catch (error) {
+      if (!isDiskFault(error)) throw error;
+      return "unknown";
+    }
   }
 
   get #pools(): readonly NonNullable<PumpProcess["pool"]>[] {
@@ -110,6 +128,7 @@ export class Pumps {
       emit,
       onMessage,
       onStarted: () => this.#options.onStarted(fileSystem),
+      onWaiting: (reason) => this.#options.onFailed(fileSystem, reason),
     });
     this.#byFileSystem.set(fileSystem, pump);
     return pump;

@@ -2,6 +2,7 @@
 // Mechanisms that need nothing but Node.js: the xenstore client and server load no FFI for them.
 
 export { linesOfBug } from "./bugs.ts";
+export { diskFaultExitCode, isDiskFault } from "./disk-fault.ts";
 export { type OptionNames, unknownOption } from "./known-options.ts";
 export { LineOutput, type LineOutputOptions } from "./line-output.ts";
 export { makeDirectory, removeDirectories } from "./make-directory.ts";

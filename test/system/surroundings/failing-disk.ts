@@ -91,6 +91,8 @@ class ErrorDisk extends Mounted implements FailingDisk {
 
   fail(): void {
     run("sync", "--file-system", this.mountPoint);
+    // Only where no file is open for writing; an error works in any case.
+    if (spawnSync("mount", ["-o", "remount,ro", this.mountPoint]).status === 0) return;
     const device = run("findmnt", "--noheadings", "--output", "SOURCE", this.mountPoint).trim();
     writeFileSync(`/sys/fs/ext4/${basename(device)}/trigger_fs_error`, "1");
   }
@@ -105,7 +107,11 @@ class ErrorDisk extends Mounted implements FailingDisk {
   }
 
   #mount(): void {
-    run("mount", "-o", "loop,errors=remount-ro", this.#image, this.mountPoint);
+    // Not mount's own loop device: it would take the one that is read-only.
+    const device = run("losetup", "--find", "--show", this.#image).trim();
+    run("mount", "-o", "errors=remount-ro", device, this.mountPoint);
+    // Detached when it is not mounted any more.
+    run("losetup", "--detach", device);
   }
 }
 

@@ -1,7 +1,8 @@
-import { play, type Moment } from "./play.ts";
-import { Site, type Mode, type Place } from "./site.ts";
-import type { Fault } from "./failing-disk.ts";
 import { xenstoredParts } from "../../support/xenstored.ts";
+import type { Fault } from "./failing-disk.ts";
+import { type Moment, play } from "./play.ts";
+import { type Mode, type Place, Site } from "./site.ts";
+
 const parts = await xenstoredParts();
 if (!parts.found) throw new Error(parts.reason);
 const pick = process.argv[2] ?? "";
@@ -14,7 +15,15 @@ for (const mode of ["embedded", "host"] as Mode[])
         const t = performance.now();
         let said;
         const site = await Site.make({ mode, fault, place, parts });
-        try { said = await play(site, moment); } catch (e) { said = e instanceof Error ? `FAILED ${e.message}` : e; }
-        try { await site[Symbol.asyncDispose](); } catch (e) { said = [said, "DISPOSE", String(e)]; }
+        try {
+          said = await play(site, moment);
+        } catch (e) {
+          said = e instanceof Error ? `FAILED ${e.message}` : e;
+        }
+        try {
+          await site[Symbol.asyncDispose]();
+        } catch (e) {
+          said = [said, "DISPOSE", String(e)];
+        }
         console.log(name, Math.round(performance.now() - t), JSON.stringify(said));
       }

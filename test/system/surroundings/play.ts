@@ -102,7 +102,13 @@ async function afterwards(site: Site, logs: readonly Spoken[]): Promise<void> {
   const { daemon } = site;
   const later: Spoken[] = [];
   for (const where of ["there", "beside"] as const) {
-    later.push(await newLog(site, `later-${where}`, where));
+    // The embedded store, for one, tries its disk again every two seconds.
+    const log = await waitFor(
+      `a log ${where}`,
+      () => orRefused(newLog(site, `later-${where}`, where)),
+      waitMs,
+    );
+    later.push(log);
   }
   for (const log of [...logs, ...later]) {
     speak(log, "3");
@@ -135,5 +141,13 @@ async function outcomeOf(act: Promise<unknown>, well: string): Promise<string> {
     return well;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
+  }
+}
+
+async function orRefused<T>(act: Promise<T>): Promise<T | undefined> {
+  try {
+    return await act;
+  } catch {
+    return undefined;
   }
 }
