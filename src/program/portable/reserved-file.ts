@@ -72,14 +72,16 @@ export class ReservedFile {
     const missingBytes = bytes + 1 - this.#spareBytes;
     if (missingBytes <= 0) return;
     const filling = Buffer.alloc(missingBytes, "\n");
-    this.#spareBytes += writeSync(fd, filling, 0, missingBytes, this.#spareBytes);
+    this.#spareBytes += this.#write(() =>
+      writeSync(fd, filling, 0, missingBytes, this.#spareBytes),
+    );
     if (this.roomBytes < bytes) this.reserve(bytes);
   }
 
   /** Throws the error that a replacement would meet now for another reason than missing room. */
   probe(): void {
     const fd = this.#openSpare();
-    if (this.#spareBytes > 0) writeSync(fd, "\n", this.#spareBytes - 1);
+    if (this.#spareBytes > 0) this.#write(() => writeSync(fd, "\n", this.#spareBytes - 1));
   }
 
   /** Throws the file system's error; the file is as before then. */
@@ -87,7 +89,7 @@ export class ReservedFile {
     const bytes = this.#filledUp(text);
     const fd = this.#openSpare();
     for (let at = 0; at < bytes.byteLength; ) {
-      at += writeSync(fd, bytes, at, bytes.byteLength - at, at);
+      at += this.#write(() => writeSync(fd, bytes, at, bytes.byteLength - at, at));
     }
     this.#changePlaces(bytes.byteLength);
   }
@@ -97,8 +99,11 @@ export class ReservedFile {
     const bytes = this.#filledUp(text);
     const fd = this.#openSpare();
     for (let at = 0; at < bytes.byteLength; ) {
-      const { bytesWritten } = await write(fd, bytes, at, bytes.byteLength - at, at);
-      at += bytesWritten;
+      try {
+        at += (await write(fd, bytes, at, bytes.byteLength - at, at)).bytesWritten;
+      } catch (error) {
+        throw this.#failed(error);
+      }
     }
     this.#changePlaces(bytes.byteLength);
   }
@@ -113,6 +118,21 @@ export class ReservedFile {
   close(): void {
     this.#useAsSpare(undefined);
     removeIfPossible(this.#sparePath);
+  }
+
+  #write(act: () => number): number {
+    try {
+      return act();
+    } catch (error) {
+      throw this.#failed(error);
+    }
+  }
+
+  /** The disk may be mounted again in the same place: the next try opens the path, not this file. */
+  #failed(error: unknown): unknown {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== "ENOSPC" && code !== "EDQUOT") this.#useAsSpare(undefined);
+    return error;
   }
 
   #useAsSpare(fd: number | undefined): void {

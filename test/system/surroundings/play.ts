@@ -70,7 +70,6 @@ async function askFor(site: Site, logs: Spoken[], where: "there" | "beside"): Pr
   try {
     const log = await newLog(site, `new-${where}`, where);
     logs.push(log);
-    speak(log, "2");
     return await fateOf(site, log);
   } catch (error) {
     return `refused: ${error instanceof Error ? error.message : error}`;
@@ -83,6 +82,13 @@ async function newLog(site: Site, name: string, where: "there" | "beside"): Prom
 
 /** Whether all its bytes are in the log, or what is said instead. */
 async function fateOf(site: Site, log: Spoken): Promise<string> {
+  await lookAtFate(site, log);
+  // A pump may have written once before it finds that it cannot keep its record of that.
+  speak(log, "2");
+  return await lookAtFate(site, log);
+}
+
+async function lookAtFate(site: Site, log: Spoken): Promise<string> {
   return await waitFor(
     `the fate of ${log.handle.file}`,
     async () => {
