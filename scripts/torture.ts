@@ -55,6 +55,11 @@ const longs: readonly Long[] = [
     shows: "main killed while it starts, no process and no file left",
   },
   {
+    file: "test/system/surroundings/surroundings.test.ts",
+    environment: { XENLOGD_SURROUNDINGS: "all" },
+    shows: "disks that are full, without inodes, read-only: what goes on",
+  },
+  {
     file: "test/integration/daemon/power-loss.test.ts",
     environment: {},
     shows: "a power failure under each fsync policy",

@@ -39,6 +39,9 @@ export class ReservedFile {
   readonly #oldPath: string;
   #spareFd: number | undefined;
   #spareBytes = 0;
+  /** The file system refused a write for another reason than missing room. */
+  #isStale = false;
+  #isWriting = false;
 
   /** Makes nothing, and throws nothing. */
   constructor(path: string) {
@@ -99,10 +102,13 @@ export class ReservedFile {
     const bytes = this.#filledUp(text);
     const fd = this.#openSpare();
     for (let at = 0; at < bytes.byteLength; ) {
+      this.#isWriting = true;
       try {
         at += (await write(fd, bytes, at, bytes.byteLength - at, at)).bytesWritten;
       } catch (error) {
         throw this.#failed(error);
+      } finally {
+        this.#isWriting = false;
       }
     }
     this.#changePlaces(bytes.byteLength);
@@ -131,7 +137,7 @@ export class ReservedFile {
   /** The disk may be mounted again in the same place: the next try opens the path, not this file. */
   #failed(error: unknown): unknown {
     const { code } = error as NodeJS.ErrnoException;
-    if (code !== "ENOSPC" && code !== "EDQUOT") this.#useAsSpare(undefined);
+    if (code !== "ENOSPC" && code !== "EDQUOT") this.#isStale = true;
     return error;
   }
 
@@ -142,6 +148,11 @@ export class ReservedFile {
   }
 
   #openSpare(): number {
+    // Never under a write that is on its way: its descriptor's number may be another file's then.
+    if (this.#isStale && !this.#isWriting) {
+      this.#useAsSpare(undefined);
+      this.#isStale = false;
+    }
     if (this.#spareFd === undefined) {
       const flags = readWrite | constants.O_CREAT;
       this.#useAsSpare(openIfThere(this.#sparePath) ?? openSync(this.#sparePath, flags, ownerOnly));
