@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The Linux system calls that Node lacks. Knows nothing of logs.
 
+import "./exit.ts";
+
 export {
   closeOnExec,
   copyDescriptor,

@@ -40,8 +40,8 @@ export class ReservedFile {
   #spareFd: number | undefined;
   #spareBytes = 0;
   /** The file system refused a write for another reason than missing room. */
-  #isStale = false;
-  #isWriting = false;
+  #isStale: boolean = false;
+  #isWriting: boolean = false;
 
   /** Makes nothing, and throws nothing. */
   constructor(path: string) {
