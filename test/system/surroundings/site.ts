@@ -32,6 +32,8 @@ export class Site implements AsyncDisposable {
   readonly #xenstored: Xenstored | undefined;
   readonly #directory: string;
   readonly #writers: number[] = [];
+  /** Whether the disk of the state is repaired and mounted anew when it is healed. */
+  readonly isStateReplaced: boolean;
   #stderr: number | undefined;
 
   private constructor(
@@ -39,7 +41,9 @@ export class Site implements AsyncDisposable {
     disk: FailingDisk,
     directory: string,
     xenstored: Xenstored | undefined,
+    isStateReplaced: boolean,
   ) {
+    this.isStateReplaced = isStateReplaced;
     this.daemon = daemon;
     this.disk = disk;
     this.#logs = daemon.logPath("there");
@@ -56,7 +60,13 @@ export class Site implements AsyncDisposable {
     const daemon =
       xenstored === undefined ? TestDaemon.embedded() : TestDaemon.onHost(xenstored.socketPath);
     const disk = makeDisk(fault, join(directory, "medium"));
-    const site = new Site(daemon, disk, directory, xenstored);
+    const site = new Site(
+      daemon,
+      disk,
+      directory,
+      xenstored,
+      fault === "readOnly" && (place === "state" || place === "both"),
+    );
     const table = daemon.tableDirectory;
     if (place === "logs" || place === "both") disk.appearAt(site.#logs);
     else mkdirSync(site.#logs, { recursive: true });
