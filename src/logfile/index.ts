@@ -2,6 +2,7 @@
 // Logs on disk: bounded, rotated, never followed out of their directory, each byte with a position.
 
 export {
+  type FileIdentity,
   type FileOnDisk,
   findCopies,
   inspectChain,

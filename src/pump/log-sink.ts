@@ -24,7 +24,7 @@ import { LogJournal } from "./log-journal.ts";
 import type { Intent } from "./note.ts";
 import { counter, type Outlet } from "./outlet.ts";
 import type { Bound, FoundFiles } from "./position-record.ts";
-import { isKnown, Positions, positionsPath } from "./positions.ts";
+import { isKnown, liveFileOf, Positions, positionsPath } from "./positions.ts";
 import type { LogTarget } from "./record.ts";
 import type { Stage } from "./stage-pool.ts";
 import { type SinkReport, type StreamSink, sinkReport } from "./stream-sink.ts";
@@ -210,9 +210,9 @@ function boundOf({ limitBytes, copies }: LogTarget): Bound {
 function openPositions(options: LogSinkOptions, directory: LogDirectory): Opened {
   const { target, positionsDirectory, writtenMax } = options;
   // All looks come before the first change: a request that is refused changes nothing. A stream that was served
-  // has a writer that waits, so what others have done to its copies since is no reason to refuse it.
+  // has a writer that waits, so what others have done to its copies since, or a link to its live file, is no reason to refuse it.
   const live = isKnown(positionsDirectory, target)
-    ? inspectLive(directory)
+    ? inspectLive(directory, liveFileOf(positionsDirectory, target))
     : inspectChain(directory, target.copies);
   const found: FoundFiles = {
     live,

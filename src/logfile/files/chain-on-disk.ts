@@ -4,18 +4,14 @@
 import type { Stats } from "node:fs";
 import { statAt } from "../../kernel/index.ts";
 import { chainIndex, chainName } from "./chain.ts";
-import { type LogDirectory, statLog } from "./directory.ts";
+import { type FileIdentity, type LogDirectory, statLog } from "./directory.ts";
 import { LogfileError } from "./errors.ts";
 import { listChainNames, temporaryOf } from "./listing.ts";
 
 /** A log's directory and its name there. */
 type Place = Pick<LogDirectory, "fd" | "name">;
 
-/** A file as the kernel knows it. */
-export interface FileOnDisk {
-  readonly inode: number;
-  /** Birth time in ms; it distinguishes a file from a later one with the same inode. */
-  readonly bornMs: number;
+export interface FileOnDisk extends FileIdentity {
   readonly sizeBytes: number;
 }
 
@@ -73,7 +69,7 @@ export function findTemporaries({ fd, name: live }: Place): readonly string[] {
  * copy that would be renamed, shortened or removed is not a regular file of the log's own.
  */
 export function inspectChain(place: Place, copies: number): FileOnDisk | undefined {
-  const live = inspectLive(place);
+  const live = inspectLive(place, undefined);
   for (const { name, index, stat } of findChain(place)) {
     if (index === 0) continue;
     // What is no file is never removed, and no rotation comes above `copies`.
@@ -83,9 +79,12 @@ export function inspectChain(place: Place, copies: number): FileOnDisk | undefin
   return live;
 }
 
-/** As `inspectChain`, without a look at the copies. */
-export function inspectLive({ fd, name }: Place): FileOnDisk | undefined {
-  const stat = statLog(fd, name);
+/** As `inspectChain`, without a look at the copies. The file that is `own` may have other names as well. */
+export function inspectLive(
+  { fd, name }: Place,
+  own: FileIdentity | undefined,
+): FileOnDisk | undefined {
+  const stat = statLog(fd, name, own);
   return stat === undefined ? undefined : fileOf(stat);
 }
 

@@ -13,7 +13,7 @@ export {
   inspectChain,
   inspectLive,
 } from "./chain-on-disk.ts";
-export { LogDirectory, openLog } from "./directory.ts";
+export { type FileIdentity, LogDirectory, openLog } from "./directory.ts";
 export {
   isAboutRoom,
   LogfileError,
