@@ -4,7 +4,9 @@
 export {
   type FileIdentity,
   type FileOnDisk,
+  type FilePlace,
   findCopies,
+  findPlace,
   inspectChain,
   inspectLive,
   LogDirectory,

@@ -7,6 +7,7 @@ import {
   type Appended,
   type Durability,
   type FileOnDisk,
+  type FilePlace,
   findCopies,
   IndexWriter,
   type Interference,
@@ -35,6 +36,8 @@ export interface LogSinkOptions {
   readonly durability: Durability;
   readonly directories: OpenDirectories;
   readonly onInterference: (interference: Interference) => void;
+  /** Gets the file that the log goes to from now on. */
+  readonly onLive: (live: FilePlace) => void;
   /** See `Positions.open`. */
   readonly writtenMax?: number;
 }
@@ -231,7 +234,7 @@ function openPositions(options: LogSinkOptions, directory: LogDirectory): Opened
 }
 
 function openFile(
-  { target, durability, onInterference }: LogSinkOptions,
+  { target, durability, onInterference, onLive }: LogSinkOptions,
   directory: LogDirectory,
   positions: Positions,
   found: FileOnDisk | undefined,
@@ -239,7 +242,14 @@ function openFile(
   const index = new IndexWriter(directory, target.epoch);
   let file: RotatingFile | undefined;
   try {
-    const journal = new LogJournal({ directory, positions, index, durability, onInterference });
+    const journal = new LogJournal({
+      directory,
+      positions,
+      index,
+      durability,
+      onInterference,
+      onLive,
+    });
     const { limitBytes, copies } = target;
     const bound = { limitBytes, copies };
     // The end of a file that is there is known by something else only if it was cut.

@@ -4,8 +4,8 @@
 import type { Stats } from "node:fs";
 import { statAt } from "../../kernel/index.ts";
 import { chainIndex, chainName } from "./chain.ts";
-import { type FileIdentity, type LogDirectory, statLog } from "./directory.ts";
-import { LogfileError } from "./errors.ts";
+import { type FileIdentity, LogDirectory, statLog } from "./directory.ts";
+import { LogfileError, refusalOf } from "./errors.ts";
 import { listChainNames, temporaryOf } from "./listing.ts";
 
 /** A log's directory and its name there. */
@@ -92,6 +92,27 @@ export function inspectLive(
 export function findLive({ fd, name }: LogDirectory): FileOnDisk | undefined {
   const stat = statAt(fd, name);
   return stat?.isFile() === true ? fileOf(stat) : undefined;
+}
+
+/** A file wherever its path goes through, such as a bind mount, and whatever it is called. */
+export interface FilePlace {
+  readonly device: number;
+  readonly inode: number;
+}
+
+/** What a log's path leads to now; `undefined` without a file there, or while it cannot be looked at. */
+export function findPlace(root: string, relativePath: string): FilePlace | undefined {
+  let directory: LogDirectory | undefined;
+  try {
+    directory = LogDirectory.open(root, relativePath);
+    const stat = statAt(directory.fd, directory.name);
+    return stat?.isFile() === true ? { device: stat.dev, inode: stat.ino } : undefined;
+  } catch (error) {
+    refusalOf(error);
+    return undefined;
+  } finally {
+    directory?.close();
+  }
 }
 
 /**

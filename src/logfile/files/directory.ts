@@ -55,6 +55,11 @@ export class LogDirectory {
     return this.#open.fd;
   }
 
+  /** Number of the device that its files are on. */
+  get device(): number {
+    return this.#open.device;
+  }
+
   /**
    * Looks where the path leads now. One that leads nowhere is made again: it was there before. As
    * long as it cannot be opened the directory stays the one that it was. Throws as `renew` if the

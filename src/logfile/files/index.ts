@@ -5,10 +5,12 @@ export { chainIndex, chainName } from "./chain.ts";
 export {
   type CopyOnDisk,
   type FileOnDisk,
+  type FilePlace,
   fileOf,
   findChain,
   findCopies,
   findLive,
+  findPlace,
   findTemporaries,
   inspectChain,
   inspectLive,

@@ -116,6 +116,7 @@ describe("a log that cannot be opened", () => {
         positionsDirectory: join(bench.directory, "positions"),
         durability: new Durability({ kind: "none" }),
         directories: new OpenDirectories(),
+        onLive: () => {},
         onInterference: () => {},
       });
     };
