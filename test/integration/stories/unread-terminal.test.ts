@@ -4,6 +4,7 @@
 
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { type ControlClient, controlClient } from "../../../src/control/index.ts";
@@ -58,24 +59,27 @@ describe("on a terminal that nobody reads", { concurrency: 3, skip }, () => {
     await using directory = testDirectory();
     await using terminal = await unreadTerminal();
     await terminal.fillAlmost();
-    const args = ["--verbose", "run", "--dir", directory.path, "--name", longName];
-    const run = start("xenlog", [...args, "--", "sh", "-c", "exit 7"], terminal.fd);
+    const end = join(directory.path, "end");
+    const command = `until [ -e '${end}' ]; do sleep 0.02; done; exit 7`;
+    const args = ["run", "--dir", directory.path, "--", "sh", "-c", command];
+    const run = start("xenlog", args, terminal.fd);
+    await until(() => !isWritable(terminal.fd), "enough live lines");
+    writeFileSync(end, "");
     await ended(run);
     assert.equal(run.exitCode, 7);
     assert.ok(terminal.isBlocking(), "the terminal is not ours alone");
   });
 
   it("a command that ends soon waits, and all that it says is read", { timeout }, async () => {
-    await using directory = testDirectory();
     await using terminal = await unreadTerminal();
     await terminal.fillAlmost();
-    const place = join(directory.path, "m".repeat(200), "i".repeat(200), "s".repeat(200));
-    const list = start("xenlog", ["list", "--dir", place], terminal.fd);
+    const option = `--${"s".repeat(3000)}`;
+    const list = start("xenlog", ["list", option], terminal.fd);
     await until(() => !isWritable(terminal.fd), "the beginning of the message");
     terminal.read();
     await ended(list);
-    assert.equal(list.exitCode, 3);
-    await until(() => /xenlog: .*s{200}.*\n$/.test(terminal.text()), "the whole message");
+    assert.equal(list.exitCode, 2);
+    await until(() => /s{2000}'; see xenlog help list\r?\n$/.test(terminal.text()), "all of it");
   });
 });
 
