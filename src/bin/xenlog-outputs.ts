@@ -8,22 +8,27 @@ import { LineOutput, type Output, outputTo } from "../program/index.ts";
 /** Some terminals report a width of 0. */
 const columnsDefault = 80;
 
-/** Standard error. Not a stream of Node.js: that makes a pipe non-blocking for all who share it. */
-export function messages(): Output {
+/**
+ * Standard error. Not a stream of Node.js: that makes a pipe non-blocking for all who share it. Waits
+ * for its reader until `stopWaiting` is called.
+ */
+export function messages(): Output & { stopWaiting(): void } {
   const fd = 2;
   const isTerminal = isatty(fd);
   const output = new LineOutput({
     fd,
     isReady: isWritable,
+    waits: true,
     lossLine: (lines, reason) =>
       `xenlog: ${lines} earlier messages could not be written: ${describeErrno(reason)}\n`,
   });
-  return outputTo((text) => output.write(text), {
+  const written = outputTo((text) => output.write(text), {
     isTerminal,
     get columns() {
       return (isTerminal && process.stderr.columns) || columnsDefault;
     },
   });
+  return Object.assign(written, { stopWaiting: () => output.stopWaiting() });
 }
 
 /** Standard output, whose reader may take its time; `failure` resolves when all is written, or not. */

@@ -34,6 +34,7 @@ function contextOf(): CliContext {
     homeDirectory: homedir(),
     stdout,
     stderr,
+    loseUnreadMessages: () => stderr.stopWaiting(),
     version: packageVersion(),
     xenlogd: programBeside("xenlogd"),
     onSignal: (signal, handler) => {

@@ -62,6 +62,7 @@ export function runCommand(invoke: Invoke): Command {
     .addHelpText("after", helpAfter(examples, overflowHelp, runExitCodesHelp));
   return command.action((argv0: string, args: readonly string[]) =>
     invoke(command, (invocation) => {
+      invocation.context.loseUnreadMessages();
       const { directory, environment } = invocation.context;
       const choice = parseLogOptions(command, directory);
       const { PATH: path } = environment;

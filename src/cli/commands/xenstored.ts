@@ -48,6 +48,7 @@ export function xenstoredCommand(invoke: Invoke): Command {
 
 async function serve(invocation: Invocation, texts: XenstoredTexts): Promise<number> {
   const { context } = invocation;
+  context.loseUnreadMessages();
   const notifyFd = parseDescriptor(texts.notifyFd, "--notify-fd");
   const stopped = stopSignal(context);
   try {

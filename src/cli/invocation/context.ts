@@ -14,6 +14,8 @@ export interface CliContext {
   readonly homeDirectory: string;
   readonly stdout: Output;
   readonly stderr: Output;
+  /** A command that runs for long calls it first: a reader of `stderr` that stops must not stop it. */
+  loseUnreadMessages(): void;
   readonly version: string;
   /** How to start the daemon. */
   readonly xenlogd: Program;

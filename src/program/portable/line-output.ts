@@ -5,12 +5,15 @@
 
 import { writeSync } from "node:fs";
 import { RetryTimer } from "./retry.ts";
+import { openWithoutWaiting, waitABit } from "./without-waiting.ts";
 
 export interface LineOutputOptions {
   /** Not closed, and not made non-blocking: others may share it. */
   readonly fd: number;
-  /** False while a write would block. Without it a reader that does not read blocks this process. */
+  /** False while a write would block: for what cannot be opened again without waiting. */
   readonly isReady?: (fd: number) => boolean;
+  /** Waits for a reader that does not read, until `stopWaiting` is called. */
+  readonly waits?: true;
   /** The line, with its newline, that reports a loss. `reason` is an errno's name. */
   readonly lossLine: (lines: number, reason: string) => string;
 }
@@ -22,6 +25,8 @@ const backoff = { firstMs: 100, maxMs: 2000 };
 
 export class LineOutput {
   readonly #options: LineOutputOptions;
+  #fd: number;
+  #waits: boolean;
   readonly #retry: RetryTimer = new RetryTimer({
     backoff,
     attempt: () => this.#recover(),
@@ -35,6 +40,15 @@ export class LineOutput {
 
   constructor(options: LineOutputOptions) {
     this.#options = options;
+    this.#waits = options.waits === true;
+    this.#fd = this.#waits ? options.fd : openWithoutWaiting(options.fd);
+  }
+
+  /** From now on a line that a reader does not take is lost. */
+  stopWaiting(): void {
+    if (!this.#waits) return;
+    this.#waits = false;
+    this.#fd = openWithoutWaiting(this.#options.fd);
   }
 
   /** Lines lost so far, reported or not. */
@@ -42,7 +56,7 @@ export class LineOutput {
     return this.#lostLines;
   }
 
-  /** Writes the line, with its newline, or counts it. Never throws, and waits for nothing. */
+  /** Writes the line, with its newline, or counts it. Never throws; waits only with `waits`. */
   write(line: string): void {
     if (this.#catchUp() && this.#put(line)) return;
     this.#lostLines += 1;
@@ -78,20 +92,26 @@ export class LineOutput {
   }
 
   #finish(): boolean {
-    const { fd, isReady } = this.#options;
     while (this.#rest.byteLength > 0) {
-      let written = 0;
-      try {
-        const isBlocked = isReady?.(fd) === false;
-        const chunk = Math.min(this.#rest.byteLength, chunkBytesMax);
-        written = isBlocked ? 0 : writeSync(fd, this.#rest, 0, chunk);
-        if (written === 0) this.#reason = "EAGAIN";
-      } catch (error) {
-        this.#reason = (error as NodeJS.ErrnoException).code ?? "EIO";
-      }
-      if (written === 0) return false;
+      const written = this.#writeSome();
       this.#rest = this.#rest.subarray(written);
+      if (written > 0) continue;
+      if (!this.#waits || this.#reason !== "EAGAIN") return false;
+      waitABit();
     }
     return true;
+  }
+
+  /** How many bytes were written; 0 has its `#reason`. */
+  #writeSome(): number {
+    this.#reason = "EAGAIN";
+    if (!this.#waits && this.#options.isReady?.(this.#fd) === false) return 0;
+    try {
+      const chunk = Math.min(this.#rest.byteLength, chunkBytesMax);
+      return writeSync(this.#fd, this.#rest, 0, chunk);
+    } catch (error) {
+      this.#reason = (error as NodeJS.ErrnoException).code ?? "EIO";
+      return 0;
+    }
   }
 }

@@ -2,11 +2,14 @@
 // Our own standard output and error where words may be lost without a count: before the daemon's log
 // is there, and for what Node.js itself has to say.
 
-import { writeSync } from "node:fs";
+import { closeSync, writeSync } from "node:fs";
 import { linesOfBug } from "./bugs.ts";
 import { safeLines, safeText } from "./safe-text.ts";
+import { openWithoutWaiting, waitABit } from "./without-waiting.ts";
 
 const descriptors = { stdout: 1, stderr: 2 } as const;
+/** How long the reader of standard error may read nothing; that of standard output may always. */
+const patienceMs = 1000;
 
 /** Prints one line, safe for a terminal, or not: no trouble there is a reason to end. */
 export function printLine(text: string, where: keyof typeof descriptors = "stderr"): void {
@@ -20,9 +23,34 @@ export function printLines(text: string, where: keyof typeof descriptors = "stde
 
 function print(text: string, where: keyof typeof descriptors): void {
   try {
-    writeSync(descriptors[where], text);
+    if (where === "stdout") writeSync(descriptors.stdout, text);
+    else printPatiently(Buffer.from(text));
   } catch {
     // There is nobody to tell.
+  }
+}
+
+function printPatiently(text: Uint8Array): void {
+  const fd = openWithoutWaiting(descriptors.stderr);
+  try {
+    let endMs = performance.now() + patienceMs;
+    for (let at = 0; at < text.byteLength && performance.now() < endMs; ) {
+      const written = writeIfPossible(fd, text.subarray(at));
+      at += written;
+      if (written > 0) endMs = performance.now() + patienceMs;
+      else waitABit();
+    }
+  } finally {
+    if (fd !== descriptors.stderr) closeSync(fd);
+  }
+}
+
+function writeIfPossible(fd: number, bytes: Uint8Array): number {
+  try {
+    return writeSync(fd, bytes);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
+    return 0;
   }
 }
 

@@ -33,6 +33,7 @@ function contextOf(parts: Partial<CliContext> = {}): CliContext {
     stderr: capture(),
     version: "1.2.3",
     xenlogd: { command: "/nonexistent/xenlogd", args: [] },
+    loseUnreadMessages: () => undefined,
     onSignal: () => () => undefined,
     ...parts,
   };
