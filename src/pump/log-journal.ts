@@ -7,7 +7,6 @@ import type {
   Changed,
   Durability,
   FileOnDisk,
-  FilePlace,
   IndexWriter,
   Interference,
   Journal,
@@ -21,7 +20,6 @@ export interface LogJournalOptions {
   readonly index: IndexWriter;
   readonly durability: Durability;
   readonly onInterference: (interference: Interference) => void;
-  readonly onLive: (live: FilePlace) => void;
 }
 
 export class LogJournal implements Journal {
@@ -35,7 +33,6 @@ export class LogJournal implements Journal {
   opened(live: FileOnDisk, copies: number): void {
     const { positions, index } = this.#options;
     positions.changed(live);
-    this.#tellLive(live);
     index.take(live, positions.record.base, copies);
     for (const { offset, bytes } of positions.foreign) index.mark("foreign", offset, bytes);
     this.#renamed();
@@ -66,7 +63,6 @@ export class LogJournal implements Journal {
       case "replaced": {
         const { live, copy, copies } = changed;
         positions.changed(live);
-        this.#tellLive(live);
         const { base } = positions.record;
         if (copy === undefined) index.take(live, base, copies);
         else index.rotated(live, base, copy, copies);
@@ -89,11 +85,6 @@ export class LogJournal implements Journal {
   interfered(interference: Interference): void {
     if (interference.what === "directory") this.#options.index.moved();
     this.#options.onInterference(interference);
-  }
-
-  #tellLive({ inode }: FileOnDisk): void {
-    const { directory, onLive } = this.#options;
-    onLive({ device: directory.device, inode });
   }
 
   #renamed(): void {

@@ -7,7 +7,6 @@ import { Fifo, ReadingEnd } from "../fifo/index.ts";
 import { bytesReadable } from "../kernel/index.ts";
 import type {
   Durability,
-  FilePlace,
   Interference,
   LogBound,
   OpenDirectories,
@@ -43,7 +42,6 @@ export interface PumpedStreamOptions {
   readonly onStalled: (reason: string) => void;
   readonly onResumed: () => void;
   readonly onInterference: (interference: Interference) => void;
-  readonly onLive: (live: FilePlace) => void;
   readonly onClosed: (report: StreamReport) => void;
 }
 

@@ -55,11 +55,6 @@ export class LogDirectory {
     return this.#open.fd;
   }
 
-  /** Number of the device that its files are on. */
-  get device(): number {
-    return this.#open.device;
-  }
-
   /**
    * Looks where the path leads now. One that leads nowhere is made again: it was there before. As
    * long as it cannot be opened the directory stays the one that it was. Throws as `renew` if the
@@ -173,20 +168,12 @@ function openDirectory(path: string): number {
 
 const logFileMode = 0o600;
 
-/** A file as the kernel knows it. */
-export interface FileIdentity {
-  readonly inode: number;
-  /** Birth time in ms; it distinguishes a file from a later one with the same inode. */
-  readonly bornMs: number;
-}
-
 /**
- * Opens a log for appending by splice, making it if need be: a regular file, and with one name unless it
- * is `own`, or a LogfileError. A second link would be a way to make us write elsewhere; one that others
- * have made to a log of ours, for a backup, is none.
+ * Opens a log for appending by splice, making it if need be: a regular file with one name, or a
+ * LogfileError. A second link would be a way to make us write elsewhere.
  */
-export function openLog(directoryFd: number, name: string, own: FileIdentity | undefined): number {
-  statLog(directoryFd, name, own);
+export function openLog(directoryFd: number, name: string): number {
+  statLog(directoryFd, name);
   const flags = constants.O_RDWR | constants.O_CREAT | constants.O_NONBLOCK | constants.O_NOCTTY;
   let fd: number;
   try {
@@ -196,7 +183,7 @@ export function openLog(directoryFd: number, name: string, own: FileIdentity | u
   }
   try {
     // Others may have put something else there since.
-    requireOneRegular(fstatSync(fd), name, own);
+    requireOneRegular(fstatSync(fd), name);
     return fd;
   } catch (error) {
     closeSync(fd);
@@ -208,21 +195,16 @@ export function openLog(directoryFd: number, name: string, own: FileIdentity | u
  * The status of a log, `undefined` if it is not there yet. Throws a LogfileError unless `openLog` may open it: to
  * open a FIFO or a device would be felt at its other end.
  */
-export function statLog(
-  directoryFd: number,
-  name: string,
-  own: FileIdentity | undefined,
-): Stats | undefined {
+export function statLog(directoryFd: number, name: string): Stats | undefined {
   const stat = statAt(directoryFd, name);
   if (stat?.isSymbolicLink() === true) {
     throw new LogfileError("open", name, new KernelError("openat2", system.errno.ELOOP, name));
   }
-  if (stat !== undefined) requireOneRegular(stat, name, own);
+  if (stat !== undefined) requireOneRegular(stat, name);
   return stat;
 }
 
-function requireOneRegular(stat: Stats, name: string, own: FileIdentity | undefined): void {
+function requireOneRegular(stat: Stats, name: string): void {
   if (!stat.isFile()) throw new LogfileError("notRegular", name);
-  const isOwn = own?.inode === stat.ino && own.bornMs === stat.birthtimeMs;
-  if (!isOwn && stat.nlink !== 1) throw new LogfileError("linked", name);
+  if (stat.nlink !== 1) throw new LogfileError("linked", name);
 }

@@ -8,7 +8,8 @@ import type { FileOnDisk, LogDirectory } from "../files/index.ts";
 import type { Interference } from "./interference.ts";
 
 export function hasName({ fd, name }: LogDirectory, live: FileOnDisk): boolean {
-  return statAt(fd, name)?.ino === live.inode;
+  const named = statAt(fd, name);
+  return named?.ino === live.inode && named.nlink === 1;
 }
 
 /** Of a live file without its name, and the descriptor that it is open as. */

@@ -522,7 +522,6 @@ export class PumpBench implements Disposable {
           leftover: recovery.leftoverOf(record.epoch),
           onStalled: (reason) => assert.ok(this.#disk.isFull, reason),
           onResumed: () => {},
-          onLive: () => {},
           onInterference: ({ what }) => assert.ok(this.#isDisturbed, `others: ${what}`),
           onClosed: () => {},
         });
