@@ -71,7 +71,7 @@ function checkWritable(places: Places, what: string, path: string): void {
     accessSync(path, constants.W_OK | constants.X_OK);
   } catch (error) {
     // What is there can be gone on with; new files are refused one by one.
-    if (errnoNameOf(error) === "EROFS") return;
+    if (errnoNameOf(error) === "EROFS" && path !== places.ownLogDirectory) return;
     throw unusable(places, what, path, "written", error);
   }
 }

@@ -164,7 +164,7 @@ export class TestDaemon implements AsyncDisposable {
 
   /** SIGKILL, and until it is gone. */
   async kill(...pids: number[]): Promise<void> {
-    for (const pid of pids) process.kill(pid, "SIGKILL");
+    for (const pid of pids) if (isRunning(pid)) process.kill(pid, "SIGKILL");
     for (const pid of pids) await waitFor(`the end of ${pid}`, () => !isRunning(pid));
   }
 
