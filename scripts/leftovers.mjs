@@ -18,6 +18,8 @@ const filesNamedMax = 5;
 export function makePlace() {
   // Short: a UNIX socket's path has at most 107 bytes.
   const disk = fs.realpathSync(fs.mkdtempSync(join(tmpdir(), "xt-")));
+  // Others may pass, not look: some tests are another user for a while.
+  fs.chmodSync(disk, 0o711);
   const name = basename(disk);
   const env = { TMPDIR: disk, XENLOGD_TEST_RUN: disk };
   const allMemory = process.env.XENLOGD_TEST_MEMORY ?? "/dev/shm";
