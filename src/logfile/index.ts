@@ -2,8 +2,11 @@
 // Logs on disk: bounded, rotated, never followed out of their directory, each byte with a position.
 
 export {
+  type FileIdentity,
   type FileOnDisk,
+  type FilePlace,
   findCopies,
+  findPlace,
   inspectChain,
   inspectLive,
   LogDirectory,

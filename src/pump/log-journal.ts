@@ -7,6 +7,7 @@ import type {
   Changed,
   Durability,
   FileOnDisk,
+  FilePlace,
   IndexWriter,
   Interference,
   Journal,
@@ -20,6 +21,7 @@ export interface LogJournalOptions {
   readonly index: IndexWriter;
   readonly durability: Durability;
   readonly onInterference: (interference: Interference) => void;
+  readonly onLive: (live: FilePlace) => void;
 }
 
 export class LogJournal implements Journal {
@@ -33,6 +35,7 @@ export class LogJournal implements Journal {
   opened(live: FileOnDisk, copies: number): void {
     const { positions, index } = this.#options;
     positions.changed(live);
+    this.#tellLive(live);
     index.take(live, positions.record.base, copies);
     for (const { offset, bytes } of positions.foreign) index.mark("foreign", offset, bytes);
     this.#renamed();
@@ -63,6 +66,7 @@ export class LogJournal implements Journal {
       case "replaced": {
         const { live, copy, copies } = changed;
         positions.changed(live);
+        this.#tellLive(live);
         const { base } = positions.record;
         if (copy === undefined) index.take(live, base, copies);
         else index.rotated(live, base, copy, copies);
@@ -85,6 +89,11 @@ export class LogJournal implements Journal {
   interfered(interference: Interference): void {
     if (interference.what === "directory") this.#options.index.moved();
     this.#options.onInterference(interference);
+  }
+
+  #tellLive({ inode }: FileOnDisk): void {
+    const { directory, onLive } = this.#options;
+    onLive({ device: directory.device, inode });
   }
 
   #renamed(): void {

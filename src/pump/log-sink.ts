@@ -7,6 +7,7 @@ import {
   type Appended,
   type Durability,
   type FileOnDisk,
+  type FilePlace,
   findCopies,
   IndexWriter,
   type Interference,
@@ -24,7 +25,7 @@ import { LogJournal } from "./log-journal.ts";
 import type { Intent } from "./note.ts";
 import { counter, type Outlet } from "./outlet.ts";
 import type { Bound, FoundFiles } from "./position-record.ts";
-import { isKnown, Positions, positionsPath } from "./positions.ts";
+import { isKnown, liveFileOf, Positions, positionsPath } from "./positions.ts";
 import type { LogTarget } from "./record.ts";
 import type { Stage } from "./stage-pool.ts";
 import { type SinkReport, type StreamSink, sinkReport } from "./stream-sink.ts";
@@ -35,6 +36,8 @@ export interface LogSinkOptions {
   readonly durability: Durability;
   readonly directories: OpenDirectories;
   readonly onInterference: (interference: Interference) => void;
+  /** Gets the file that the log goes to from now on. */
+  readonly onLive: (live: FilePlace) => void;
   /** See `Positions.open`. */
   readonly writtenMax?: number;
 }
@@ -210,9 +213,9 @@ function boundOf({ limitBytes, copies }: LogTarget): Bound {
 function openPositions(options: LogSinkOptions, directory: LogDirectory): Opened {
   const { target, positionsDirectory, writtenMax } = options;
   // All looks come before the first change: a request that is refused changes nothing. A stream that was served
-  // has a writer that waits, so what others have done to its copies since is no reason to refuse it.
+  // has a writer that waits, so what others have done to its copies since, or a link to its live file, is no reason to refuse it.
   const live = isKnown(positionsDirectory, target)
-    ? inspectLive(directory)
+    ? inspectLive(directory, liveFileOf(positionsDirectory, target))
     : inspectChain(directory, target.copies);
   const found: FoundFiles = {
     live,
@@ -231,7 +234,7 @@ function openPositions(options: LogSinkOptions, directory: LogDirectory): Opened
 }
 
 function openFile(
-  { target, durability, onInterference }: LogSinkOptions,
+  { target, durability, onInterference, onLive }: LogSinkOptions,
   directory: LogDirectory,
   positions: Positions,
   found: FileOnDisk | undefined,
@@ -239,7 +242,14 @@ function openFile(
   const index = new IndexWriter(directory, target.epoch);
   let file: RotatingFile | undefined;
   try {
-    const journal = new LogJournal({ directory, positions, index, durability, onInterference });
+    const journal = new LogJournal({
+      directory,
+      positions,
+      index,
+      durability,
+      onInterference,
+      onLive,
+    });
     const { limitBytes, copies } = target;
     const bound = { limitBytes, copies };
     // The end of a file that is there is known by something else only if it was cut.

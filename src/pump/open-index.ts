@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The open streams of a pump, found by epoch, by FIFO, and by log without a search: a thousand streams
-// are opened one after another, and each looks for those that it succeeds.
+// The open streams of a pump, found by epoch, by FIFO, by log and by the file that the log goes to without a
+// search: a thousand streams are opened one after another, and each looks for those that it succeeds.
 
+import type { FilePlace } from "../logfile/index.ts";
 import type { PumpedStream } from "./pumped-stream.ts";
 import type { LogTarget } from "./record.ts";
 
@@ -10,6 +11,9 @@ export class OpenIndex {
   /** Several epochs of one FIFO, or of one log, in the order in which they began. */
   readonly #byPipe: Map<string, readonly PumpedStream[]> = new Map();
   readonly #byFile: Map<string, readonly PumpedStream[]> = new Map();
+  /** Epochs by their live files, and the other way round. */
+  readonly #epochs: Map<string, string> = new Map();
+  readonly #live: Map<string, string> = new Map();
 
   get all(): readonly PumpedStream[] {
     return [...this.#byEpoch.values()];
@@ -27,7 +31,16 @@ export class OpenIndex {
     append(this.#byFile, fileText(record), stream);
   }
 
+  /** Also before the stream is added; `delete` forgets it. */
+  writes(epoch: string, place: FilePlace): void {
+    this.#forgetLive(epoch);
+    const text = placeText(place);
+    this.#live.set(epoch, text);
+    this.#epochs.set(text, epoch);
+  }
+
   delete(epoch: string): void {
+    this.#forgetLive(epoch);
     const stream = this.#byEpoch.get(epoch);
     if (stream === undefined) return;
     this.#byEpoch.delete(epoch);
@@ -39,10 +52,28 @@ export class OpenIndex {
     return this.#byPipe.get(pipe) ?? [];
   }
 
-  /** Those that write the same file, or did. */
+  /** The one that took that file last. */
+  withLive(place: FilePlace): PumpedStream | undefined {
+    const epoch = this.#epochs.get(placeText(place));
+    return epoch === undefined ? undefined : this.#byEpoch.get(epoch);
+  }
+
+  /** Those that write to the same path, or did. */
   withFile(target: LogTarget): readonly PumpedStream[] {
     return this.#byFile.get(fileText(target)) ?? [];
   }
+
+  #forgetLive(epoch: string): void {
+    const text = this.#live.get(epoch);
+    if (text === undefined) return;
+    this.#live.delete(epoch);
+    // The next owner of the file may have taken it already.
+    if (this.#epochs.get(text) === epoch) this.#epochs.delete(text);
+  }
+}
+
+function placeText({ device, inode }: FilePlace): string {
+  return `${device}:${inode}`;
 }
 
 /** Neither path contains a null byte. */

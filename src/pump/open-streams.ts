@@ -6,6 +6,7 @@ import { FifoError } from "../fifo/index.ts";
 import { errnoNameOf } from "../kernel/index.ts";
 import {
   type Durability,
+  findPlace,
   type LogBound,
   LogfileError,
   type OpenDirectories,
@@ -171,9 +172,21 @@ export class OpenStreams {
     return this.#open.withPipe(pipe)[0];
   }
 
-  /** The stream that writes the same file. */
+  /** The stream that writes the same file, by whatever path. */
   #ownerOf(record: StreamRecord): PumpedStream | undefined {
-    return this.#open.withFile(record).find(({ state }) => state.kind !== "discarding");
+    const owner = this.#open.withFile(record).find(writes);
+    if (owner !== undefined) return owner;
+    const writer = this.#writerOf(record);
+    // It may have lost its name to this path: it goes on in a new file then.
+    if (writer?.state.kind === "stalled") return writer;
+    writer?.lookAtFiles();
+    return this.#writerOf(record);
+  }
+
+  #writerOf({ logRoot, relativeFile }: StreamRecord): PumpedStream | undefined {
+    const place = findPlace(logRoot, relativeFile);
+    const writer = place && this.#open.withLive(place);
+    return writer !== undefined && writes(writer) ? writer : undefined;
   }
 
   #release(stream: PumpedStream | undefined): void {
@@ -196,6 +209,7 @@ export class OpenStreams {
         leftover: recovery.leftoverOf(epoch),
         onStalled: (reason) => send({ type: "stalled", epoch, reason }),
         onResumed: () => send({ type: "resumed", epoch }),
+        onLive: (live) => this.#open.writes(epoch, live),
         onInterference: (interference) => send({ type: "interfered", epoch, ...interference }),
         onClosed: (report) => this.#closed(record, report),
       });
@@ -204,6 +218,7 @@ export class OpenStreams {
       send({ type: "opened", epoch });
       return "opened";
     } catch (error) {
+      this.#open.delete(epoch);
       const isExpected = error instanceof FifoError || error instanceof LogfileError;
       if (!(isExpected || errnoNameOf(error) !== undefined)) throw error;
       const message = error instanceof Error ? error.message : String(error);
@@ -230,6 +245,10 @@ export class OpenStreams {
     this.#options.send({ type: "notOpened", epoch, reason, cause });
     return "refused";
   }
+}
+
+function writes({ state }: PumpedStream): boolean {
+  return state.kind !== "discarding";
 }
 
 function holding(stream: PumpedStream | undefined): Holding | undefined {

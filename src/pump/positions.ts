@@ -4,7 +4,7 @@
 // is what writers sent, so that bytes of others, and files that others cut, are found at a restart.
 
 import { closeSync, existsSync } from "node:fs";
-import type { FileOnDisk } from "../logfile/index.ts";
+import type { FileIdentity, FileOnDisk } from "../logfile/index.ts";
 import { openStateFile } from "../program/index.ts";
 import { readRecord, readWritten, writeRecord, writeWritten } from "./position-page.ts";
 import {
@@ -45,6 +45,14 @@ export function isSuperseded(positionsDirectory: string, target: LogTarget): boo
 /** What came to the log of the bytes that writers sent: as noted, whatever its files are. */
 export function writtenBytesOf(positionsDirectory: string, target: LogTarget): number {
   return withRecord(positionsDirectory, target, readWritten) ?? 0;
+}
+
+/** The live file of a stream that was served. */
+export function liveFileOf(
+  positionsDirectory: string,
+  target: LogTarget,
+): FileIdentity | undefined {
+  return withRecord(positionsDirectory, target, readRecord);
 }
 
 /** Notes it for a pump that was killed before it could. */

@@ -7,6 +7,7 @@ import { Fifo, ReadingEnd } from "../fifo/index.ts";
 import { bytesReadable } from "../kernel/index.ts";
 import type {
   Durability,
+  FilePlace,
   Interference,
   LogBound,
   OpenDirectories,
@@ -42,6 +43,7 @@ export interface PumpedStreamOptions {
   readonly onStalled: (reason: string) => void;
   readonly onResumed: () => void;
   readonly onInterference: (interference: Interference) => void;
+  readonly onLive: (live: FilePlace) => void;
   readonly onClosed: (report: StreamReport) => void;
 }
 

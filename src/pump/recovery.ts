@@ -210,7 +210,13 @@ export class Recovery {
     try {
       // Another disk may be mounted where the log was. Its bytes wait then, as for a full disk.
       owner.require(target);
-      sink = openSink({ ...this.#options, target, onInterference: () => {}, writtenMax });
+      sink = openSink({
+        ...this.#options,
+        target,
+        onInterference: () => {},
+        onLive: () => {},
+        writtenMax,
+      });
     } catch (error) {
       return refused(refusalOf(error));
     }

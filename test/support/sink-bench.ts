@@ -154,6 +154,7 @@ export class SinkBench implements Disposable {
       positionsDirectory: join(this.directory, "positions"),
       durability: this.durability,
       directories: new OpenDirectories(),
+      onLive: () => {},
       onInterference: ({ what, to }) =>
         this.interferences.push(to === undefined ? what : `${what} to ${to}`),
     });

@@ -4,18 +4,14 @@
 import type { Stats } from "node:fs";
 import { statAt } from "../../kernel/index.ts";
 import { chainIndex, chainName } from "./chain.ts";
-import { type LogDirectory, statLog } from "./directory.ts";
-import { LogfileError } from "./errors.ts";
+import { type FileIdentity, LogDirectory, statLog } from "./directory.ts";
+import { LogfileError, refusalOf } from "./errors.ts";
 import { listChainNames, temporaryOf } from "./listing.ts";
 
 /** A log's directory and its name there. */
 type Place = Pick<LogDirectory, "fd" | "name">;
 
-/** A file as the kernel knows it. */
-export interface FileOnDisk {
-  readonly inode: number;
-  /** Birth time in ms; it distinguishes a file from a later one with the same inode. */
-  readonly bornMs: number;
+export interface FileOnDisk extends FileIdentity {
   readonly sizeBytes: number;
 }
 
@@ -73,7 +69,7 @@ export function findTemporaries({ fd, name: live }: Place): readonly string[] {
  * copy that would be renamed, shortened or removed is not a regular file of the log's own.
  */
 export function inspectChain(place: Place, copies: number): FileOnDisk | undefined {
-  const live = inspectLive(place);
+  const live = inspectLive(place, undefined);
   for (const { name, index, stat } of findChain(place)) {
     if (index === 0) continue;
     // What is no file is never removed, and no rotation comes above `copies`.
@@ -83,9 +79,12 @@ export function inspectChain(place: Place, copies: number): FileOnDisk | undefin
   return live;
 }
 
-/** As `inspectChain`, without a look at the copies. */
-export function inspectLive({ fd, name }: Place): FileOnDisk | undefined {
-  const stat = statLog(fd, name);
+/** As `inspectChain`, without a look at the copies. The file that is `own` may have other names as well. */
+export function inspectLive(
+  { fd, name }: Place,
+  own: FileIdentity | undefined,
+): FileOnDisk | undefined {
+  const stat = statLog(fd, name, own);
   return stat === undefined ? undefined : fileOf(stat);
 }
 
@@ -93,6 +92,27 @@ export function inspectLive({ fd, name }: Place): FileOnDisk | undefined {
 export function findLive({ fd, name }: LogDirectory): FileOnDisk | undefined {
   const stat = statAt(fd, name);
   return stat?.isFile() === true ? fileOf(stat) : undefined;
+}
+
+/** A file wherever its path goes through, such as a bind mount, and whatever it is called. */
+export interface FilePlace {
+  readonly device: number;
+  readonly inode: number;
+}
+
+/** What a log's path leads to now; `undefined` without a file there, or while it cannot be looked at. */
+export function findPlace(root: string, relativePath: string): FilePlace | undefined {
+  let directory: LogDirectory | undefined;
+  try {
+    directory = LogDirectory.open(root, relativePath);
+    const stat = statAt(directory.fd, directory.name);
+    return stat?.isFile() === true ? { device: stat.dev, inode: stat.ino } : undefined;
+  } catch (error) {
+    refusalOf(error);
+    return undefined;
+  } finally {
+    directory?.close();
+  }
 }
 
 /**

@@ -55,6 +55,11 @@ export class LogDirectory {
     return this.#open.fd;
   }
 
+  /** Number of the device that its files are on. */
+  get device(): number {
+    return this.#open.device;
+  }
+
   /**
    * Looks where the path leads now. One that leads nowhere is made again: it was there before. As
    * long as it cannot be opened the directory stays the one that it was. Throws as `renew` if the
@@ -168,12 +173,20 @@ function openDirectory(path: string): number {
 
 const logFileMode = 0o600;
 
+/** A file as the kernel knows it. */
+export interface FileIdentity {
+  readonly inode: number;
+  /** Birth time in ms; it distinguishes a file from a later one with the same inode. */
+  readonly bornMs: number;
+}
+
 /**
- * Opens a log for appending by splice, making it if need be: a regular file with one name, or a
- * LogfileError. A second link would be a way to make us write elsewhere.
+ * Opens a log for appending by splice, making it if need be: a regular file, and with one name unless it
+ * is `own`, or a LogfileError. A second link would be a way to make us write elsewhere; one that others
+ * have made to a log of ours, for a backup, is none.
  */
-export function openLog(directoryFd: number, name: string): number {
-  statLog(directoryFd, name);
+export function openLog(directoryFd: number, name: string, own: FileIdentity | undefined): number {
+  statLog(directoryFd, name, own);
   const flags = constants.O_RDWR | constants.O_CREAT | constants.O_NONBLOCK | constants.O_NOCTTY;
   let fd: number;
   try {
@@ -183,7 +196,7 @@ export function openLog(directoryFd: number, name: string): number {
   }
   try {
     // Others may have put something else there since.
-    requireOneRegular(fstatSync(fd), name);
+    requireOneRegular(fstatSync(fd), name, own);
     return fd;
   } catch (error) {
     closeSync(fd);
@@ -195,16 +208,21 @@ export function openLog(directoryFd: number, name: string): number {
  * The status of a log, `undefined` if it is not there yet. Throws a LogfileError unless `openLog` may open it: to
  * open a FIFO or a device would be felt at its other end.
  */
-export function statLog(directoryFd: number, name: string): Stats | undefined {
+export function statLog(
+  directoryFd: number,
+  name: string,
+  own: FileIdentity | undefined,
+): Stats | undefined {
   const stat = statAt(directoryFd, name);
   if (stat?.isSymbolicLink() === true) {
     throw new LogfileError("open", name, new KernelError("openat2", system.errno.ELOOP, name));
   }
-  if (stat !== undefined) requireOneRegular(stat, name);
+  if (stat !== undefined) requireOneRegular(stat, name, own);
   return stat;
 }
 
-function requireOneRegular(stat: Stats, name: string): void {
+function requireOneRegular(stat: Stats, name: string, own: FileIdentity | undefined): void {
   if (!stat.isFile()) throw new LogfileError("notRegular", name);
-  if (stat.nlink !== 1) throw new LogfileError("linked", name);
+  const isOwn = own?.inode === stat.ino && own.bornMs === stat.birthtimeMs;
+  if (!isOwn && stat.nlink !== 1) throw new LogfileError("linked", name);
 }

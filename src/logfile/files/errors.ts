@@ -31,7 +31,7 @@ function sentence(code: LogfileErrorCode, path: string, errno: string): string {
     case "copyLinked":
       return `the copy ${path} has more than one hard link`;
     case "sideFile":
-      return `the side file of ${path} is not a regular file with one name`;
+      return `the side file of ${path} is not a regular file`;
     case "trim":
       return `the log ${path} is above its limit and cannot be shortened: ${describeErrno(errno)}`;
   }

@@ -5,15 +5,17 @@ export { chainIndex, chainName } from "./chain.ts";
 export {
   type CopyOnDisk,
   type FileOnDisk,
+  type FilePlace,
   fileOf,
   findChain,
   findCopies,
   findLive,
+  findPlace,
   findTemporaries,
   inspectChain,
   inspectLive,
 } from "./chain-on-disk.ts";
-export { LogDirectory, openLog } from "./directory.ts";
+export { type FileIdentity, LogDirectory, openLog } from "./directory.ts";
 export {
   isAboutRoom,
   LogfileError,

@@ -34,7 +34,7 @@ export class OpenDirectories {
 
 export class OpenDirectory {
   readonly #inode: number;
-  readonly #device: number;
+  readonly device: number;
   /** `undefined` if it cannot be found out: the directory may not be read, perhaps. */
   readonly fileSystem: string | undefined;
   #fd: number;
@@ -44,7 +44,7 @@ export class OpenDirectory {
     const { ino, dev } = fstatSync(fd);
     this.#fd = fd;
     this.#inode = ino;
-    this.#device = dev;
+    this.device = dev;
     this.fileSystem = fileSystemOf(fd);
   }
 
@@ -66,7 +66,7 @@ export class OpenDirectory {
   /** Whether the descriptor is open for the same directory. */
   is(fd: number): boolean {
     const { ino, dev } = fstatSync(fd);
-    return ino === this.#inode && dev === this.#device;
+    return ino === this.#inode && dev === this.device;
   }
 
   /** One user more, and a descriptor of the same directory that was opened later. */

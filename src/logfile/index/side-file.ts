@@ -6,7 +6,7 @@
 import { constants, fstatSync, readSync, writeSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import * as v from "valibot";
-import { closeFile, openBeneath } from "../../kernel/index.ts";
+import { closeFile, openBeneath, renameAt, statAt, unlinkAt } from "../../kernel/index.ts";
 import { type LogDirectory, LogfileError } from "../files/index.ts";
 import { emptyIndex, type LogIndex, shrink } from "./log-index.ts";
 
@@ -41,7 +41,7 @@ export class SideFile {
 
   /** Reads it, or makes it. What cannot be understood is as good as missing. Throws KernelError or LogfileError. */
   static open(directory: Place): { readonly file: SideFile; readonly index: LogIndex } {
-    const fd = openForWriting(directory);
+    const { fd } = openForWriting(directory);
     try {
       const { sequence, index } = newestSlot(fd) ?? { sequence: 0, index: emptyIndex };
       return { file: new SideFile(directory, sequence), index };
@@ -60,24 +60,51 @@ export class SideFile {
     this.#sequence += 1;
     const slot = encodeSlot({ sequence: this.#sequence, index });
     const offset = (this.#sequence % 2) * slotBytes;
-    const fd = openForWriting(this.#directory);
+    const { fd, names } = openForWriting(this.#directory);
     try {
-      for (let done = 0; done < slotBytes; ) {
-        done += writeSync(fd, slot, done, slotBytes - done, offset + done);
-      }
+      if (names === 1) writeAt(fd, slot, offset);
+      else replace(this.#directory, slot, offset);
     } finally {
       closeFile(fd);
     }
   }
 }
 
-function openForWriting({ fd: directoryFd, name: live }: Place): number {
+interface OpenSideFile {
+  readonly fd: number;
+  /** Its hard links: 2 where others have made one, for a backup. */
+  readonly names: number;
+}
+
+function openForWriting({ fd: directoryFd, name: live }: Place): OpenSideFile {
   const flags = constants.O_RDWR | constants.O_CREAT | constants.O_NONBLOCK | constants.O_NOCTTY;
   const fd = openBeneath(directoryFd, sideFileName(live), flags, mode);
   const stat = fstatSync(fd);
-  if (stat.isFile() && stat.nlink === 1) return fd;
+  if (stat.isFile()) return { fd, names: stat.nlink };
   closeFile(fd);
   throw new LogfileError("sideFile", live);
+}
+
+/** Puts a new file in the place of one that others have under another name: theirs stays as it is. */
+function replace({ fd: directoryFd, name: live }: Place, slot: Buffer, offset: number): void {
+  const name = sideFileName(live);
+  const temporary = `${name}.new`;
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
+  // One is there already if a pump was killed here.
+  if (statAt(directoryFd, temporary) !== undefined) unlinkAt(directoryFd, temporary);
+  const fd = openBeneath(directoryFd, temporary, flags, mode);
+  try {
+    writeAt(fd, slot, offset);
+  } finally {
+    closeFile(fd);
+  }
+  renameAt(directoryFd, temporary, name);
+}
+
+function writeAt(fd: number, slot: Buffer, offset: number): void {
+  for (let done = 0; done < slotBytes; ) {
+    done += writeSync(fd, slot, done, slotBytes - done, offset + done);
+  }
 }
 
 /** The index of a log for a reader, `undefined` without one. */

@@ -4,7 +4,13 @@
 
 import { fstatSync, ftruncateSync, readSync, writeSync } from "node:fs";
 import { closeFile, seekToEnd } from "../../kernel/index.ts";
-import { type FileOnDisk, fileOf, type LogDirectory, openLog } from "../files/index.ts";
+import {
+  type FileIdentity,
+  type FileOnDisk,
+  fileOf,
+  type LogDirectory,
+  openLog,
+} from "../files/index.ts";
 
 const newline = 0x0a;
 
@@ -21,9 +27,9 @@ export class LiveFile implements FileOnDisk {
     this.#sizeBytes = sizeBytes;
   }
 
-  /** Opens or makes it, at its end. Throws LogfileError or KernelError. */
-  static open(directory: LogDirectory): LiveFile {
-    const fd = openLog(directory.fd, directory.name);
+  /** Opens or makes it, at its end; see `openLog`. Throws LogfileError or KernelError. */
+  static open(directory: LogDirectory, own: FileIdentity | undefined): LiveFile {
+    const fd = openLog(directory.fd, directory.name, own);
     try {
       return new LiveFile(fd, fileOf(fstatSync(fd)), seekToEnd(fd));
     } catch (error) {

@@ -28,7 +28,7 @@ export interface LogFilesOptions {
 
 /** A log as it is found. */
 export interface FoundLog {
-  /** What has its name now. */
+  /** What has its name now, and may be taken. */
   readonly live: FileOnDisk | undefined;
   /** `cut`: others made it shorter. The rest keeps its offsets: the bytes that follow need another file. */
   readonly what: "whole" | "cut";
@@ -78,7 +78,7 @@ export class LogFiles {
     if (what === "cut" && live !== undefined && live.sizeBytes > 0) {
       rotateNames(directory, bound.copies);
     }
-    return new LogFiles(options, LiveFile.open(directory));
+    return new LogFiles(options, LiveFile.open(directory, live));
   }
 
   /** The live file, without a look at it; `undefined` between two steps of a change. */
@@ -253,7 +253,7 @@ export class LogFiles {
         break;
       case "trimming":
         trim(this.#options, this.#bound, state.allowedBytes);
-        this.#replaced(LiveFile.open(this.#options.directory), undefined);
+        this.#replaced(LiveFile.open(this.#options.directory, state.live), undefined);
         break;
       case "replaced":
         trim(this.#options, this.#bound, boundBytes(this.#bound));
@@ -264,7 +264,7 @@ export class LogFiles {
 
   /** Takes the file that has the name now. Bytes that others have put into it come after our end. */
   #adopt(end: FileOnDisk, copy: FileOnDisk): void {
-    const live = LiveFile.open(this.#options.directory);
+    const live = LiveFile.open(this.#options.directory, undefined);
     this.#options.journal.begin({ kind: "replace", live: end, foreignBytes: live.sizeBytes });
     this.#replaced(live, copy);
   }

@@ -8,8 +8,7 @@ import type { FileOnDisk, LogDirectory } from "../files/index.ts";
 import type { Interference } from "./interference.ts";
 
 export function hasName({ fd, name }: LogDirectory, live: FileOnDisk): boolean {
-  const named = statAt(fd, name);
-  return named?.ino === live.inode && named.nlink === 1;
+  return statAt(fd, name)?.ino === live.inode;
 }
 
 /** Of a live file without its name, and the descriptor that it is open as. */

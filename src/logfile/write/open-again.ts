@@ -26,7 +26,7 @@ export function openAgain(
   { live: before, areNext }: Unreachable,
 ): LiveFile | undefined {
   directory.renew();
-  const live = LiveFile.open(directory);
+  const live = LiveFile.open(directory, before);
   try {
     const excess = live.sizeBytes - before.sizeBytes;
     // The server may have written bytes and died before it reported them.

@@ -522,6 +522,7 @@ export class PumpBench implements Disposable {
           leftover: recovery.leftoverOf(record.epoch),
           onStalled: (reason) => assert.ok(this.#disk.isFull, reason),
           onResumed: () => {},
+          onLive: () => {},
           onInterference: ({ what }) => assert.ok(this.#isDisturbed, `others: ${what}`),
           onClosed: () => {},
         });

@@ -20,6 +20,7 @@ import { after, describe, it } from "node:test";
 import { bytesReadable, makeFifo, makePipe, resizePipe } from "../../../src/kernel/index.ts";
 import {
   type Durability,
+  inspectLive,
   type Journal,
   LogDirectory,
   LogfileError,
@@ -59,8 +60,7 @@ function open(
   shortened: (fd: number) => void = () => {},
 ): RotatingFile {
   const directory = LogDirectory.open(root, "x.log");
-  const stat = statSync(join(root, "x.log"), { throwIfNoEntry: false });
-  const live = stat && { inode: stat.ino, bornMs: stat.birthtimeMs, sizeBytes: stat.size };
+  const live = inspectLive(directory, undefined);
   const durability: Pick<Durability, "finish" | "complete"> = {
     finish: closeSync,
     complete: shortened,

@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import {
   closeSync,
+  existsSync,
+  linkSync,
   mkdtempSync,
   openSync,
   readFileSync,
@@ -74,6 +76,21 @@ describe("a side file", () => {
     file.write(index);
     assert.deepEqual(readIndex(directoryFd, "x.log"), index);
     assert.deepEqual(SideFile.open({ fd: directoryFd, name: "x.log" }).index, index);
+  });
+
+  it("with another hard link is replaced by a new one, and the other stays as it is", () => {
+    const [path, saved] = [".linked.log.xenlogd", "saved"].map((name) => join(directory, name));
+    assert.ok(path !== undefined && saved !== undefined);
+    const { file } = SideFile.open({ fd: directoryFd, name: "linked.log" });
+    file.write(emptyIndex);
+    linkSync(path, saved);
+    writeFileSync(`${path}.new`, "of a pump that was killed");
+    const before = readFileSync(saved);
+    SideFile.open({ fd: directoryFd, name: "linked.log" }).file.write(index);
+    assert.deepEqual(readIndex(directoryFd, "linked.log"), index);
+    assert.deepEqual(readFileSync(saved), before);
+    assert.ok(!existsSync(`${path}.new`));
+    assert.equal(statSync(path).nlink, 1);
   });
 
   it("never has more than 16 KiB, and forgets the oldest", () => {

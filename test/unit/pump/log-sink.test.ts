@@ -116,6 +116,7 @@ describe("a log that cannot be opened", () => {
         positionsDirectory: join(bench.directory, "positions"),
         durability: new Durability({ kind: "none" }),
         directories: new OpenDirectories(),
+        onLive: () => {},
         onInterference: () => {},
       });
     };
@@ -148,6 +149,52 @@ describe("a copy that others have replaced", () => {
       assert.equal(statSync(`${copy}.of-somebody`).size, 10_000);
     });
   }
+});
+
+describe("another hard link to the live file", () => {
+  it("that is made while a stream has the log changes nothing for it, and keeps a new stream away", () => {
+    using bench = new SinkBench({ copies: 1 });
+    bench.write(lines(0, 100));
+    linkSync(bench.path(), bench.path("saved"));
+    assert.equal(bench.sink.look(), undefined);
+    bench.write(lines(100, 100));
+    assert.throws(() => bench.again({ epoch: "00000000000000bb" }), {
+      message: "the log x.log has more than one hard link",
+    });
+    bench.again({ epoch: "00000000000000aa" });
+    bench.write(lines(200, 500));
+    assert.equal(statSync(bench.path("saved")).ino, statSync(bench.path("x.log.1")).ino);
+    assert.deepEqual(bench.interferences, []);
+    bench.check();
+  });
+
+  it("has all its bytes still when the log is shortened, with and without a restart", () => {
+    for (const restarts of [false, true]) {
+      using bench = new SinkBench({ limitBytes: 16_384, copies: 1 });
+      bench.write(lines(0, 1000));
+      linkSync(bench.path(), bench.path("saved"));
+      const saved = readFileSync(bench.path("saved"), "utf8");
+      const target = { epoch: "00000000000000aa", logRoot: bench.root, relativeFile: "own/x.log" };
+      const bound = { limitBytes: 4096, copies: 1 };
+      if (restarts) bench.again(bound);
+      else assert.equal(bench.sink.reconfigure({ ...target, ...bound }), undefined);
+      bench.write(lines(1000, 10));
+      assert.equal(readFileSync(bench.path("saved"), "utf8"), saved);
+      assert.ok(statSync(bench.path()).size <= 4096);
+      bench.check();
+    }
+  });
+
+  it("made to another file in its place while no pump ran is not written to", () => {
+    using bench = new SinkBench();
+    bench.write(lines(0, 10));
+    writeFileSync(bench.path("of-somebody"), "");
+    rmSync(bench.path());
+    linkSync(bench.path("of-somebody"), bench.path());
+    assert.throws(() => bench.again(), { message: "the log x.log has more than one hard link" });
+    assert.notEqual(bench.sink.look(), undefined);
+    assert.equal(statSync(bench.path("of-somebody")).size, 0);
+  });
 });
 
 describe("a line of ours", () => {
