@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, constants, openSync, readFileSync, writeSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
 import { isWritable } from "../../src/kernel/index.ts";
 import { compileC, type Program } from "./programs.ts";
 import { waitFor } from "./wait.ts";
@@ -40,8 +41,10 @@ export async function unreadTerminal(): Promise<UnreadTerminal> {
   return {
     fd,
     fillAlmost: async () => {
-      await waitFor("a full terminal", () => {
+      await waitFor("a full terminal", async () => {
         fill(path);
+        // The kernel still moves up to 4096 bytes on to the reading side.
+        await delay(20);
         return !isWritable(fd);
       });
       await waitFor("a little room", () => {

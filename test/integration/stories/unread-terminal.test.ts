@@ -73,13 +73,14 @@ describe("on a terminal that nobody reads", { concurrency: 3, skip }, () => {
   it("a command that ends soon waits, and all that it says is read", { timeout }, async () => {
     await using terminal = await unreadTerminal();
     await terminal.fillAlmost();
-    const option = `--${"s".repeat(3000)}`;
+    // More than the 4096 bytes that a reading side takes in by itself.
+    const option = `--${"s".repeat(20_000)}`;
     const list = start("xenlog", ["list", option], terminal.fd);
     await until(() => !isWritable(terminal.fd), "the beginning of the message");
     terminal.read();
     await ended(list);
     assert.equal(list.exitCode, 2);
-    await until(() => /s{2000}'; see xenlog help list\r?\n$/.test(terminal.text()), "all of it");
+    await until(() => /s{20000}'; see xenlog help list\r?\n$/.test(terminal.text()), "all of it");
   });
 });
 
