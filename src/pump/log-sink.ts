@@ -73,8 +73,7 @@ export class LogSink implements StreamSink, Outlet {
 
   /** Throws LogfileError or KernelError; nothing is left open then. */
   static open(options: LogSinkOptions): LogSink {
-    const { logRoot, relativeFile } = options.target;
-    const directory = LogDirectory.open(logRoot, relativeFile, options.directories);
+    const directory = openDirectory(options);
     try {
       return new LogSink(options, openPositions(options, directory));
     } catch (error) {
@@ -206,17 +205,44 @@ export class LogSink implements StreamSink, Outlet {
   }
 }
 
+/** What a log is looked for with. */
+type LogPlace = Pick<LogSinkOptions, "target" | "positionsDirectory" | "directories">;
+
+/** Throws as `LogSink.open` would for what is under the log's names, and changes nothing. */
+export function requireLog(place: LogPlace): void {
+  const directory = openDirectory(place);
+  try {
+    lookAtLog(place, directory);
+  } finally {
+    directory.close();
+  }
+}
+
+function openDirectory({ target, directories }: LogPlace): LogDirectory {
+  return LogDirectory.open(target.logRoot, target.relativeFile, directories);
+}
+
+/**
+ * A stream that was served has a writer that waits, so what others have done to its copies since, or a link to
+ * its live file, is no reason to refuse it.
+ */
+function lookAtLog(
+  { target, positionsDirectory }: LogPlace,
+  directory: LogDirectory,
+): FileOnDisk | undefined {
+  return isKnown(positionsDirectory, target)
+    ? inspectLive(directory, liveFileOf(positionsDirectory, target))
+    : inspectChain(directory, target.copies);
+}
+
 function boundOf({ limitBytes, copies }: LogTarget): Bound {
   return { limitBytes, boundBytes: limitBytes * (copies + 1) };
 }
 
 function openPositions(options: LogSinkOptions, directory: LogDirectory): Opened {
   const { target, positionsDirectory, writtenMax } = options;
-  // All looks come before the first change: a request that is refused changes nothing. A stream that was served
-  // has a writer that waits, so what others have done to its copies since, or a link to its live file, is no reason to refuse it.
-  const live = isKnown(positionsDirectory, target)
-    ? inspectLive(directory, liveFileOf(positionsDirectory, target))
-    : inspectChain(directory, target.copies);
+  // All looks come before the first change: a request that is refused changes nothing.
+  const live = lookAtLog(options, directory);
   const found: FoundFiles = {
     live,
     bound: boundOf(target),

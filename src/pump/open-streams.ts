@@ -12,6 +12,7 @@ import {
   type OpenDirectories,
 } from "../logfile/index.ts";
 import { lackOfFiles, RetryTimer } from "../program/index.ts";
+import { requireLog } from "./log-sink.ts";
 import { supersededMarker } from "./markers.ts";
 import type { FromPump, StreamReport } from "./messages.ts";
 import { OpenIndex } from "./open-index.ts";
@@ -152,8 +153,11 @@ export class OpenStreams {
         this.#start(record);
         break;
       case "takeOver":
-        owner?.handOverFile();
-        this.#start(record);
+        // What is refused takes nothing from the old writer.
+        if (this.#mayTake(record)) {
+          owner?.handOverFile();
+          this.#start(record);
+        }
         break;
       case "renew":
         // Its reading end is opened before the old one is closed.
@@ -195,6 +199,16 @@ export class OpenStreams {
     this.#options.send({ type: "closed", report: stream.release() });
   }
 
+  #mayTake(target: StreamRecord): boolean {
+    try {
+      requireLog({ ...this.#options, target });
+      return true;
+    } catch (error) {
+      this.#refuseFor(error, target);
+      return false;
+    }
+  }
+
   #start(record: StreamRecord): "opened" | "refused" {
     const { epoch } = record;
     const { owner, recovery, send } = this.#options;
@@ -219,10 +233,7 @@ export class OpenStreams {
       return "opened";
     } catch (error) {
       this.#open.delete(epoch);
-      const isExpected = error instanceof FifoError || error instanceof LogfileError;
-      if (!(isExpected || errnoNameOf(error) !== undefined)) throw error;
-      const message = error instanceof Error ? error.message : String(error);
-      return this.#refuse(record, message, isMissingFifo(error) ? "noFifo" : "other");
+      return this.#refuseFor(error, record);
     }
   }
 
@@ -234,6 +245,14 @@ export class OpenStreams {
       this.#ownerOf(record)?.mark(supersededMarker(superseded, record.key, Date.now()));
     }
     this.#options.send({ type: "closed", report });
+  }
+
+  /** Throws what is not about files. */
+  #refuseFor(error: unknown, record: StreamRecord): "refused" {
+    const isExpected = error instanceof FifoError || error instanceof LogfileError;
+    if (!(isExpected || errnoNameOf(error) !== undefined)) throw error;
+    const message = error instanceof Error ? error.message : String(error);
+    return this.#refuse(record, message, isMissingFifo(error) ? "noFifo" : "other");
   }
 
   #refuseOwned(record: StreamRecord, owner: PumpedStream | undefined): void {

@@ -31,7 +31,7 @@ function sentence(code: LogfileErrorCode, path: string, errno: string): string {
     case "copyLinked":
       return `the copy ${path} has more than one hard link`;
     case "sideFile":
-      return `the side file of ${path} is not a regular file`;
+      return `the side file of ${path} is not a regular file, or has another name and is not an index`;
     case "trim":
       return `the log ${path} is above its limit and cannot be shortened: ${describeErrno(errno)}`;
   }

@@ -80,9 +80,14 @@ function openForWriting({ fd: directoryFd, name: live }: Place): OpenSideFile {
   const flags = constants.O_RDWR | constants.O_CREAT | constants.O_NONBLOCK | constants.O_NOCTTY;
   const fd = openBeneath(directoryFd, sideFileName(live), flags, mode);
   const stat = fstatSync(fd);
-  if (stat.isFile()) return { fd, names: stat.nlink };
+  if (stat.isFile() && (stat.nlink === 1 || isOurs(fd))) return { fd, names: stat.nlink };
   closeFile(fd);
   throw new LogfileError("sideFile", live);
+}
+
+/** A file of others under our name, with a link elsewhere, is neither written nor replaced. */
+function isOurs(fd: number): boolean {
+  return newestSlot(fd) !== undefined;
 }
 
 /** Puts a new file in the place of one that others have under another name: theirs stays as it is. */

@@ -63,4 +63,20 @@ describe("a hard link to a log that is served", { concurrency: 2 }, () => {
       assert.equal(bench.count(event), 0, event);
     }
   });
+
+  it("takes nothing from its last words: who asks for the link is refused", async () => {
+    await using bench = await Bench.start();
+    const handle = await bench.stream("owner");
+    const writer = bench.writer(handle);
+    const link = bench.daemon.logPath("link.log");
+    linkSync(handle.file, link);
+    await handle.close();
+    const refused = { code: "refused", message: /the log link\.log has more than one hard link$/ };
+    await assert.rejects(bench.stream("link", { file: link, copies: 0 }), refused);
+    writeSync(writer, "last words\n");
+    await waitFor("them", () => readFileSync(handle.file, "utf8") === "last words\n");
+    bench.closeWriter(writer);
+    await waitFor("the end", () => bench.count("StreamClosed") === 1);
+    assert.deepEqual((await bench.daemon.control.streams({ all: true }))[0]?.droppedBytes, {});
+  });
 });

@@ -232,7 +232,7 @@ const logs: readonly Row[] = [
       linkSync(of(site).file, site.file);
     },
     nodes: () => ({ limit: "4096", copies: "0" }),
-    answer: () => refused("the log x.log has more than one hard link"),
+    answer: (site) => refused(`file ${site.file} is the log of ${of(site).key} already`),
     check: ({ file }) => unlinkSync(file),
   },
   {
