@@ -2,6 +2,7 @@
 // The outputs of `xenlog`. With src/program/portable/own-outputs.ts the only file that touches them.
 
 import { isatty } from "node:tty";
+import type { DataOutput } from "../cli/index.ts";
 import { describeErrno, isWritable } from "../kernel/index.ts";
 import { LineOutput, type Output, outputTo } from "../program/index.ts";
 
@@ -31,20 +32,29 @@ export function messages(): Output & { stopWaiting(): void } {
   return Object.assign(written, { stopWaiting: () => output.stopWaiting() });
 }
 
-/** Standard output, whose reader may take its time; `failure` resolves when all is written, or not. */
-export function data(): Output & { failure(): Promise<string | undefined> } {
+/** Standard output, whose reader may take its time. */
+export function data(): DataOutput {
   const { stdout: stream } = process;
   let failed: string | undefined;
+  let isUsed = false;
   stream.on("error", (error: NodeJS.ErrnoException) => {
     failed ??= error.code ?? "EIO";
   });
-  const output = outputTo((text) => void stream.write(text), {
+  const write = (text: string): void => {
+    isUsed = true;
+    stream.write(text);
+  };
+  const output = outputTo(write, {
     isTerminal: stream.isTTY === true,
     get columns() {
       return stream.columns || columnsDefault;
     },
   });
-  const failure = (): Promise<string | undefined> =>
-    new Promise((resolve) => stream.write("", () => setImmediate(() => resolve(failed))));
+  const failure = async (): Promise<string | undefined> => {
+    // The kernel refuses an empty write as well, where nothing is to be said.
+    if (!isUsed) return undefined;
+    await new Promise((resolve) => stream.write("", () => setImmediate(resolve)));
+    return failed;
+  };
   return Object.assign(output, { failure });
 }

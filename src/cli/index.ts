@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // The command line without a process; bin/xenlog.ts is the process.
 
-export type { CliContext, HandledSignal } from "./invocation/index.ts";
+export type { CliContext, DataOutput, HandledSignal } from "./invocation/index.ts";
 export { main } from "./main.ts";

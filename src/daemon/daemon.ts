@@ -5,11 +5,11 @@
 import { type ControlServer, type ReloadOutcome, startControlServer } from "../control/index.ts";
 import type { EmitEvent } from "../observe/index.ts";
 import type { Places } from "../places/index.ts";
-import { type Program, removeIfPossible } from "../program/index.ts";
+import { type Program, removeDirectories, removeIfPossible } from "../program/index.ts";
 import { type ServiceManager, Vault } from "../vault/index.ts";
 import { type ConfigurationFile, LiveConfiguration } from "./configuration/index.ts";
 import { controlSource } from "./control-source.ts";
-import { makeDirectories, removeDirectories } from "./directories.ts";
+import { makeDirectories } from "./directories.ts";
 import { asStartError } from "./errors/index.ts";
 import { type InstanceLock, takeInstanceLock } from "./instance-lock.ts";
 import { Pumps } from "./pumps/index.ts";

@@ -2,10 +2,10 @@
 // The daemon's directories, made or checked before anything else starts. Takes back what it made
 // when the start fails.
 
-import { accessSync, constants, rmdirSync, type Stats, statSync } from "node:fs";
+import { accessSync, constants, type Stats, statSync } from "node:fs";
 import { describeErrno, errnoNameOf } from "../kernel/index.ts";
 import type { Places } from "../places/index.ts";
-import { makeDirectory } from "../program/index.ts";
+import { makeDirectory, NotDirectoryError, removeDirectories } from "../program/index.ts";
 import { DaemonError } from "./errors/index.ts";
 
 /** FIFOs and the daemon's own files are for its user only. */
@@ -20,8 +20,7 @@ export function makeDirectories(places: Places): readonly string[] {
     try {
       makeDirectory(path, mode, made);
     } catch (error) {
-      // Another file of that name is reported below.
-      if (errnoNameOf(error) !== "EEXIST") throw unusable(places, what, path, "made", error);
+      throw unusable(places, what, path, "made", error);
     }
     check(what, path);
     checkWritable(places, what, path);
@@ -38,17 +37,6 @@ export function makeDirectories(places: Places): readonly string[] {
   } catch (error) {
     removeDirectories(made);
     throw error;
-  }
-}
-
-/** Removes those of the directories that are empty. */
-export function removeDirectories(made: readonly string[]): void {
-  for (const path of [...made].reverse()) {
-    try {
-      rmdirSync(path);
-    } catch {
-      // It is not empty, so it is in use.
-    }
   }
 }
 
@@ -86,7 +74,11 @@ function unusable(
   error: unknown,
 ): DaemonError {
   const errno = errnoNameOf(error) ?? "EIO";
-  const sentence = `the ${what} ${path} cannot be ${verb}: ${describeErrno(errno)}`;
+  const subject = `the ${what} ${path}`;
+  const sentence =
+    error instanceof NotDirectoryError
+      ? error.message.replace(path, () => subject)
+      : `${subject} cannot be ${verb}: ${describeErrno(errno)}`;
   const isForbidden = errno === "EACCES" || errno === "EPERM";
   const ofHost = isForbidden ? "; run xenlogd as root, or give the directory to its user" : "";
   const cure = places.mode === "embedded" ? `; ${elsewhere}` : ofHost;

@@ -13,7 +13,12 @@ export type StreamState =
   /** The nodes are gone; bytes go to the log until the last writer leaves. */
   | { readonly kind: "lastWords" }
   /** The file system refused bytes that are in a stage; the FIFO waits, full. */
-  | { readonly kind: "stalled"; readonly nodes: Nodes; readonly attempt: number }
+  | {
+      readonly kind: "stalled";
+      readonly nodes: Nodes;
+      readonly attempt: number;
+      readonly reason: string;
+    }
   /** Another stream owns the file now; what the last writers still write is counted, not logged. */
   | { readonly kind: "discarding" }
   | { readonly kind: "closed" };
@@ -160,7 +165,7 @@ function whileStalled(
   switch (event.kind) {
     case "writeFailed":
     case "noStage":
-      return stall(state.nodes, state.attempt + 1);
+      return stallOn(state, event.reason);
     case "accepted":
       return {
         state: { kind: state.nodes === "present" ? "logging" : "lastWords" },
@@ -178,16 +183,19 @@ function whileStalled(
 }
 
 function beginStall(nodes: Nodes, reason: string): Transition {
-  const { state, effects } = stall(nodes, 0);
   return {
-    state,
-    effects: [{ kind: "stopPolling" }, ...effects, { kind: "reportStalled", reason }],
+    state: { kind: "stalled", nodes, attempt: 0, reason },
+    effects: [{ kind: "stopPolling" }, retryAfter(0), { kind: "reportStalled", reason }],
   };
 }
 
-function stall(nodes: Nodes, attempt: number): Transition {
-  return {
-    state: { kind: "stalled", nodes, attempt },
-    effects: [{ kind: "retryAfter", delayMs: pauseMs(backoff, attempt) }],
-  };
+/** A full disk may have become a read-only one meanwhile. */
+function stallOn(state: Extract<StreamState, { kind: "stalled" }>, reason: string): Transition {
+  const attempt = state.attempt + 1;
+  const report: StreamEffect[] = reason === state.reason ? [] : [{ kind: "reportStalled", reason }];
+  return { state: { ...state, attempt, reason }, effects: [retryAfter(attempt), ...report] };
+}
+
+function retryAfter(attempt: number): StreamEffect {
+  return { kind: "retryAfter", delayMs: pauseMs(backoff, attempt) };
 }

@@ -6,7 +6,12 @@ import { randomBytes } from "node:crypto";
 import { chmodSync, closeSync, constants, fstatSync, lstatSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { describeErrno, errnoNameOf, makeFifo, openPath } from "../kernel/index.ts";
-import { makeDirectory, removeDirectories, unknownOption } from "../program/portable/index.ts";
+import {
+  makeDirectory,
+  NotDirectoryError,
+  removeDirectories,
+  unknownOption,
+} from "../program/portable/index.ts";
 import { ToolstackError } from "./errors.ts";
 
 /** `rdwr`: a dead daemon blocks the writer. `wronly`: it gets SIGPIPE and EPIPE instead. */
@@ -114,7 +119,8 @@ function attempt<T>(verb: string, path: string, act: () => T): T {
     return act();
   } catch (error) {
     if (error instanceof ToolstackError) throw error;
-    const reason = describeErrno(errnoNameOf(error) ?? "EIO");
+    const isSentence = error instanceof NotDirectoryError;
+    const reason = isSentence ? error.message : describeErrno(errnoNameOf(error) ?? "EIO");
     throw new ToolstackError("fifo", `cannot ${verb} ${path}: ${reason}`, { cause: error });
   }
 }

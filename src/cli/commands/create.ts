@@ -11,6 +11,7 @@ import {
   quote,
 } from "../../contract/index.ts";
 import type { ControlClient } from "../../control/index.ts";
+import { describeErrno } from "../../kernel/index.ts";
 import { createLogfile, type LogfileHandle } from "../../toolstack/index.ts";
 import { connectXenstore } from "../../xenstore/index.ts";
 import {
@@ -121,6 +122,7 @@ async function create(
       signal,
     });
     await print(invocation, daemon, choice, owner, handle);
+    await requireRead(invocation, handle);
     return exitCode.ok;
   } catch (error) {
     await releaseIfIntroduced(xenstore, owner);
@@ -153,6 +155,15 @@ async function print(
     epoch: await epochOf(daemon, handle.pipe),
   };
   context.stdout.json(description);
+}
+
+/** A log whose path nobody has read would stay open for nobody. */
+async function requireRead({ context }: Invocation, handle: LogfileHandle): Promise<void> {
+  const failure = await context.stdout.failure();
+  if (failure === undefined) return;
+  await handle.close();
+  const sentence = `standard output cannot be written: ${describeErrno(failure)}; the log is closed`;
+  throw new CliError("failed", sentence);
 }
 
 /** The daemon chooses the epoch; null if it has not read the request yet. */

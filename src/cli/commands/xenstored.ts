@@ -7,7 +7,13 @@ import { dirname, join, resolve } from "node:path";
 import { Command, Option } from "commander";
 import { describeErrno, errnoNameOf } from "../../kernel/index.ts";
 import { embeddedPlaces } from "../../places/index.ts";
-import { giveNotice, makeDirectory, probeSocket, removeDirectories } from "../../program/index.ts";
+import {
+  giveNotice,
+  makeDirectory,
+  NotDirectoryError,
+  probeSocket,
+  removeDirectories,
+} from "../../program/index.ts";
 import { findXenstoreSocket } from "../../xenstore/index.ts";
 import { startXenstoreServer, type XenstoreServer } from "../../xenstore/server/index.ts";
 import {
@@ -113,7 +119,8 @@ function makeDirectoryOf(socketPath: string, made: string[]): void {
   try {
     makeDirectory(dirname(socketPath), 0o755, made);
   } catch (error) {
-    const reason = describeErrno(errnoNameOf(error) ?? "EIO");
+    const isSentence = error instanceof NotDirectoryError;
+    const reason = isSentence ? error.message : describeErrno(errnoNameOf(error) ?? "EIO");
     const sentence = `cannot make ${dirname(socketPath)}: ${reason}; choose another --socket`;
     throw new CliError("failed", sentence, error);
   }

@@ -6,6 +6,7 @@ import {
   type Backoff,
   type Lock,
   type LockKind,
+  NotDirectoryError,
   StateFileError,
   takeLock,
 } from "../../program/index.ts";
@@ -41,7 +42,8 @@ function unusable(what: string, error: unknown): unknown {
   const errno = errnoNameOf(error);
   if (errno === undefined) return error;
   // A file that is no lock, or another user's, has a sentence of its own.
-  const reason = error instanceof StateFileError ? error.message : describeErrno(errno);
+  const isSentence = error instanceof StateFileError || error instanceof NotDirectoryError;
+  const reason = isSentence ? error.message : describeErrno(errno);
   const sentence = `cannot ${what}: ${reason}; choose another directory with --dir`;
   return new CliError("failed", sentence, error);
 }

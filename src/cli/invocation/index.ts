@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What every command is started with, and what its end means: context, global options, errors.
 
-export type { CliContext, HandledSignal } from "./context.ts";
+export type { CliContext, DataOutput, HandledSignal } from "./context.ts";
 export { CliError, DaemonKilledError, DaemonStartError } from "./errors.ts";
 export {
   describeError,

@@ -5,7 +5,7 @@ export { linesOfBug } from "./bugs.ts";
 export { diskFaultExitCode, isDiskFault } from "./disk-fault.ts";
 export { type OptionNames, unknownOption } from "./known-options.ts";
 export { LineOutput, type LineOutputOptions } from "./line-output.ts";
-export { makeDirectory, removeDirectories } from "./make-directory.ts";
+export { makeDirectory, NotDirectoryError, removeDirectories } from "./make-directory.ts";
 export { giveNotice, type Notice, readNotice } from "./notice.ts";
 export { type Output, outputTo, type Style } from "./output.ts";
 export { guardOutputs, printLine, printLines } from "./own-outputs.ts";

@@ -3,12 +3,25 @@
 // says ENOENT although the parent is there, as below /proc. Looks before it makes: mkdir(2) waits for a
 // disk that hangs, also where the directory is there already.
 
-import { mkdirSync, rmdirSync, statSync } from "node:fs";
+import { lstatSync, mkdirSync, readlinkSync, rmdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
+
+/** Something else has the name of a directory; a sentence. */
+export class NotDirectoryError extends Error {
+  readonly code = "ENOTDIR";
+  readonly syscall = "mkdir";
+  readonly path: string;
+
+  constructor(path: string, cause: unknown) {
+    super(`${path} ${whatIsAt(path)}`, { cause });
+    this.name = "NotDirectoryError";
+    this.path = path;
+  }
+}
 
 /**
  * Returns if the directory is there already. The paths that were made are added to `made`, the
- * outermost first, also when it throws: the file system's error, with the `path` that it is about.
+ * outermost first, also when it throws: NotDirectoryError, or the file system's error with its `path`.
  */
 export function makeDirectory(path: string, mode: number, made: string[] = []): void {
   const error = tryMake(path, mode, made);
@@ -39,7 +52,18 @@ function tryMake(path: string, mode: number, made: string[]): NodeJS.ErrnoExcept
     made.push(path);
     return undefined;
   } catch (error) {
-    return isDirectory(path) ? undefined : (error as NodeJS.ErrnoException);
+    if (isDirectory(path)) return undefined;
+    const refusal = error as NodeJS.ErrnoException;
+    return refusal.code === "EEXIST" ? new NotDirectoryError(path, error) : refusal;
+  }
+}
+
+function whatIsAt(path: string): string {
+  try {
+    if (!lstatSync(path).isSymbolicLink()) return "is not a directory";
+    return `is a link to ${readlinkSync(path)}, which is not there`;
+  } catch {
+    return "is not a directory";
   }
 }
 

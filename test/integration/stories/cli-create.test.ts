@@ -2,6 +2,7 @@
 // `create`, `list`, `close` and `xenstored` with a real daemon that somebody has started by hand.
 
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { appendFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
@@ -18,6 +19,7 @@ import {
   type XenlogResult,
   xenlog,
 } from "../../support/cli.ts";
+import { ourProgram } from "../../support/target.ts";
 
 let directory: TestDirectory;
 let daemon: RunningXenlog;
@@ -44,6 +46,21 @@ describe("xenlog create", () => {
     appendFileSync(pipe, "hello\n");
     const file = join(directory.path, "log/first-console.log");
     await until(() => readOrEmpty(file) === "hello\n", "the line is in the log");
+  });
+
+  it("closes the log again when nobody can read its path", async () => {
+    const [node, program] = ourProgram("xenlog");
+    const create = `'${node}' '${program}' create --name unread --dir '${directory.path}'`;
+    for (const [to, reason] of [
+      [">/dev/full", "no space left on the file system"],
+      ["| true", "the reader is gone"],
+    ] as const) {
+      const line = `set -o pipefail; { sleep 0.1; ${create}; } ${to}`;
+      const { status, stderr } = spawnSync("bash", ["-c", line], { encoding: "utf8" });
+      const said = `xenlog: standard output cannot be written: ${reason}; the log is closed\n`;
+      assert.deepEqual([status, stderr], [1, said]);
+      await until(async () => (await listed()).every(({ name }) => name !== "unread"), "its end");
+    }
   });
 
   it("describes the log with --json, in the frozen order", async () => {

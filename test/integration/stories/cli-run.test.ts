@@ -286,7 +286,7 @@ describe("xenlog run that cannot", () => {
     assert.deepEqual(
       await xenlog(["run", "--dir", directory.path, "--", "true"]),
       refusal(
-        `cannot make ${directory.path}/state: it exists already; choose another directory with --dir`,
+        `cannot make ${directory.path}/state: ${directory.path}/state is not a directory; choose another directory with --dir`,
       ),
     );
   });

@@ -3,7 +3,15 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { fileSystemOf, readMounts } from "../../../src/daemon/pumps/file-systems.ts";
@@ -62,6 +70,21 @@ describe("a daemon that cannot start", () => {
       `xenlogd: the log directory ${path}/log is not a directory; choose another directory with --dir`,
     );
     assert.ok(!existsSync(join(path, "run")) && !existsSync(join(path, "state")));
+  });
+
+  it("because a directory on the way is a link to nothing says so", async () => {
+    await using directory = testDirectory();
+    const link = join(directory.path, "link");
+    symlinkSync("nowhere", link);
+    for (const path of [link, join(link, "below")]) {
+      const result = await xenlogd(path);
+      assert.equal(result.code, 1);
+      assert.equal(
+        lastLine(result.stderr),
+        `xenlogd: ${link} is a link to nowhere, which is not there; choose another directory with --dir`,
+      );
+      assert.deepEqual(readdirSync(directory.path), ["link"]);
+    }
   });
 
   it("because its log directory is read-only says so", async () => {

@@ -124,6 +124,8 @@ describe("xenlog", () => {
       "xenlog: standard output cannot be written: no space left on the file system\n",
     );
     assert.equal(run(`${help} >&-`).status, 0);
+    const silent = run(`'${node}' '${program}' list --dir /nonexistent >/dev/full`);
+    assert.equal(silent.status, 3, "nothing is printed there");
     assert.equal(run(`'${node}' '${program}' list --dir /nonexistent 2>/dev/full`).status, 3);
     assert.equal(run(`'${node}' '${program}' list --dir /nonexistent 2>&-`).status, 3);
   });

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A command's world without a process: what it writes is kept, and there is no daemon to be found.
 
-import { type CliContext, main } from "../../../src/cli/index.ts";
-import { type Output, outputTo } from "../../../src/program/index.ts";
+import { type CliContext, type DataOutput, main } from "../../../src/cli/index.ts";
+import { outputTo } from "../../../src/program/index.ts";
 
 export interface Outcome {
   readonly code: number;
@@ -39,8 +39,11 @@ function contextOf(parts: Partial<CliContext> = {}): CliContext {
   };
 }
 
-function capture(): Output & { text(): string } {
+function capture(): DataOutput & { text(): string } {
   const written: string[] = [];
   const output = outputTo((text) => written.push(text), { isTerminal: false, columns: 80 });
-  return Object.assign(output, { text: () => written.join("") });
+  return Object.assign(output, {
+    text: () => written.join(""),
+    failure: async () => undefined,
+  });
 }

@@ -39,19 +39,26 @@ describe("a stream in the pump", () => {
       "stops reading when the file system refuses",
       logging,
       { kind: "writeFailed", reason: "no space" },
-      { kind: "stalled", nodes: "present", attempt: 0 },
+      { kind: "stalled", nodes: "present", attempt: 0, reason: "no space" },
       ["stopPolling", "retryAfter", "reportStalled"],
     ],
     [
+      "says while stalled that there is another reason",
+      { kind: "stalled", nodes: "gone", attempt: 3, reason: "no space" },
+      { kind: "writeFailed", reason: "read-only" },
+      { kind: "stalled", nodes: "gone", attempt: 4, reason: "read-only" },
+      ["retryAfter", "reportStalled"],
+    ],
+    [
       "remembers while stalled that its nodes went",
-      { kind: "stalled", nodes: "present", attempt: 3 },
+      { kind: "stalled", nodes: "present", attempt: 3, reason: "no space" },
       { kind: "nodesGone" },
-      { kind: "stalled", nodes: "gone", attempt: 3 },
+      { kind: "stalled", nodes: "gone", attempt: 3, reason: "no space" },
       [],
     ],
     [
       "goes on with its last words after a stall",
-      { kind: "stalled", nodes: "gone", attempt: 3 },
+      { kind: "stalled", nodes: "gone", attempt: 3, reason: "no space" },
       { kind: "accepted" },
       lastWords,
       ["reportResumed", "startPolling", "moveNow"],
@@ -65,9 +72,9 @@ describe("a stream in the pump", () => {
     ],
     [
       "does not give it away while bytes are stuck",
-      { kind: "stalled", nodes: "gone", attempt: 0 },
+      { kind: "stalled", nodes: "gone", attempt: 0, reason: "no space" },
       { kind: "superseded" },
-      { kind: "stalled", nodes: "gone", attempt: 0 },
+      { kind: "stalled", nodes: "gone", attempt: 0, reason: "no space" },
       [],
     ],
     ["ends as closed", { kind: "closed" }, { kind: "nodesBack" }, { kind: "closed" }, []],
@@ -134,7 +141,7 @@ describe("the bytes of a stream", () => {
     const writing: StreamState[] = [
       logging,
       lastWords,
-      { kind: "stalled", nodes: "gone", attempt: 1 },
+      { kind: "stalled", nodes: "gone", attempt: 1, reason: "no space" },
     ];
     for (const state of writing) assert.deepEqual(intentOf(state), { kind: "write" });
     const discarding = intentOf({ kind: "discarding" });

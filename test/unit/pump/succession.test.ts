@@ -18,7 +18,7 @@ const free: Claim = {
 };
 const logging: StreamState = { kind: "logging" };
 const lastWords: StreamState = { kind: "lastWords" };
-const stalled: StreamState = { kind: "stalled", nodes: "gone", attempt: 3 };
+const stalled: StreamState = { kind: "stalled", nodes: "gone", attempt: 3, reason: "no space" };
 
 function stream(epoch: string, state: StreamState, sequence = 4): Holding {
   return { epoch, sequence, state };
@@ -70,7 +70,9 @@ describe("a request for a FIFO and a file", () => {
     ],
     [
       "waits for them also when that has nodes",
-      { owner: stream("aa", { kind: "stalled", nodes: "present", attempt: 0 }) },
+      {
+        owner: stream("aa", { kind: "stalled", nodes: "present", attempt: 0, reason: "no space" }),
+      },
       "wait",
     ],
     ["waits for what a killed pump left for the file", { leftovers: "mustGoFirst" }, "wait"],
