@@ -3,6 +3,7 @@
 
 import { createHash } from "node:crypto";
 import { type BigIntStats, lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { temporarySuffix } from "../../../src/program/index.ts";
 import type { XenstoreClient, XenstoreOperations } from "../../../src/xenstore/index.ts";
 
 /** Path to a line that says all about it. */
@@ -24,7 +25,9 @@ export function listFiles(...directories: readonly string[]): Listing {
 /** Only the names: for directories in which the daemon keeps its own records. */
 export function listNames(directory: string): Listing {
   const names = readdirSync(directory, { recursive: true, encoding: "utf8" });
-  return new Map(names.map((name) => [`${directory}/${name}`, "is there"]));
+  // What takes a file's place in a moment.
+  const lasting = names.filter((name) => !name.endsWith(temporarySuffix));
+  return new Map(lasting.map((name) => [`${directory}/${name}`, "is there"]));
 }
 
 function lineOf(path: string, stat: BigIntStats): string {
