@@ -58,7 +58,7 @@ export function embeddedPlaces(directory: string): Places {
     stateDirectory: join(root, "state"),
   };
   checkSocketPath(root, places.xenstoreSocket);
-  checkName("the directory", root);
+  requirePathName("the directory", root);
   return places;
 }
 
@@ -90,8 +90,8 @@ export function hostPlaces(environment: Environment): Places {
     volatileDirectory: join(own, "table"),
     stateDirectory: "/var/lib/xenlogd",
   };
-  checkName("XEN_RUN_DIR", runDirectory);
-  checkName("XEN_LOG_DIR", logDirectory);
+  requirePathName("XEN_RUN_DIR", runDirectory);
+  requirePathName("XEN_LOG_DIR", logDirectory);
   checkSocketPath(runDirectory, places.controlSocket);
   return places;
 }
@@ -120,9 +120,10 @@ function realpathOf(path: string): string {
 
 /**
  * Paths below the directory go into xenstore and onto terminals: one that the contract refuses, or
- * that is printed with escapes, would fail each request, or each script that reads the path.
+ * that is printed with escapes, would fail each request, or each script that reads the path. Throws
+ * PlacesError `directoryName`.
  */
-function checkName(what: string, path: string): void {
+export function requirePathName(what: string, path: string): void {
   try {
     if (path !== "/") parsePath(path, what);
   } catch (error) {

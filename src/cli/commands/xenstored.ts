@@ -6,7 +6,7 @@ import { statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { Command, Option } from "commander";
 import { describeErrno, errnoNameOf } from "../../kernel/index.ts";
-import { embeddedPlaces } from "../../places/index.ts";
+import { embeddedPlaces, requirePathName } from "../../places/index.ts";
 import {
   giveNotice,
   makeDirectory,
@@ -79,9 +79,14 @@ function placesOf(
   const places = globals.directory === undefined ? undefined : embeddedPlaces(globals.directory);
   const socketPath = socket ?? places?.xenstoreSocket ?? findXenstoreSocket(context.environment);
   const stateFile = state ?? (places && join(places.stateDirectory, "xenstore.state"));
+  const absolute = (what: string, path: string): string => {
+    const found = resolve(context.directory, path);
+    requirePathName(what, found);
+    return found;
+  };
   return {
-    socketPath: resolve(context.directory, socketPath),
-    stateFile: stateFile === undefined ? undefined : resolve(context.directory, stateFile),
+    socketPath: absolute("--socket", socketPath),
+    stateFile: stateFile === undefined ? undefined : absolute("--state", stateFile),
   };
 }
 

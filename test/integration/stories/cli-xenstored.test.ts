@@ -2,7 +2,7 @@
 // `xenlog xenstored` as a process: what it makes, says and leaves.
 
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { connectXenstore } from "../../../src/xenstore/index.ts";
@@ -30,6 +30,17 @@ describe("xenlog xenstored", () => {
     await xenstore.close();
     store.child.kill("SIGTERM");
     assert.equal((await store.exited).stderr, "");
+  });
+
+  it("refuses a path that would be printed otherwise than it is", async () => {
+    await using directory = testDirectory();
+    const path = join(directory.path, "a\nb");
+    for (const option of ["--socket", "--state"]) {
+      const { code, stderr } = await xenlog(["xenstored", "--dir", directory.path, option, path]);
+      const said = `xenlog: ${option} is "${directory.path}/a\\u{a}b"; it must not contain control characters\n`;
+      assert.deepEqual([code, stderr], [2, said]);
+    }
+    assert.deepEqual(readdirSync(directory.path), []);
   });
 
   it("removes the directories that it made when it cannot start", async () => {
