@@ -100,10 +100,14 @@ function there(cell: Cell): Fate {
   // A file that is open needs no inode.
   if (fault === "noInodes") return "logs";
   if (fault === "full") return waitsForRoom;
-  return moment === "running"
-    ? `waits: splice failed: ${readOnly} (EROFS)`
-    : `waits: the log there cannot be opened: ${readOnly}`;
+  return moment === "running" ? waitsForWritable : cannotBeOpened;
 }
+
+const cannotBeOpened = `waits: the log there cannot be opened: ${readOnly}`;
+/** After the first refusal the file is opened anew. */
+const waitsForWritable: RegExp = new RegExp(
+  `^(waits: splice failed: ${readOnly} \\(EROFS\\)|${cannotBeOpened})$`,
+);
 
 /** A log on a healthy disk that was served before. */
 function beside(cell: Cell): Fate {
@@ -142,6 +146,6 @@ export function documentedRows(): readonly string[] {
 
 /** `logs`, `waits` or `refused`. */
 export function wordOf(fate: Fate): string {
-  const text = typeof fate === "string" ? fate : fate.source.replace("^", "");
-  return text.split(":")[0] ?? text;
+  const text = typeof fate === "string" ? fate : fate.source;
+  return /\w+/.exec(text)?.[0] ?? text;
 }

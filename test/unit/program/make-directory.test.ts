@@ -46,8 +46,8 @@ describe("a directory", () => {
     writeFileSync(join(root, "file"), "");
     symlinkSync(join(root, "nothing"), join(root, "dangling"));
     refused(join(root, "file/x"), "ENOTDIR");
-    refused(join(root, "file"), "EEXIST");
-    refused(join(root, "dangling"), "EEXIST");
+    refused(join(root, "file"), "ENOTDIR");
+    refused(join(root, "dangling"), "ENOTDIR");
   });
 
   it("is refused where the kernel says that it is missing, although its parent is there", () => {
