@@ -181,14 +181,14 @@ export class OpenStreams {
     const owner = this.#open.withFile(record).find(writes);
     if (owner !== undefined) return owner;
     const writer = this.#writerOf(record);
+    if (writer === undefined || writer.state.kind === "stalled") return writer;
     // It may have lost its name to this path: it goes on in a new file then.
-    if (writer?.state.kind === "stalled") return writer;
-    writer?.lookAtFiles();
+    writer.lookAtFiles();
     return this.#writerOf(record);
   }
 
   #writerOf({ logRoot, relativeFile }: StreamRecord): PumpedStream | undefined {
-    const place = findPlace(logRoot, relativeFile);
+    const place = findPlace(logRoot, relativeFile, this.#options.directories);
     const writer = place && this.#open.withLive(place);
     return writer !== undefined && writes(writer) ? writer : undefined;
   }

@@ -7,6 +7,7 @@ import { chainIndex, chainName } from "./chain.ts";
 import { type FileIdentity, LogDirectory, statLog } from "./directory.ts";
 import { LogfileError, refusalOf } from "./errors.ts";
 import { listChainNames, temporaryOf } from "./listing.ts";
+import type { OpenDirectories } from "./open-directory.ts";
 
 /** A log's directory and its name there. */
 type Place = Pick<LogDirectory, "fd" | "name">;
@@ -101,10 +102,14 @@ export interface FilePlace {
 }
 
 /** What a log's path leads to now; `undefined` without a file there, or while it cannot be looked at. */
-export function findPlace(root: string, relativePath: string): FilePlace | undefined {
+export function findPlace(
+  root: string,
+  relativePath: string,
+  directories: OpenDirectories,
+): FilePlace | undefined {
   let directory: LogDirectory | undefined;
   try {
-    directory = LogDirectory.open(root, relativePath);
+    directory = LogDirectory.open(root, relativePath, directories);
     const stat = statAt(directory.fd, directory.name);
     return stat?.isFile() === true ? { device: stat.dev, inode: stat.ino } : undefined;
   } catch (error) {
