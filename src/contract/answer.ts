@@ -17,7 +17,43 @@ export const errorBytesMax = 1024;
  * Writes the answer to the request whose FIFO is `pipe`; "gone" if that request is no longer there.
  * An unchanged answer is not written again: the write would fire watches.
  */
-export function announce(
+export async function announce(
+  client: XenstoreClient,
+  key: LogfileKey,
+  pipe: string,
+  answer: Answer,
+): Promise<"announced" | "gone"> {
+  const isDone = answer.state === "ready" && (await announceFirst(client, key, pipe));
+  return isDone ? "announced" : await announceNext(client, key, pipe, answer);
+}
+
+/** A first `ready`, which most are: read and written in one turn, and dropped if it is another case. */
+async function announceFirst(
+  client: XenstoreClient,
+  key: LogfileKey,
+  pipe: string,
+): Promise<boolean> {
+  try {
+    await client.transaction(async (transaction) => {
+      const [foundPipe, foundError, foundState] = await Promise.all([
+        transaction.readIfExists(nodePath(key, "pipe")),
+        transaction.readIfExists(nodePath(key, "error")),
+        transaction.readIfExists(nodePath(key, "state")),
+        transaction.write(nodePath(key, "state"), "ready"),
+      ]);
+      const isFirst = foundPipe === pipe && foundError === undefined && foundState === undefined;
+      if (!isFirst) throw notFirst;
+    });
+    return true;
+  } catch (error) {
+    if (error !== notFirst) throw error;
+    return false;
+  }
+}
+
+const notFirst = new Error("not a first answer");
+
+function announceNext(
   client: XenstoreClient,
   key: LogfileKey,
   pipe: string,

@@ -24,7 +24,8 @@ export async function waitUntilReady(
     signal.throwIfAborted();
   } finally {
     signal.removeEventListener("abort", stop);
-    await watch.close().catch(() => undefined);
+    // Nobody has to wait for that.
+    stop();
   }
 }
 

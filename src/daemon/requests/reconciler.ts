@@ -28,6 +28,8 @@ export interface ReconcilerOptions {
 
 /** A thousand requests read one after another take seconds; more at once gain nothing. */
 const keysAtOnce = 32;
+/** Servers allow clients that are not dom0 ten. */
+const transactionsAtOnce = 8;
 
 export class Reconciler {
   readonly #options: ReconcilerOptions;
@@ -62,8 +64,24 @@ export class Reconciler {
       if (isAboutAll) await this.#observeOwners(some);
       // Reads of many keys at once are fast; actions have to wait for those before them.
       const idle = await Promise.all(some.map((key) => this.#asksForNothing(key, store)));
-      for (const key of some.filter((_, index) => idle[index] !== true)) {
-        await ignoreXenstoreErrors(this.#lookAtKey(key, store));
+      await this.#lookAtKeys(
+        some.filter((_, index) => idle[index] !== true),
+        store,
+      );
+    }
+  }
+
+  /** What changes between its read and its actions has its own event, and that a look of its own. */
+  async #lookAtKeys(keys: readonly LogfileKey[], store: string): Promise<void> {
+    for (let next = 0; next < keys.length; next += transactionsAtOnce) {
+      const reads = keys.slice(next, next + transactionsAtOnce).map((key) => {
+        const read = this.#read(key);
+        // Whoever waits for it has the error, if somebody still does.
+        read.catch(() => undefined);
+        return { key, read };
+      });
+      for (const { key, read } of reads) {
+        await ignoreXenstoreErrors(read.then((desired) => this.#act(key, desired, store)));
       }
     }
   }
@@ -102,10 +120,11 @@ export class Reconciler {
     }
   }
 
-  async #lookAtKey(key: LogfileKey, store: string): Promise<void> {
-    const desired = await this.#options.client.transaction((transaction) =>
-      readDesired(transaction, key),
-    );
+  #read(key: LogfileKey): Promise<Desired> {
+    return this.#options.client.transaction((transaction) => readDesired(transaction, key));
+  }
+
+  async #act(key: LogfileKey, desired: Desired, store: string): Promise<void> {
     const pipe = desired.kind === "nodes" ? desired.nodes.pipe : undefined;
     this.#options.refusals.release(key, pipe);
     if (desired.kind !== "untrusted") this.#performer.trust(key);
@@ -133,7 +152,7 @@ export class Reconciler {
       .filter(({ record }) => record.nodes === "present" && record.key !== keyText(key));
     for (const { record } of owners) {
       const owner = parseKeyText(record.key);
-      if (owner !== undefined) await this.#lookAtKey(owner, store);
+      if (owner !== undefined) await this.#act(owner, await this.#read(owner), store);
     }
   }
 
