@@ -66,15 +66,19 @@ export interface EventLog {
   readonly lostLines: number;
 }
 
+/** What a thousand new streams say at once: journald, or a test, may be busy for a moment. */
+const keptBytesMax = 262_144;
+
 /**
  * Events on standard error, one JSON object a line. A line is written when `emit` returns, since the
- * reason for an end is in the last one; or it is lost and counted, and nothing else happens.
+ * reason for an end is in the last one; it is kept for a reader that is slow, or lost and counted.
  */
 export function openEventLog(fd: number = 2): EventLog {
   const format = lineFormat();
   const output = new LineOutput({
     fd,
     isReady: isWritable,
+    keptBytesMax,
     lossLine: (lines, code) => format({ kind: "LogLinesLost", lines, reason: describeErrno(code) }),
   });
   return {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Lines on a descriptor that may fail at any time: a full disk, a closed terminal, a reader that is
 // gone, or that does not read. A line that cannot be written is lost and counted. Nothing else happens,
-// and when lines can be written again the first one says how many were lost.
+// and when lines can be written again the first one says how many were lost. For a reader that is only
+// slow some lines are kept.
 
 import { writeSync } from "node:fs";
 import { RetryTimer } from "./retry.ts";
@@ -14,6 +15,8 @@ export interface LineOutputOptions {
   readonly isReady?: (fd: number) => boolean;
   /** Waits for a reader that does not read, until `stopWaiting` is called. */
   readonly waits?: true;
+  /** So many bytes of lines are kept while a reader does not read; none by default. */
+  readonly keptBytesMax?: number;
   /** The line, with its newline, that reports a loss. `reason` is an errno's name. */
   readonly lossLine: (lines: number, reason: string) => string;
 }
@@ -32,7 +35,7 @@ export class LineOutput {
     attempt: () => this.#recover(),
     unref: true,
   });
-  /** Of a line that was written in part. */
+  /** Of a line that was written in part, and lines that are kept. */
   #rest: Uint8Array = Buffer.alloc(0);
   #lostLines = 0;
   #reportedLines = 0;
@@ -59,13 +62,26 @@ export class LineOutput {
   /** Writes the line, with its newline, or counts it. Never throws; waits only with `waits`. */
   write(line: string): void {
     if (this.#catchUp() && this.#put(line)) return;
-    this.#lostLines += 1;
+    if (!this.#keep(line)) this.#lostLines += 1;
     this.#retry.again();
   }
 
+  /** Not after lines that were lost: what is read is in order. */
+  #keep(line: string): boolean {
+    const { keptBytesMax = 0 } = this.#options;
+    if (this.#reason !== "EAGAIN" || this.#lostLines > this.#reportedLines) return false;
+    const bytes = Buffer.from(line);
+    if (this.#rest.byteLength + bytes.byteLength > keptBytesMax) return false;
+    this.#rest = Buffer.concat([this.#rest, bytes]);
+    return true;
+  }
+
   #recover(): void {
-    if (this.#catchUp()) this.#retry.succeeded();
-    else this.#retry.again();
+    const { byteLength } = this.#rest;
+    const isDone = this.#catchUp();
+    // A reader that reads again is soon ready for more.
+    if (isDone || this.#rest.byteLength < byteLength) this.#retry.succeeded();
+    if (!isDone) this.#retry.again();
   }
 
   /** Writes what has to come before the next line; true if nothing is left. */

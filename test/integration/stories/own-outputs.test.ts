@@ -23,6 +23,7 @@ import { makeFifo } from "../../../src/kernel/index.ts";
 import { createLogfile } from "../../../src/toolstack/index.ts";
 import { connectXenstore } from "../../../src/xenstore/index.ts";
 import { processesIn, testDirectory, until, xenlog } from "../../support/cli.ts";
+import { loseLines } from "../../support/lost-lines.ts";
 import { ourProgram } from "../../support/target.ts";
 
 interface Output {
@@ -56,6 +57,7 @@ describe("a daemon whose standard error is", { concurrency: 3 }, () => {
       try {
         await using daemon = await start(join(directory.path, "d"), output.fd);
         await daemon.createAndWrite("first");
+        await loseLines(join(directory.path, "d"), daemon.control);
         assert.ok((await daemon.control.status()).lostLines > 0);
         if (output.mend !== undefined) {
           output.mend();

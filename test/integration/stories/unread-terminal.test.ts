@@ -10,6 +10,7 @@ import { describe, it } from "node:test";
 import { type ControlClient, controlClient } from "../../../src/control/index.ts";
 import { isWritable } from "../../../src/kernel/index.ts";
 import { processesIn, readOrEmpty, testDirectory, until, xenlog } from "../../support/cli.ts";
+import { loseLines } from "../../support/lost-lines.ts";
 import { ourProgram } from "../../support/target.ts";
 import {
   terminalProgram,
@@ -19,8 +20,6 @@ import {
 
 const skip = terminalProgram.found ? false : terminalProgram.reason;
 const timeout = 120_000;
-/** The messages about a few such logs are longer than the room that the terminal has left. */
-const longName = "n".repeat(60);
 
 describe("on a terminal that nobody reads", { concurrency: 3, skip }, () => {
   it("a daemon serves, replaces its pump and stops in order", { timeout }, async () => {
@@ -96,13 +95,6 @@ async function startDaemon(directory: string, terminal: UnreadTerminal): Promise
   const answers = (): Promise<boolean> => control.status().then(Boolean, () => false);
   await until(answers, "the daemon");
   return { child, control };
-}
-
-async function loseLines(directory: string, control: ControlClient): Promise<void> {
-  for (let number = 0; (await control.status()).lostLines === 0; number += 1) {
-    assert.ok(number < 10, "no line is lost");
-    await runTrue(directory, `${longName}${number}`);
-  }
 }
 
 function start(name: "xenlog" | "xenlogd", args: readonly string[], stderr: number): ChildProcess {

@@ -25,6 +25,19 @@ describe("a line output", () => {
     assert.equal(output.lostLines, 2);
   });
 
+  it("keeps some lines for a slow reader, in order, and loses the others", async () => {
+    using pipe = new Pipe();
+    const output = outputOf(pipe.writeFd, 16);
+    pipe.fill();
+    for (const line of ["first\n", "second\n", "third\n", "4\n"]) output.write(line);
+    assert.equal(output.lostLines, 2, "4 would come after what is lost");
+    pipe.read(pipeBytes);
+    const said = await waitFor("them", () => pipe.read(100) || undefined);
+    assert.equal(said, "first\nsecond\n2 lost: EAGAIN\n");
+    output.write("last\n");
+    assert.equal(pipe.read(100), "last\n");
+  });
+
   it("reports a loss by itself when lines can be written again", async () => {
     using pipe = new Pipe();
     const output = outputOf(pipe.writeFd);
@@ -84,8 +97,9 @@ describe("a line output", () => {
   });
 });
 
-function outputOf(fd: number): LineOutput {
-  return new LineOutput({ fd, lossLine: (lines, reason) => `${lines} lost: ${reason}\n` });
+function outputOf(fd: number, keptBytesMax: number = 0): LineOutput {
+  const lossLine = (lines: number, reason: string): string => `${lines} lost: ${reason}\n`;
+  return new LineOutput({ fd, keptBytesMax, lossLine });
 }
 
 /** A pipe whose ends are non-blocking. */
