@@ -72,7 +72,7 @@ export class IndexWriter {
     if (files.every(({ sizeBytes }) => sizeBytes <= limitBytes)) return;
     const isNew = this.#index.files.length === 0;
     if (isNew) this.#copiesLie = "apart";
-    this.#index = isNew ? withoutPlaces : beforeTrim(this.#index, copies);
+    this.#index = isNew ? withoutPlaces : beforeTrim(this.#index, live, copies);
     this.#write();
   }
 

@@ -41,11 +41,12 @@ export interface LogIndex {
   readonly ranges: readonly IndexedRange[];
   /** Oldest first. */
   readonly times: readonly IndexedTime[];
-  /** Where the copies end, by number, while they are being shortened to their last lines. */
-  readonly ends: readonly CopyEnd[];
+  /** Where the files end, by number, while they are being shortened to their last lines. */
+  readonly ends: readonly FileEnd[];
 }
 
-export interface CopyEnd {
+export interface FileEnd {
+  /** 0 is the live file. */
   readonly copy: number;
   readonly end: number;
 }
@@ -83,15 +84,30 @@ export function withFiles(index: LogIndex, files: readonly IndexedFile[]): LogIn
   return { ...index, files: kept, ends: [] };
 }
 
-/** Notes where the copies end, as far as that is known, for they are about to be shortened; those
+/** Notes where the files end, as far as that is known, for they are about to be shortened; those
  * that were shortened before an interruption are known by what was noted then. */
-export function beforeTrim(index: LogIndex, copies: readonly CopyOnDisk[]): LogIndex {
+export function beforeTrim(
+  index: LogIndex,
+  live: FileOnDisk | undefined,
+  copies: readonly CopyOnDisk[],
+): LogIndex {
   const ends = copies.flatMap((copy) => {
     const known = findFile(index, copy);
     if (known !== undefined) return [{ copy: copy.index, end: known.base + copy.sizeBytes }];
-    return index.ends.filter(({ copy: noted }) => noted === copy.index);
+    return notedEnds(index, copy.index);
   });
-  return { ...index, ends: ends.slice(0, filesMax) };
+  return { ...index, ends: [...endOfLive(index, live), ...ends].slice(0, filesMax) };
+}
+
+function endOfLive(index: LogIndex, live: FileOnDisk | undefined): readonly FileEnd[] {
+  if (live === undefined) return [];
+  if (findFile(index, live) === undefined) return notedEnds(index, 0);
+  const base = placeLive([live], index);
+  return base === undefined ? [] : [{ copy: 0, end: base + live.sizeBytes }];
+}
+
+function notedEnds({ ends }: LogIndex, copy: number): readonly FileEnd[] {
+  return ends.filter(({ copy: noted }) => noted === copy);
 }
 
 /** The live file has become a copy of this size, `live` has come, and `copies` are kept. */
@@ -149,8 +165,8 @@ export function findFile(
 
 /**
  * Log offset at which the live file, `files[0]`, begins, from the newest file that the index knows;
- * `undefined` if it knows none of them. A live file that it does not know, or that others have cut,
- * begins behind all that was there: an offset means one byte for ever.
+ * `undefined` if it knows none of them. A live file that was shortened ends where it did. One that the index
+ * does not know, or that others have cut, begins behind all that was there: an offset means one byte for ever.
  */
 export function placeLive(files: readonly FileOnDisk[], index: LogIndex): number | undefined {
   const [live, ...older] = files;
@@ -159,6 +175,8 @@ export function placeLive(files: readonly FileOnDisk[], index: LogIndex): number
     const end = knownEnd(index);
     return begun.base + live.sizeBytes < end ? end : begun.base;
   }
+  const [shortened] = notedEnds(index, 0);
+  if (live !== undefined && shortened !== undefined) return shortened.end - live.sizeBytes;
   let between = 0;
   for (const file of older) {
     const known = findFile(index, file);
