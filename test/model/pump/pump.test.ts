@@ -302,6 +302,14 @@ const known: [LogBound, DiskKind, Step[]][] = [
       { do: "reconfigure", bound: { limitBytes: 4096, copies: 1 } },
     ],
   ],
+  [
+    { limitBytes: 4096, copies: 0 },
+    "memory",
+    [
+      { do: "kill", kill: { at: 7, when: "after" } },
+      { do: "meddle", what: "extend", whom: "nobody" },
+    ],
+  ],
 ];
 
 test("whatever happens to a stream and its pumps, every byte is logged once", () => {

@@ -418,7 +418,8 @@ export class PumpBench implements Disposable {
     if (this.#witness.epochs.length > 1) return;
     const { sentBytes, removedBytes, hasHoles } = this.#witness;
     assert.equal(sentBytes, report.writtenBytes + removedBytes, "sent = written + dropped");
-    if (hasHoles) return;
+    // What others have put into a file before a pump noted that it is ours was there before the epoch.
+    if (hasHoles || start > 0) return;
     const { marker = 0, foreign = 0 } = report.insertedBytes;
     const files = report.writtenBytes + marker + foreign - report.oldestOffset;
     assert.equal(kept, files, "files = written + inserted - rotated away");
