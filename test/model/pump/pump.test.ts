@@ -129,13 +129,18 @@ const step = fc.oneof(
 );
 type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
 
-/** What the FIFO has room for. */
-const waitingBytesMax = 60_000;
+/** What the FIFO has room for: pages, and a write may leave its last one partly empty. */
+const waitingPagesMax = 16;
+const pageBytes = 4096;
+
+function pagesOf(bytes: number): number {
+  return Math.ceil(bytes / pageBytes);
+}
 
 class Life {
   readonly #bench: PumpBench;
   readonly #model: Model;
-  #waiting = 0;
+  #waitingPages = 0;
   #marks = 0;
   /** Whether a pump has served the present epoch. */
   #isBegun: boolean = true;
@@ -150,10 +155,10 @@ class Life {
   perform(step: Step): void {
     switch (step.do) {
       case "write":
-        if (this.#waiting + step.bytes > waitingBytesMax) this.#pumpAll();
+        if (this.#waitingPages + pagesOf(step.bytes) > waitingPagesMax) this.#pumpAll();
         this.#bench.write(step.bytes, step.lineCells);
         this.#model.write(step.bytes);
-        this.#waiting += step.bytes;
+        this.#waitingPages += pagesOf(step.bytes);
         break;
       case "pump":
         if (!step.check) {
@@ -198,9 +203,9 @@ class Life {
         break;
       case "succeed":
         this.#settle();
-        this.#model.mayDrop(waitingBytesMax);
+        this.#model.mayDrop(waitingPagesMax * pageBytes);
         this.#bench.succeed();
-        this.#waiting = 0;
+        this.#waitingPages = 0;
         break;
       case "meddle":
         this.#settle();
@@ -266,7 +271,7 @@ class Life {
     this.#isBegun = true;
     if (this.#bench.isFull) return;
     this.#model.pumped(this.#bench.sizes());
-    this.#waiting = 0;
+    this.#waitingPages = 0;
   }
 }
 
