@@ -20,6 +20,7 @@ class Model {
   #bound: LogBound;
   /** The lowest bound since a pump finished, and the smallest file that was ever full. */
   #lowest: LogBound;
+  #highestLimit: number;
   #fullMin: number;
   #isLowered: boolean = false;
   #isTaken: boolean = false;
@@ -29,6 +30,7 @@ class Model {
   constructor(bound: LogBound) {
     this.#bound = bound;
     this.#lowest = bound;
+    this.#highestLimit = bound.limitBytes;
     this.#fullMin = fullBytes(bound.limitBytes);
   }
 
@@ -49,11 +51,17 @@ class Model {
   reconfigure(bound: LogBound): void {
     if (bound.limitBytes < this.#bound.limitBytes) this.#isLowered = true;
     this.#bound = bound;
+    this.#highestLimit = Math.max(this.#highestLimit, bound.limitBytes);
     this.#lowest = {
       limitBytes: Math.min(this.#lowest.limitBytes, bound.limitBytes),
       copies: Math.min(this.#lowest.copies, bound.copies),
     };
     this.#fullMin = Math.min(this.#fullMin, fullBytes(bound.limitBytes));
+  }
+
+  /** A pump was killed, and its successor is told of all bounds again, from the first one on. */
+  repeated(): void {
+    if (this.#lowest.limitBytes < this.#highestLimit) this.#isLowered = true;
   }
 
   /** `sizes` are those that the pump has left, newest first. */
@@ -68,6 +76,7 @@ class Model {
     this.#sizes = sizes;
     this.#unpumped = 0;
     this.#lowest = this.#bound;
+    this.#highestLimit = this.#bound.limitBytes;
     this.#isLowered = false;
   }
 }
@@ -266,6 +275,7 @@ class Life {
       this.#act?.(stream);
       isServed = true;
     });
+    if (outcome === "killed" && this.#act !== undefined) this.#model.repeated();
     if (outcome === "killed" || !isServed) return;
     this.#act = undefined;
     this.#isBegun = true;
@@ -313,6 +323,19 @@ const known: [LogBound, DiskKind, Step[]][] = [
     [
       { do: "kill", kill: { at: 7, when: "after" } },
       { do: "meddle", what: "extend", whom: "nobody" },
+    ],
+  ],
+  [
+    { limitBytes: 4096, copies: 3 },
+    "memory",
+    [
+      { do: "write", bytes: 1839, lineCells: 0 },
+      { do: "rebound", bound: { limitBytes: 4096, copies: 3 } },
+      { do: "write", bytes: 3973, lineCells: 0 },
+      { do: "rebound", bound: { limitBytes: 5000, copies: 1 } },
+      { do: "write", bytes: 93, lineCells: 0 },
+      // The successor is told of the lower limit after the higher one.
+      { do: "kill", kill: { at: 24, when: "after" } },
     ],
   ],
 ];
