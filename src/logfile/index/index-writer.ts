@@ -11,6 +11,7 @@ import {
   addTime,
   beforeTrim,
   emptyIndex,
+  knownEnd,
   type LogIndex,
   placeFiles,
   placeLive,
@@ -142,7 +143,8 @@ export class IndexWriter {
       const older = files.slice(1).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
       this.#epochStart = older - liveBase;
     } else {
-      this.#epochStart = place - liveBase;
+      // What the index knows is of former epochs, also where files of this one are gone.
+      this.#epochStart = Math.max(place - liveBase, knownEnd(this.#index));
     }
     this.#index = addEpoch(this.#index, { epoch: this.#epoch, start: this.#epochStart });
     this.#note(this.#epochStart);

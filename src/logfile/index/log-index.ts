@@ -189,7 +189,7 @@ export function placeLive(files: readonly FileOnDisk[], index: LogIndex): number
 }
 
 /** The highest offset that the index knows to have been in use. */
-function knownEnd({ files, ranges, times }: LogIndex): number {
+export function knownEnd({ files, ranges, times }: LogIndex): number {
   const ends = files.map(({ base, sizeBytes }) => base + sizeBytes);
   const marks = ranges.map(({ start, bytes }) => start + bytes);
   return Math.max(...ends, ...marks, ...times.map(({ offset }) => offset));

@@ -326,6 +326,19 @@ const known: [LogBound, DiskKind, Step[]][] = [
     ],
   ],
   [
+    { limitBytes: 4096, copies: 1 },
+    "memory",
+    [
+      { do: "mark" },
+      { do: "write", bytes: 4003, lineCells: 0 },
+      { do: "write", bytes: 76, lineCells: 3 },
+      // The index has not heard of the epoch when its first file is taken.
+      { do: "newEpoch" },
+      { do: "kill", kill: { at: 3, when: "short" } },
+      { do: "meddle", what: "away", whom: "nobody" },
+    ],
+  ],
+  [
     { limitBytes: 4096, copies: 3 },
     "memory",
     [
