@@ -67,17 +67,20 @@ export class LogFiles {
    * the end is what this returns. Throws LogfileError or KernelError.
    */
   static open(options: LogFilesOptions, found: FoundLog): LogFiles {
-    const { live, what, allowedBytes } = found;
+    const { what, allowedBytes } = found;
     const { directory, journal, bound } = options;
     const { limitBytes } = bound;
+    let { live } = found;
+    if (what === "cut" && live !== undefined && live.sizeBytes > 0) {
+      // First: the index knows it as it is, and not as the new file that shortening makes of it.
+      rotateNames(directory, bound.copies);
+      live = undefined;
+    }
     journal.begin({ kind: "shorten", live, limitBytes });
     if (live !== undefined && live.sizeBytes > limitBytes) {
       journal.begin({ kind: "replace", live, foreignBytes: 0 });
     }
     trim(options, bound, allowedBytes);
-    if (what === "cut" && live !== undefined && live.sizeBytes > 0) {
-      rotateNames(directory, bound.copies);
-    }
     return new LogFiles(options, LiveFile.open(directory, live));
   }
 

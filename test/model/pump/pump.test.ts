@@ -326,6 +326,19 @@ const known: [LogBound, DiskKind, Step[]][] = [
     ],
   ],
   [
+    { limitBytes: 4096, copies: 0 },
+    "memory",
+    [
+      { do: "rebound", bound: { limitBytes: 16_384, copies: 0 } },
+      { do: "write", bytes: 7506, lineCells: 0 },
+      { do: "write", bytes: 76, lineCells: 0 },
+      { do: "write", bytes: 612, lineCells: 0 },
+      // What others have left of a file is shortened, in the same epoch.
+      { do: "reconfigure", bound: { limitBytes: 4096, copies: 3 } },
+      { do: "meddle", what: "shorten", whom: "nobody" },
+    ],
+  ],
+  [
     { limitBytes: 4096, copies: 1 },
     "memory",
     [
