@@ -339,6 +339,18 @@ const known: [LogBound, DiskKind, Step[]][] = [
     ],
   ],
   [
+    { limitBytes: 4096, copies: 0 },
+    "memory",
+    [
+      { do: "mark" },
+      // No pump serves it.
+      { do: "newEpoch" },
+      { do: "newEpoch" },
+      { do: "meddle", what: "shorten", whom: "nobody" },
+      { do: "mark" },
+    ],
+  ],
+  [
     { limitBytes: 4096, copies: 1 },
     "memory",
     [

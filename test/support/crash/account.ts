@@ -67,9 +67,13 @@ export class Account {
 
   /** Bytes in a stage are the former epoch's, and so are the offsets that others' hands have cost. */
   #settleFormerEpoch(index: LogIndex | undefined): void {
-    const [former, present] = this.#witness.epochs.slice(-2);
     const startOf = (epoch: string | undefined): number | undefined =>
       index?.epochs.find((known) => known.epoch === epoch)?.start;
+    const present = this.#witness.epochs.at(-1);
+    // One that no pump has served is in no index.
+    const former = this.#witness.epochs
+      .slice(0, -1)
+      .findLast(({ epoch }) => startOf(epoch) !== undefined);
     const [from, to] = [startOf(former?.epoch), startOf(present?.epoch)];
     if (former === undefined || present === undefined) return;
     if (from === undefined || to === undefined) return;
