@@ -60,6 +60,11 @@ const longs: readonly Long[] = [
     shows: "disks that are full, without inodes, read-only: what goes on",
   },
   {
+    file: "test/integration/daemon/dropping-killed.test.ts",
+    environment: { XENLOGD_DROP_KILLS: "30" },
+    shows: "pumps killed while they drop: each byte is written or counted, once",
+  },
+  {
     file: "test/integration/daemon/power-loss.test.ts",
     environment: {},
     shows: "a power failure under each fsync policy",

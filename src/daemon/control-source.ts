@@ -47,11 +47,12 @@ export function controlSource(options: ControlSourceOptions): ControlSource {
 function statusOfLive(stream: LiveStream): StreamStatus {
   const { record, report, error, stall } = stream;
   const status = statusOf(record, stateOf(stream), report);
-  const { reason = "", fileSystem = "", since = "" } = stall ?? {};
+  const { reason = "", fileSystem = "", since = "", droppingSince } = stall ?? {};
   return {
     ...status,
     error: error ?? null,
     stalled: stall === undefined ? null : { reason, fileSystem, since },
+    dropping: droppingSince === undefined ? null : { since: droppingSince },
   };
 }
 
@@ -85,6 +86,7 @@ function statusOfRefused({ key, pipe, nodes, about, drain }: Refusal): StreamSta
     boundBytes: 0,
     droppedBytes: dropped === 0 ? {} : { refused: dropped },
     stalled: null,
+    dropping: null,
   };
 }
 
@@ -110,5 +112,6 @@ function statusOf(
     ...countersOf(report),
     boundBytes: record.limitBytes * (record.copies + 1),
     stalled: null,
+    dropping: null,
   };
 }

@@ -7,7 +7,7 @@ import type { EmitEvent } from "../observe/index.ts";
 import type { Places } from "../places/index.ts";
 import { type Program, removeDirectories, removeIfPossible } from "../program/index.ts";
 import { type ServiceManager, Vault } from "../vault/index.ts";
-import { type ConfigurationFile, LiveConfiguration } from "./configuration/index.ts";
+import { type ConfigurationFile, LiveConfiguration, rateFor } from "./configuration/index.ts";
 import { controlSource } from "./control-source.ts";
 import { makeDirectories } from "./directories.ts";
 import { asStartError } from "./errors/index.ts";
@@ -124,7 +124,10 @@ function makeParts(
     positionsDirectory,
     vault,
     program: pumpProgram,
-    fsync: () => configuration.current.fsync,
+    policies: () => ({
+      ...configuration.current,
+      rate: rateFor(places.mode, configuration.current.rate),
+    }),
     emit,
     onMessage: (message) => streams.receive(message),
     onStarted: (fileSystem) => streams.openAllIn(fileSystem),

@@ -22,6 +22,7 @@ const levelOf: Record<DaemonEvent["kind"], Level> = {
   RefusedDrained: "warn",
   StreamUntrusted: "warn",
   StreamStalled: "error",
+  StreamDropping: "error",
   StreamResumed: "warn",
   StageRecovered: "warn",
   StageOrphaned: "error",

@@ -47,12 +47,16 @@ export type StreamEvent = EventStream &
         readonly epoch: string;
         readonly limitBytes: number;
         readonly copies: number;
+        readonly rateBytesPerSecond: number | null;
+        readonly burstBytes: number | null;
       }
     /** The stream goes on with the values that it had. */
     | { readonly kind: "StreamChangeRefused"; readonly epoch: string; readonly reason: string }
     /** Another domain may write the node: the request is never answered. */
     | { readonly kind: "StreamUntrusted"; readonly path: string; readonly reason: string }
     | ({ readonly kind: "StreamStalled" } & Stall)
+    /** Stalled for too long: what comes is counted and not logged, as its `overflow` says. */
+    | ({ readonly kind: "StreamDropping" } & Stall)
     | { readonly kind: "StreamResumed" }
     | { readonly kind: "StageRecovered"; readonly epoch: string; readonly bytes: number }
     /** These bytes of the stream are in no file, and its log says so in place. */

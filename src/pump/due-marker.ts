@@ -3,7 +3,9 @@
 // its place is noted first, and a successor writes it at the same place again.
 
 import type { IndexWriter, RotatingFile } from "../logfile/index.ts";
-import type { PendingMarker } from "./position-record.ts";
+import { wordsForCause } from "./drop-cause.ts";
+import { droppedMarker } from "./markers.ts";
+import type { DropSpan, PendingMarker } from "./position-record.ts";
 import type { Positions } from "./positions.ts";
 
 export interface MarkedLog {
@@ -18,13 +20,15 @@ const markerBytesMax = 1024;
 /** Does the next step for the first marker that is due: `written` when it is in the log. */
 export function writeDueMarker(
   log: MarkedLog,
-  { text, place }: PendingMarker,
+  { text, place, drop }: PendingMarker,
 ): "begun" | "written" {
+  const { file, positions, index } = log;
   if (place === null) {
-    insert(log, text);
+    const line = drop === undefined ? text : droppedText(positions, drop);
+    if (line === undefined) positions.withdrawMarker();
+    else insert(log, line);
     return "begun";
   }
-  const { file, positions, index } = log;
   const { sizeBytes } = file.finishedLive();
   const position = place.offset - positions.record.base;
   const missingBytes = position + place.bytes - sizeBytes;
@@ -37,7 +41,7 @@ export function writeDueMarker(
     if (position + place.bytes > file.bound.limitBytes) {
       // The limit was lowered before the marker was written: it needs another place.
       file.cutBack(position);
-      positions.placeMarker(null);
+      positions.placeMarker(text, null);
       return "begun";
     }
     const whole = place.bytes === Buffer.byteLength(text) + 1;
@@ -48,11 +52,18 @@ export function writeDueMarker(
   return "written";
 }
 
+/** `undefined` when nothing was dropped. */
+function droppedText(positions: Positions, drop: DropSpan): string | undefined {
+  const bytes = positions.dropped(drop.reason) - drop.totalBefore;
+  if (bytes === 0) return undefined;
+  return droppedMarker(bytes, wordsForCause(drop.reason), drop.sinceMs, Date.now());
+}
+
 function insert({ file, positions }: MarkedLog, text: string): void {
   file.insert(markerBytesMax, (live, lineIs) => {
     const bytes = lineOf(text, lineIs);
     const offset = positions.endAt(live.sizeBytes);
-    positions.placeMarker({ offset, bytes: bytes.length });
+    positions.placeMarker(text, { offset, bytes: bytes.length });
     return bytes;
   });
 }

@@ -17,7 +17,7 @@ export class FormerLog implements StreamSink {
 
   outlet(intent: Intent, nullFd: number): Outlet {
     if (intent.kind === "write") throw new Error("write to a log that another stream has");
-    return counter(intent, this.positions, nullFd);
+    return counter(intent, this.positions, nullFd, "unmarked");
   }
 
   get offset(): number {

@@ -4,6 +4,8 @@
 
 export {
   type FromPump,
+  type OverflowPolicy,
+  type PumpPolicies,
   parseFromPump,
   type StreamReport,
   type ToPump,

@@ -24,8 +24,9 @@ import { FormerLog } from "./former-log.ts";
 import { LogJournal } from "./log-journal.ts";
 import type { Intent } from "./note.ts";
 import { counter, type Outlet } from "./outlet.ts";
+import { isKnown, liveFileOf, positionsPath } from "./position-files.ts";
 import type { Bound, FoundFiles } from "./position-record.ts";
-import { isKnown, liveFileOf, Positions, positionsPath } from "./positions.ts";
+import { Positions } from "./positions.ts";
 import type { LogTarget } from "./record.ts";
 import type { Stage } from "./stage-pool.ts";
 import { type SinkReport, type StreamSink, sinkReport } from "./stream-sink.ts";
@@ -87,7 +88,7 @@ export class LogSink implements StreamSink, Outlet {
   }
 
   outlet(intent: Intent, nullFd: number): Outlet {
-    return intent.kind === "write" ? this : counter(intent, this.positions, nullFd);
+    return intent.kind === "write" ? this : counter(intent, this.positions, nullFd, "marked");
   }
 
   /** Offset at which the next byte goes. */

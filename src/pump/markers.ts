@@ -18,6 +18,16 @@ export function supersededMarker(bytes: number, key: string, atMs: number): stri
   return `[xenlogd: ${bytes} bytes dropped, written by ${key} when this log had its next owner, until ${timeOf(atMs)}]`;
 }
 
+/** What came while the log took no bytes, or too many came. `cause` in words. */
+export function droppedMarker(
+  bytes: number,
+  cause: string,
+  sinceMs: number,
+  untilMs: number,
+): string {
+  return `[xenlogd: ${bytes} bytes dropped, ${cause}, ${timeOf(sinceMs)} to ${timeOf(untilMs)}]`;
+}
+
 function timeOf(atMs: number): string {
   return `${new Date(atMs).toISOString().slice(0, 19)}Z`;
 }

@@ -4,16 +4,37 @@
 import * as v from "valibot";
 import type { FsyncPolicy, Interference, LogBound } from "../logfile/index.ts";
 import type { StageLocation } from "../vault/index.ts";
-import { boundEntries, count, type StreamRecord, streamRecordSchema } from "./record.ts";
+import {
+  boundEntries,
+  count,
+  type LogRate,
+  rateEntries,
+  type StreamRecord,
+  streamRecordSchema,
+} from "./record.ts";
+import type { StreamState } from "./stream-state.ts";
+import type { Rate } from "./token-bucket.ts";
 
-export interface PumpStart {
+/** What is configured for the streams of all logs. */
+export interface PumpPolicies {
+  readonly fsync: FsyncPolicy;
+  readonly overflow: OverflowPolicy;
+  /** Of domains' logs whose requests have none; null for no limit. */
+  readonly rate: Rate | null;
+}
+
+export interface OverflowPolicy {
+  /** How long a stream of `overflow` `auto` waits for its log before its bytes are dropped. */
+  readonly graceMs: number;
+}
+
+export interface PumpStart extends PumpPolicies {
   readonly type: "start";
   /** Held while the pump lives; a successor waits for it. */
   readonly lockFile: string;
   readonly notesFile: string;
   readonly positionsDirectory: string;
   readonly stages: readonly StageLocation[];
-  readonly fsync: FsyncPolicy;
   /** The directory of the first log: it identifies the file system. */
   readonly directory: string;
   /** The file system that the pump has to find there; null if any will do. */
@@ -29,10 +50,10 @@ export type ToPump =
   /** The stream's nodes are gone: close it when its last writer is. */
   | { readonly type: "nodesGone"; readonly epoch: string }
   | { readonly type: "nodesBack"; readonly epoch: string }
-  /** The stream's bound from now on. */
-  | ({ readonly type: "reconfigure"; readonly epoch: string } & LogBound)
+  /** The stream's bound and rate from now on. */
+  | ({ readonly type: "reconfigure"; readonly epoch: string } & LogBound & LogRate)
   /** For all streams, those that are open too. */
-  | { readonly type: "configure"; readonly fsync: FsyncPolicy }
+  | ({ readonly type: "configure" } & PumpPolicies)
   /** Others may have moved log files. */
   | { readonly type: "reopen" }
   | { readonly type: "report"; readonly request: number }
@@ -41,7 +62,7 @@ export type ToPump =
 
 export interface StreamReport {
   readonly epoch: string;
-  readonly state: "logging" | "lastWords" | "stalled" | "discarding" | "closed";
+  readonly state: StreamState["kind"];
   /** Offset of the next byte within the epoch, and of the oldest one still on disk. */
   readonly offset: number;
   readonly oldestOffset: number;
@@ -92,6 +113,8 @@ export type FromPump =
   /** Others have changed the files of the log. */
   | ({ readonly type: "interfered"; readonly epoch: string } & Interference)
   | { readonly type: "stalled"; readonly epoch: string; readonly reason: string }
+  /** Stalled for too long: from now on its bytes are counted, not logged. */
+  | { readonly type: "dropping"; readonly epoch: string; readonly reason: string }
   | { readonly type: "resumed"; readonly epoch: string }
   /** The last message; these bytes are still in stages because the file system refused them. */
   | { readonly type: "stopped"; readonly strandedBytes: number };
@@ -104,6 +127,10 @@ const fsyncSchema: v.GenericSchema<unknown, FsyncPolicy> = v.variant("kind", [
   v.object({ kind: v.literal("interval"), intervalMs: v.pipe(count, v.minValue(1)) }),
 ]);
 
+const positive = v.pipe(count, v.minValue(1));
+const rate = v.nullable(v.object({ bytesPerSecond: positive, burstBytes: positive }));
+const policies = { fsync: fsyncSchema, overflow: v.object({ graceMs: count }), rate };
+
 const toPumpSchema: v.GenericSchema<unknown, ToPump> = v.variant("type", [
   v.object({
     type: v.literal("start"),
@@ -111,7 +138,7 @@ const toPumpSchema: v.GenericSchema<unknown, ToPump> = v.variant("type", [
     notesFile: v.string(),
     positionsDirectory: v.string(),
     stages: v.array(v.object({ path: v.string(), inode: count })),
-    fsync: fsyncSchema,
+    ...policies,
     directory: v.string(),
     contents: v.nullable(v.string()),
     recorded: v.nullable(v.string()),
@@ -127,8 +154,9 @@ const toPumpSchema: v.GenericSchema<unknown, ToPump> = v.variant("type", [
     type: v.literal("reconfigure"),
     epoch,
     ...boundEntries,
+    ...rateEntries,
   }),
-  v.object({ type: v.literal("configure"), fsync: fsyncSchema }),
+  v.object({ type: v.literal("configure"), ...policies }),
   v.object({ type: v.literal("reopen") }),
   v.object({ type: v.literal("report"), request: count }),
   v.object({ type: v.literal("stop") }),
@@ -136,7 +164,16 @@ const toPumpSchema: v.GenericSchema<unknown, ToPump> = v.variant("type", [
 
 const reportSchema = v.object({
   epoch,
-  state: v.picklist(["logging", "lastWords", "stalled", "discarding", "closed"]),
+  state: v.picklist([
+    "logging",
+    "lastWords",
+    "stalled",
+    "dropping",
+    "throttled",
+    "shedding",
+    "discarding",
+    "closed",
+  ]),
   offset: count,
   oldestOffset: count,
   sizeBytes: count,
@@ -175,6 +212,7 @@ const fromPumpSchema: v.GenericSchema<unknown, FromPump> = v.variant("type", [
     to: v.optional(v.string()),
   }),
   v.object({ type: v.literal("stalled"), epoch, reason: v.string() }),
+  v.object({ type: v.literal("dropping"), epoch, reason: v.string() }),
   v.object({ type: v.literal("resumed"), epoch }),
   v.object({ type: v.literal("stopped"), strandedBytes: count }),
 ]);

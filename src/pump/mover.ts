@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { errnoNameOf, splice } from "../kernel/index.ts";
 import { LogfileError, type Refusal } from "../logfile/index.ts";
 import { limitBehind } from "../program/index.ts";
+import { causeOf, type DropCause } from "./drop-cause.ts";
 import type { Intent } from "./note.ts";
 import type { Outlet } from "./outlet.ts";
 import type { LogTarget } from "./record.ts";
@@ -23,10 +24,12 @@ interface Moved {
   readonly bytes: number;
 }
 
-export type Failed =
-  | { readonly kind: "noStage"; readonly reason: string }
-  /** The outlet refused; what was taken from the FIFO is in the stage. */
-  | { readonly kind: "writeFailed"; readonly reason: string };
+export interface Failed {
+  /** `writeFailed`: the outlet refused; what was taken from the FIFO is in the stage. */
+  readonly kind: "noStage" | "writeFailed";
+  readonly cause: DropCause;
+  readonly reason: string;
+}
 
 export type Move =
   | Moved
@@ -40,6 +43,7 @@ const takeBytesMin = 65_536;
 
 const noStage: Failed = {
   kind: "noStage",
+  cause: "noStage",
   reason: "all stages are in use by streams that are stalled",
 };
 
@@ -63,17 +67,24 @@ export class Mover {
     return this.#filled?.bytes ?? 0;
   }
 
-  /** One bounded move. Only while no bytes are staged: those come first. */
-  move(readFd: number, target: LogTarget, outlet: Outlet): Move {
+  /** One bounded move, of at most `allowedBytes`. Only while no bytes are staged: those come first. */
+  move(
+    readFd: number,
+    target: LogTarget,
+    outlet: Outlet,
+    allowedBytes: number = Number.POSITIVE_INFINITY,
+  ): Move {
     assert.equal(this.#filled, undefined, "bytes in a stage come before those in the FIFO");
     const refusal = outlet.prepare();
-    if (refusal !== undefined) return { kind: "writeFailed", reason: reasonFor(refusal) };
+    if (refusal !== undefined) return failure(refusal);
     const { intent, totalBefore } = outlet;
-    const stage = this.#pool.take(target, intent, totalBefore, this.#takeBytesMax);
+    const askedBytes = Math.min(this.#takeBytesMax, allowedBytes);
+    const stage = this.#pool.take(target, intent, totalBefore, askedBytes);
     if (stage === undefined) return noStage;
-    const bytesMax = Math.min(this.#takeBytesMax, stage.capacityBytes);
+    const bytesMax = Math.min(askedBytes, stage.capacityBytes);
     const bytes = splice(readFd, stage.fd, bytesMax);
-    if (bytes === bytesMax) this.#takeBytesMax = Math.min(2 * bytesMax, stage.capacityBytes);
+    if (bytes === bytesMax && bytesMax < allowedBytes)
+      this.#takeBytesMax = Math.min(2 * bytesMax, stage.capacityBytes);
     if (bytes === "wouldBlock" || bytes === 0) {
       this.#pool.give(stage);
       return { kind: bytes === 0 ? "endOfFile" : "empty" };
@@ -89,7 +100,7 @@ export class Mover {
       return move.kind === "moved" ? undefined : move;
     }
     const refusal = outlet.prepare();
-    if (refusal !== undefined) return { kind: "writeFailed", reason: reasonFor(refusal) };
+    if (refusal !== undefined) return failure(refusal);
     return this.#pool.hasFree() ? undefined : noStage;
   }
 
@@ -99,11 +110,20 @@ export class Mover {
     this.#pool.reconfigure(this.#filled.stage, target, intent);
   }
 
+  /** Gives what is in the stage to an outlet that counts it. */
+  discard(target: LogTarget, outlet: Outlet): void {
+    if (this.#filled === undefined) return;
+    outlet.prepare();
+    const { intent, totalBefore } = outlet;
+    this.#pool.intend(this.#filled, target, intent, totalBefore);
+    this.#empty(this.#filled, outlet);
+  }
+
   #empty({ stage, bytes }: FilledStage, outlet: Outlet): Moved | Failed {
     const { movedBytes, refusal } = outlet.accept(stage, bytes);
     if (refusal !== undefined) {
       this.#filled = { stage, bytes: bytes - movedBytes };
-      return { kind: "writeFailed", reason: reasonFor(refusal) };
+      return failure(refusal);
     }
     this.#filled = undefined;
     this.#pool.give(stage);
@@ -112,8 +132,9 @@ export class Mover {
 }
 
 /** With the limit of this process that may be behind it. */
-function reasonFor(refusal: Refusal): string {
+export function failure(refusal: Refusal): Failed & { readonly kind: "writeFailed" } {
   const errno = errnoNameOf(refusal instanceof LogfileError ? refusal.cause : refusal);
   const limit = limitBehind("pump", errno);
-  return limit === undefined ? refusal.message : `${refusal.message}: ${limit}`;
+  const reason = limit === undefined ? refusal.message : `${refusal.message}: ${limit}`;
+  return { kind: "writeFailed", cause: causeOf(refusal), reason };
 }

@@ -14,12 +14,13 @@ import {
 import { lackOfFiles, RetryTimer } from "../program/index.ts";
 import { requireLog } from "./log-sink.ts";
 import { supersededMarker } from "./markers.ts";
-import type { FromPump, StreamReport } from "./messages.ts";
+import type { FromPump, PumpPolicies, StreamReport } from "./messages.ts";
 import { OpenIndex } from "./open-index.ts";
-import { isSuperseded } from "./positions.ts";
+import { isSuperseded } from "./position-files.ts";
 import { PumpedStream } from "./pumped-stream.ts";
-import type { StreamRecord } from "./record.ts";
+import type { LogRate, StreamRecord } from "./record.ts";
 import type { Recovery } from "./recovery.ts";
+import type { RetryRound } from "./retry-round.ts";
 import type { StageOwner } from "./stage-owner.ts";
 import type { StagePool } from "./stage-pool.ts";
 import type { Nodes } from "./stream-state.ts";
@@ -32,6 +33,8 @@ export interface OpenStreamsOptions {
   readonly directories: OpenDirectories;
   readonly nullFd: number;
   readonly recovery: Recovery;
+  readonly retries: RetryRound;
+  readonly policies: () => PumpPolicies;
   readonly owner: StageOwner;
   readonly send: (message: FromPump) => void;
 }
@@ -84,13 +87,18 @@ export class OpenStreams {
     else stream?.nodesBack();
   }
 
-  reconfigure(epoch: string, { limitBytes, copies }: LogBound): void {
+  reconfigure(epoch: string, change: LogBound & LogRate): void {
+    const { limitBytes, copies, rateBytesPerSecond, burstBytes } = change;
+    const values = { limitBytes, copies, rateBytesPerSecond, burstBytes };
     const waiting = this.#waiting.get(epoch);
     if (waiting !== undefined) {
-      const record = { ...waiting.record, limitBytes, copies };
-      this.#waiting.set(epoch, { ...waiting, record });
+      this.#waiting.set(epoch, { ...waiting, record: { ...waiting.record, ...values } });
     }
-    this.#open.get(epoch)?.reconfigure({ limitBytes, copies });
+    this.#open.get(epoch)?.reconfigure(values);
+  }
+
+  ratesChanged(): void {
+    for (const stream of this.#open.all) stream.ratesChanged();
   }
 
   lookAtFiles(): void {
@@ -222,6 +230,7 @@ export class OpenStreams {
         record,
         leftover: recovery.leftoverOf(epoch),
         onStalled: (reason) => send({ type: "stalled", epoch, reason }),
+        onDropping: (reason) => send({ type: "dropping", epoch, reason }),
         onResumed: () => send({ type: "resumed", epoch }),
         onLive: (live) => this.#open.writes(epoch, live),
         onInterference: (interference) => send({ type: "interfered", epoch, ...interference }),

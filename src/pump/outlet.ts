@@ -24,19 +24,32 @@ export type DiscardIntent = Extract<Intent, { readonly kind: "discard" }>;
 
 /** Counts dropped bytes by reason. */
 export interface Totals {
+  /** Bytes are about to be dropped, and the log will say so. */
+  dropping(reason: string, nowMs: number): void;
   dropped(reason: string): number;
   /** Sets the total of a reason; a lower one than the present one changes nothing. */
   droppedUpTo(reason: string, total: number): void;
 }
 
-/** An outlet that counts bytes and throws them away; it refuses none. */
-export function counter(intent: DiscardIntent, totals: Totals, nullFd: number): Outlet {
+/**
+ * An outlet that counts bytes and throws them away; it refuses none. `marked`: the log will have a line
+ * about them in their place.
+ */
+export function counter(
+  intent: DiscardIntent,
+  totals: Totals,
+  nullFd: number,
+  marked: "marked" | "unmarked",
+): Outlet {
   return {
     intent,
     get totalBefore() {
       return totals.dropped(intent.reason);
     },
-    prepare: () => undefined,
+    prepare() {
+      if (marked === "marked") totals.dropping(intent.reason, Date.now());
+      return undefined;
+    },
     accept(stage, bytes) {
       const total = totals.dropped(intent.reason) + bytes;
       throwAway(stage, bytes, nullFd);

@@ -8,9 +8,19 @@ import type { FileOnDisk } from "../logfile/index.ts";
 
 /** A marker that must stand in the log exactly once. */
 export interface PendingMarker {
+  /** Empty while bytes are being dropped: it is made when the place is chosen. */
   readonly text: string;
+  readonly drop?: DropSpan | undefined;
   /** Where it stands, or will, in the stream; null until its place is chosen. */
   readonly place: { readonly offset: number; readonly bytes: number } | null;
+}
+
+/** Bytes that are dropped for a reason, since a time. */
+export interface DropSpan {
+  readonly reason: string;
+  readonly sinceMs: number;
+  /** What was dropped for the reason before. */
+  readonly totalBefore: number;
 }
 
 /** Bytes in the files that no writer sent. */
@@ -67,6 +77,9 @@ export const recordSchema: v.GenericSchema<unknown, PositionRecord> = v.object({
     v.object({
       text: v.string(),
       place: v.nullable(v.object({ offset: v.number(), bytes: v.number() })),
+      drop: v.exactOptional(
+        v.object({ reason: v.string(), sinceMs: v.number(), totalBefore: v.number() }),
+      ),
     }),
   ),
   superseded: v.boolean(),

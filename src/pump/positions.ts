@@ -4,11 +4,12 @@
 // is what writers sent, so that bytes of others, and files that others cut, are found at a restart.
 
 import { closeSync, existsSync } from "node:fs";
-import type { FileIdentity, FileOnDisk } from "../logfile/index.ts";
+import type { FileOnDisk } from "../logfile/index.ts";
 import { openStateFile } from "../program/index.ts";
 import { readRecord, readWritten, writeRecord, writeWritten } from "./position-page.ts";
 import {
   type Bound,
+  type DropSpan,
   type ForeignBytes,
   type FoundFiles,
   higherBound,
@@ -18,47 +19,11 @@ import {
   resolvePosition,
   withLive,
 } from "./position-record.ts";
-import type { LogTarget } from "./record.ts";
 
 /** Per stream; an inode that is forgotten could be counted twice only after so many more losses. */
 const lostStagesMax = 16;
 /** Markers that are due at once; the counters are complete without the others. */
 const markersMax = 4;
-
-/** Where the record of a stream is. */
-export function positionsPath(positionsDirectory: string, { epoch }: LogTarget): string {
-  return `${positionsDirectory}/${epoch}`;
-}
-
-/** Whether there is a record: without it there is no such stream, or no more. */
-export function isKnown(positionsDirectory: string, target: LogTarget): boolean {
-  return existsSync(positionsPath(positionsDirectory, target));
-}
-
-/** Whether the stream has handed over its file. */
-export function isSuperseded(positionsDirectory: string, target: LogTarget): boolean {
-  const positions = Positions.openSuperseded(positionsPath(positionsDirectory, target));
-  positions?.close();
-  return positions !== undefined;
-}
-
-/** What came to the log of the bytes that writers sent: as noted, whatever its files are. */
-export function writtenBytesOf(positionsDirectory: string, target: LogTarget): number {
-  return withRecord(positionsDirectory, target, readWritten) ?? 0;
-}
-
-/** The live file of a stream that was served. */
-export function liveFileOf(
-  positionsDirectory: string,
-  target: LogTarget,
-): FileIdentity | undefined {
-  return withRecord(positionsDirectory, target, readRecord);
-}
-
-/** Notes it for a pump that was killed before it could. */
-export function noteWritten(positionsDirectory: string, target: LogTarget, bytes: number): void {
-  withRecord(positionsDirectory, target, (fd) => writeWritten(fd, bytes));
-}
 
 export interface StreamPosition {
   /** Offset behind the newest byte. */
@@ -203,13 +168,31 @@ export class Positions {
 
   /** A marker is due, after those that are due already. */
   mark(text: string): void {
-    this.#update({ markers: withMarker(this.#record.markers, text) });
+    this.#update({ markers: withMarker(this.#record.markers, { text, place: null }) });
   }
 
-  /** Chooses where the first marker stands: noted before it is written. */
-  placeMarker(place: PendingMarker["place"]): void {
-    const [first, ...others] = this.#record.markers;
-    if (first !== undefined) this.#update({ markers: [{ ...first, place }, ...others] });
+  /** Bytes are about to be dropped for a reason: noted before the first of them is. */
+  dropping(reason: string, nowMs: number): void {
+    if (this.openDrop?.reason === reason) return;
+    const drop = { reason, sinceMs: nowMs, totalBefore: this.dropped(reason) };
+    this.#update({ markers: withMarker(this.#record.markers, { text: "", place: null, drop }) });
+  }
+
+  /** The bytes that are being dropped, if any are; their marker is due. */
+  get openDrop(): DropSpan | undefined {
+    return this.#record.markers.at(-1)?.drop;
+  }
+
+  /** Chooses where the first marker stands: noted, with its text, before it is written. */
+  placeMarker(text: string, place: PendingMarker["place"]): void {
+    const [, ...others] = this.#record.markers;
+    this.#update({ markers: [{ text, place }, ...others] });
+  }
+
+  /** The first marker is not needed. */
+  withdrawMarker(): void {
+    const [, ...markers] = this.#record.markers;
+    this.#update({ markers });
   }
 
   /** The first marker is in the log. */
@@ -237,7 +220,7 @@ export class Positions {
     const total = (dropped[reason] ?? 0) + bytes;
     this.#update({
       dropped: total === 0 ? dropped : { ...dropped, [reason]: total },
-      markers: withMarker(markers, text),
+      markers: withMarker(markers, { text, place: null }),
       lostStages: [...lostStages, stageInode].slice(-lostStagesMax),
     });
     return "counted";
@@ -267,20 +250,9 @@ export class Positions {
   }
 }
 
-function withMarker(markers: readonly PendingMarker[], text: string): readonly PendingMarker[] {
-  return markers.length < markersMax ? [...markers, { text, place: null }] : markers;
-}
-
-function withRecord<T>(
-  positionsDirectory: string,
-  target: LogTarget,
-  use: (fd: number) => T,
-): T | undefined {
-  if (!isKnown(positionsDirectory, target)) return undefined;
-  const fd = openStateFile(positionsPath(positionsDirectory, target), "existing");
-  try {
-    return use(fd);
-  } finally {
-    closeSync(fd);
-  }
+function withMarker(
+  markers: readonly PendingMarker[],
+  marker: PendingMarker,
+): readonly PendingMarker[] {
+  return markers.length < markersMax ? [...markers, marker] : markers;
 }

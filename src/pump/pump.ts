@@ -7,9 +7,16 @@ import { errnoNameOf, identifyFileSystem, openPath } from "../kernel/index.ts";
 import { Durability, OpenDirectories } from "../logfile/index.ts";
 import { takeLock } from "../program/index.ts";
 import { printLine } from "../program/portable/index.ts";
-import { type FromPump, type PumpStart, parseToPump, type ToPump } from "./messages.ts";
+import {
+  type FromPump,
+  type PumpPolicies,
+  type PumpStart,
+  parseToPump,
+  type ToPump,
+} from "./messages.ts";
 import { OpenStreams } from "./open-streams.ts";
 import { Recovery } from "./recovery.ts";
+import { RetryRound } from "./retry-round.ts";
 import { StageOwner } from "./stage-owner.ts";
 import { StagePool } from "./stage-pool.ts";
 
@@ -80,6 +87,7 @@ class Pump {
   readonly #nullFd: number = openPath("/dev/null", constants.O_WRONLY);
   readonly #durability: Durability;
   readonly #recovery: Recovery;
+  #policies: PumpPolicies;
   readonly #streams: OpenStreams;
   readonly #onLeft: () => void;
   #send: PumpChannel["send"];
@@ -91,6 +99,7 @@ class Pump {
     this.#onLeft = onLeft;
     this.#pool = StagePool.open(start.notesFile, start.stages);
     this.#durability = new Durability(start.fsync);
+    this.#policies = start;
     const options = {
       pool: this.#pool,
       positionsDirectory: start.positionsDirectory,
@@ -105,7 +114,12 @@ class Pump {
       send: (message: FromPump): void => this.#send(message),
     };
     this.#recovery = new Recovery(options);
-    this.#streams = new OpenStreams({ ...options, recovery: this.#recovery });
+    this.#streams = new OpenStreams({
+      ...options,
+      recovery: this.#recovery,
+      retries: new RetryRound(),
+      policies: () => this.#policies,
+    });
   }
 
   begin(): void {
@@ -131,6 +145,8 @@ class Pump {
         return "running";
       case "configure":
         this.#durability.policy = message.fsync;
+        this.#policies = message;
+        this.#streams.ratesChanged();
         return "running";
       case "reopen":
         this.#streams.lookAtFiles();

@@ -5,47 +5,27 @@
 import assert from "node:assert/strict";
 import { Fifo, ReadingEnd } from "../fifo/index.ts";
 import { bytesReadable } from "../kernel/index.ts";
-import type {
-  Durability,
-  FilePlace,
-  Interference,
-  LogBound,
-  OpenDirectories,
-  Refusal,
-} from "../logfile/index.ts";
+import type { LogBound, Refusal } from "../logfile/index.ts";
 import type { FormerLog } from "./former-log.ts";
+import { Later } from "./later.ts";
 import { LogSink, openSink } from "./log-sink.ts";
 import { markLostFifo } from "./lost-fifo.ts";
 import type { StreamReport } from "./messages.ts";
-import { type Move, Mover } from "./mover.ts";
+import { failure, type Move, Mover } from "./mover.ts";
 import type { Outlet } from "./outlet.ts";
-import type { StreamRecord } from "./record.ts";
+import { type OverflowRules, overflowRules } from "./overflow-rules.ts";
+import type { PumpedStreamOptions } from "./pumped-stream-options.ts";
+import type { LogRate, StreamRecord } from "./record.ts";
 import type { Leftover } from "./recovery.ts";
-import type { StagePool } from "./stage-pool.ts";
 import {
   intentOf,
   type StreamEffect,
   type StreamEvent,
   type StreamState,
-  transition,
+  triedIntentOf,
 } from "./stream-state.ts";
-
-export interface PumpedStreamOptions {
-  readonly record: StreamRecord;
-  readonly pool: StagePool;
-  readonly positionsDirectory: string;
-  readonly durability: Durability;
-  readonly directories: OpenDirectories;
-  /** `/dev/null`, open for writing. */
-  readonly nullFd: number;
-  /** Bytes that a predecessor left in a stage and that the file system still refuses. */
-  readonly leftover: Leftover | undefined;
-  readonly onStalled: (reason: string) => void;
-  readonly onResumed: () => void;
-  readonly onInterference: (interference: Interference) => void;
-  readonly onLive: (live: FilePlace) => void;
-  readonly onClosed: (report: StreamReport) => void;
-}
+import { type OverRate, Throttle } from "./throttle.ts";
+import { transition } from "./transition.ts";
 
 export class PumpedStream {
   readonly #options: PumpedStreamOptions;
@@ -57,8 +37,8 @@ export class PumpedStream {
   #state: StreamState;
   /** Events to be handled after the present one, `undefined` while none is handled. */
   #queue: StreamEvent[] | undefined;
-  #soon: NodeJS.Immediate | undefined;
-  #retryTimer: NodeJS.Timeout | undefined;
+  readonly #later: Later;
+  readonly #throttle: Throttle = new Throttle();
 
   /** Throws an error with an errno, or a FifoError or LogfileError; nothing is left open then. */
   static open(options: PumpedStreamOptions): PumpedStream {
@@ -72,13 +52,14 @@ export class PumpedStream {
     this.#options = options;
     this.#record = record;
     this.#mover = new Mover(pool, leftover);
+    this.#later = new Later(options.retries);
     this.#fifo = Fifo.find(record.runRoot, record.relativePipe);
     let sink: LogSink | FormerLog | undefined;
     try {
       sink = openSink({ ...options, target: record });
       this.#sink = sink;
       this.#state = { kind: sink instanceof LogSink ? "logging" : "discarding" };
-      this.#end = new ReadingEnd(this.#fifo, () => this.#move());
+      this.#end = new ReadingEnd(this.#fifo, () => this.#dispatchMove(this.#moveOnce()));
     } catch (error) {
       sink?.close();
       this.#fifo.close();
@@ -88,7 +69,7 @@ export class PumpedStream {
 
   #begin(leftover: Leftover | undefined): void {
     if (leftover !== undefined) {
-      this.#dispatch({ kind: "writeFailed", reason: leftover.reason });
+      this.#dispatch(failure(leftover.refusal));
       return;
     }
     this.#end.startPolling();
@@ -113,7 +94,7 @@ export class PumpedStream {
     this.#dispatch({ kind: "nodesBack" });
   }
 
-  /** Leaves its file to the next stream that wants it. Not while stalled. */
+  /** Leaves its file to the next stream that wants it. Not while bytes are in a stage. */
   handOverFile(): void {
     assert.ok(this.#sink instanceof LogSink, "a file is handed over once");
     this.#sink = this.#sink.handOverFile();
@@ -135,11 +116,18 @@ export class PumpedStream {
     this.#checkWrite(this.#sink.look());
   }
 
-  /** Another bound for the log, from now on. */
-  reconfigure({ limitBytes, copies }: LogBound): void {
-    this.#record = { ...this.#record, limitBytes, copies };
+  /** Another bound and rate for the log, from now on. */
+  reconfigure(change: LogBound & LogRate): void {
+    const { limitBytes, copies, rateBytesPerSecond, burstBytes } = change;
+    this.#record = { ...this.#record, limitBytes, copies, rateBytesPerSecond, burstBytes };
     this.#mover.reconfigure(this.#record, intentOf(this.#state));
     this.#checkWrite(this.#sink.reconfigure(this.#record));
+    this.ratesChanged();
+  }
+
+  /** It may have a higher rate than the one that it waits for. */
+  ratesChanged(): void {
+    this.#dispatch({ kind: "refilled" });
   }
 
   /**
@@ -148,13 +136,15 @@ export class PumpedStream {
    */
   drainAndRelease(): number {
     if (this.#mover.stagedBytes > 0 && this.#retry().kind === "closed") return 0;
-    if (this.#mover.stagedBytes === 0 && this.#drain().kind === "closed") return 0;
+    // What would only be dropped may find a better disk at the next start.
+    const drains = this.#mover.stagedBytes === 0 && this.#state.kind !== "dropping";
+    if (drains && this.#drain().kind === "closed") return 0;
     this.#state = { kind: "closed" };
     this.#release();
     return this.#mover.stagedBytes;
   }
 
-  /** Closes FIFO and log between two moves; the FIFO keeps its name. Not while stalled. */
+  /** Closes FIFO and log between two moves; the FIFO keeps its name. Not while bytes are in a stage. */
   release(): StreamReport {
     this.#state = { kind: "closed" };
     const report = this.report();
@@ -170,7 +160,7 @@ export class PumpedStream {
   #drain(): StreamState {
     let state = this.#state;
     for (let due = bytesReadable(this.#end.fd); due > 0; ) {
-      const move = this.#moveOnce();
+      const move = this.#moveOnce("unrated");
       state = this.#dispatchMove(move);
       if (move.kind !== "moved" || state.kind === "closed") break;
       due -= move.bytes;
@@ -178,15 +168,24 @@ export class PumpedStream {
     return state;
   }
 
-  #move(): void {
-    this.#dispatchMove(this.#moveOnce());
+  #moveOnce(how: "rated" | "unrated" = "rated"): Move | OverRate {
+    const { fd } = this.#end;
+    const outlet = this.#outlet();
+    if (how === "unrated" || this.#state.kind !== "logging") {
+      return this.#mover.move(fd, this.#record, outlet);
+    }
+    const { rate } = this.#options.policies();
+    return this.#throttle.move(this.#record, rate, (allowedBytes) =>
+      this.#mover.move(fd, this.#record, outlet, allowedBytes),
+    );
   }
 
-  #moveOnce(): Move {
-    return this.#mover.move(this.#end.fd, this.#record, this.#outlet());
+  #overflowRules(): OverflowRules {
+    const { graceMs } = this.#options.policies().overflow;
+    return overflowRules(this.#record.overflow, graceMs, this.#sink.positions.openDrop);
   }
 
-  #dispatchMove(move: Move): StreamState {
+  #dispatchMove(move: Move | OverRate): StreamState {
     return move.kind === "empty" ? this.#state : this.#dispatch(move);
   }
 
@@ -195,11 +194,14 @@ export class PumpedStream {
   }
 
   #retry(): StreamState {
-    return this.#dispatch(this.#mover.retry(this.#outlet()) ?? { kind: "accepted" });
+    const tried = this.#sink.outlet(triedIntentOf(this.#state), this.#options.nullFd);
+    const failed = this.#mover.retry(tried);
+    if (failed === undefined) return this.#dispatch({ kind: "accepted" });
+    return this.#dispatch({ ...failed, kind: "writeFailed" });
   }
 
   #checkWrite(refusal: Refusal | undefined): void {
-    if (refusal !== undefined) this.#dispatch({ kind: "writeFailed", reason: refusal.message });
+    if (refusal !== undefined) this.#dispatch(failure(refusal));
   }
 
   /** Returns the state after the event; that is the present one if the event is only queued. */
@@ -212,7 +214,7 @@ export class PumpedStream {
     this.#queue = queue;
     try {
       for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-        const { state, effects } = transition(this.#state, next);
+        const { state, effects } = transition(this.#state, next, this.#overflowRules());
         this.#state = state;
         for (const effect of effects) this.#perform(effect);
       }
@@ -229,22 +231,35 @@ export class PumpedStream {
         break;
       case "stopPolling":
         // Nothing more may be taken from the FIFO before the refused bytes are in the log.
-        clearImmediate(this.#soon);
-        this.#soon = undefined;
+        this.#later.cancelMove();
         this.#end.stopPolling();
         break;
-      case "retryAfter":
-        clearTimeout(this.#retryTimer);
-        this.#retryTimer = setTimeout(() => this.#retry(), effect.delayMs);
+      case "beginTries":
+        this.#later.beginTries(() => this.#try());
+        break;
+      case "endTries":
+        this.#later.endTries();
+        break;
+      case "startGrace":
+        this.#later.startGrace(effect.delayMs, () => this.#dispatch({ kind: "graceOver" }));
+        break;
+      case "startRefill":
+        this.#later.startRefill(effect.delayMs, () => this.#dispatch({ kind: "refilled" }));
+        break;
+      case "endRefill":
+        this.#later.endRefill();
+        break;
+      case "dropStaged":
+        this.#mover.discard(this.#record, this.#outlet());
         break;
       case "reopen":
         this.#end.reopen();
         break;
       case "moveNow":
-        this.#move();
+        this.#dispatchMove(this.#moveOnce());
         break;
       case "moveSoon":
-        this.#moveSoon();
+        this.#later.moveSoon(() => this.#dispatchMove(this.#moveOnce()));
         break;
       case "close":
         this.#close();
@@ -252,17 +267,18 @@ export class PumpedStream {
       case "reportStalled":
         this.#options.onStalled(effect.reason);
         break;
+      case "reportDropping":
+        this.#options.onDropping(effect.reason);
+        break;
       case "reportResumed":
         this.#options.onResumed();
         break;
     }
   }
 
-  #moveSoon(): void {
-    this.#soon ??= setImmediate(() => {
-      this.#soon = undefined;
-      this.#move();
-    });
+  #try(): "accepted" | "refused" {
+    const before = this.#state.kind;
+    return this.#retry().kind === before ? "refused" : "accepted";
   }
 
   #close(): void {
@@ -273,8 +289,7 @@ export class PumpedStream {
   }
 
   #release(): void {
-    clearTimeout(this.#retryTimer);
-    clearImmediate(this.#soon);
+    this.#later.cancel();
     this.#end.close();
     this.#fifo.close();
     this.#sink.close();

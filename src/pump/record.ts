@@ -20,6 +20,8 @@ export function isSameFile(one: LogTarget, other: LogTarget): boolean {
   return one.logRoot === other.logRoot && one.relativeFile === other.relativeFile;
 }
 
+export type LogRate = Pick<StreamRecord, "rateBytesPerSecond" | "burstBytes">;
+
 export interface StreamRecord extends LogTarget {
   readonly version: 1;
   /** `5/1`, or `host/1`: the owner and the id below its `logging` node. */
@@ -34,6 +36,9 @@ export interface StreamRecord extends LogTarget {
   readonly runRoot: string;
   readonly relativePipe: string;
   readonly overflow: "auto" | "block" | "drop";
+  /** What the log may use of its disk; null where the request does not say. */
+  readonly rateBytesPerSecond: number | null;
+  readonly burstBytes: number | null;
   /** Id of the xenstore content in which the nodes were seen last. */
   readonly store: string;
   readonly nodes: "present" | "gone";
@@ -57,6 +62,14 @@ export const boundEntries: {
   copies: count,
 };
 
+// Optional: earlier versions had none.
+export const rateEntries: {
+  readonly [Name in keyof LogRate]: v.OptionalSchema<v.GenericSchema<unknown, number | null>, null>;
+} = {
+  rateBytesPerSecond: v.optional(v.nullable(count), null),
+  burstBytes: v.optional(v.nullable(count), null),
+};
+
 const targetEntries = {
   epoch: v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/)),
   logRoot: nonEmpty,
@@ -77,6 +90,7 @@ export const streamRecordSchema: v.GenericSchema<unknown, StreamRecord> = v.obje
   runRoot: nonEmpty,
   relativePipe: nonEmpty,
   overflow: v.picklist(["auto", "block", "drop"]),
+  ...rateEntries,
   store: v.string(),
   nodes: v.picklist(["present", "gone"]),
   sequence: count,

@@ -16,7 +16,7 @@ import { countLost, isLost } from "./lost-stage.ts";
 import type { FromPump } from "./messages.ts";
 import type { FilledStage } from "./mover.ts";
 import type { OwnerNote } from "./note.ts";
-import { isKnown, noteWritten, writtenBytesOf } from "./positions.ts";
+import { isKnown, noteWritten, writtenBytesOf } from "./position-files.ts";
 import { isSameFile, type LogTarget } from "./record.ts";
 import type { StageOwner } from "./stage-owner.ts";
 import { type FoundStage, type StagePool, throwAway } from "./stage-pool.ts";
@@ -34,7 +34,7 @@ export interface RecoveryOptions {
 /** Bytes that the file system refuses; they stay in their stage. */
 export interface Leftover extends FilledStage {
   readonly target: LogTarget;
-  readonly reason: string;
+  readonly refusal: Refusal;
 }
 
 const backoff = { firstMs: 1000, maxMs: 1000 };
@@ -156,8 +156,7 @@ export class Recovery {
       this.#leftovers.delete(epoch);
       pool.give(stage);
     } else {
-      const reason = refusal.message;
-      this.#leftovers.set(epoch, { target, stage, bytes: bytes - movedBytes, reason });
+      this.#leftovers.set(epoch, { target, stage, bytes: bytes - movedBytes, refusal });
     }
   }
 

@@ -32,6 +32,12 @@ interface Noted {
   readonly intent: Intent;
 }
 
+/**
+ * Stages that streams leave alone whose bytes go to a log. Without one no byte can be dropped, and each
+ * stream whose log refuses bytes may hold another.
+ */
+const reservedForDrops = 1;
+
 export class StagePool {
   readonly #notesFd: number;
   readonly #notes: Notes;
@@ -74,6 +80,7 @@ export class StagePool {
     totalBefore: number,
     bytesMax: number,
   ): Stage | undefined {
+    if (intent.kind === "write" && !this.hasFree()) return undefined;
     const same = this.#free.findIndex(({ index }) => {
       const noted = this.#noted[index];
       return noted?.target === target && noted.intent === intent;
@@ -104,6 +111,18 @@ export class StagePool {
     this.#noted[stage.index] = { target, intent };
   }
 
+  /** The bytes in the stage become something else, see `take`. */
+  intend(
+    { stage, bytes }: { readonly stage: Stage; readonly bytes: number },
+    target: LogTarget,
+    intent: Intent,
+    totalBefore: number,
+  ): void {
+    this.#notes.write(stage.index, stage.inode, target, intent);
+    this.#notes.setFill(stage.index, { kind: "filled", bytes, totalBefore });
+    this.#noted[stage.index] = { target, intent };
+  }
+
   /** Forgets what the note of an empty stage says. */
   forget(stage: Stage): void {
     this.#notes.clear(stage.index);
@@ -122,8 +141,9 @@ export class StagePool {
     this.#noted[stage.index] = { target, intent };
   }
 
+  /** Whether there is one for bytes on their way to a log. */
   hasFree(): boolean {
-    return this.#free.length > 0;
+    return this.#free.length > Math.min(reservedForDrops, this.#stages.length - 1);
   }
 
   /** Gives an emptied stage back: its bytes are in the log or counted. */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The life of a stream in the pump, decided without I/O. The states are described in ARCHITECTURE.md.
+// The states of a stream in the pump, what happens to it, and what becomes of its bytes. The states are
+// described in ARCHITECTURE.md; `transition.ts` leads from one to the next.
 
-import { type Backoff, pauseMs } from "../program/index.ts";
+import type { DropCause } from "./drop-cause.ts";
 import type { Intent } from "./note.ts";
 
 /** Whether the stream's nodes are in xenstore. */
@@ -13,21 +14,35 @@ export type StreamState =
   /** The nodes are gone; bytes go to the log until the last writer leaves. */
   | { readonly kind: "lastWords" }
   /** The file system refused bytes that are in a stage; the FIFO waits, full. */
-  | {
-      readonly kind: "stalled";
-      readonly nodes: Nodes;
-      readonly attempt: number;
-      readonly reason: string;
-    }
+  | ({ readonly kind: "stalled" } & Trouble)
+  /** The same, and the wait was too long: bytes are counted, not logged, until the log accepts some. */
+  | ({ readonly kind: "dropping" } & Trouble)
+  /** More came than the log's rate permits; the FIFO waits. */
+  | { readonly kind: "throttled" }
+  /** The same where the overflow is `drop`: bytes are counted, not logged, until a burst may come again. */
+  | { readonly kind: "shedding" }
   /** Another stream owns the file now; what the last writers still write is counted, not logged. */
   | { readonly kind: "discarding" }
   | { readonly kind: "closed" };
 
+/** Why the log takes no bytes: one of few causes, and a sentence. */
+export interface Trouble {
+  readonly nodes: Nodes;
+  readonly cause: DropCause;
+  readonly reason: string;
+}
+
 export type StreamEvent =
   /** The log refused bytes that are in a stage, or a line that is due before them. */
-  | { readonly kind: "writeFailed"; readonly reason: string }
+  | { readonly kind: "writeFailed"; readonly cause: DropCause; readonly reason: string }
   /** Other streams have all stages. */
-  | { readonly kind: "noStage"; readonly reason: string }
+  | { readonly kind: "noStage"; readonly cause: DropCause; readonly reason: string }
+  /** More has come than the log's rate permits; after `delayMs` it may go on. */
+  | { readonly kind: "overRate"; readonly delayMs: number }
+  /** It may. */
+  | { readonly kind: "refilled" }
+  /** The stream has been stalled for as long as it may be. */
+  | { readonly kind: "graceOver" }
   /** What failed would succeed now. */
   | { readonly kind: "accepted" }
   /** Bytes were taken from the FIFO. */
@@ -41,7 +56,14 @@ export type StreamEvent =
 export type StreamEffect =
   | { readonly kind: "stopPolling" }
   | { readonly kind: "startPolling" }
-  | { readonly kind: "retryAfter"; readonly delayMs: number }
+  /** Try whether the log accepts bytes, again and again until `endTries`. */
+  | { readonly kind: "beginTries" }
+  | { readonly kind: "endTries" }
+  | { readonly kind: "startGrace"; readonly delayMs: number }
+  | { readonly kind: "startRefill"; readonly delayMs: number }
+  | { readonly kind: "endRefill" }
+  /** Bytes in a stage are counted like those that come. */
+  | { readonly kind: "dropStaged" }
   /** A hang-up stays until the end is opened anew. */
   | { readonly kind: "reopen" }
   /** Look whether there is a writer at all: without one no hang-up will come. */
@@ -50,6 +72,7 @@ export type StreamEffect =
   | { readonly kind: "moveSoon" }
   | { readonly kind: "close" }
   | { readonly kind: "reportStalled"; readonly reason: string }
+  | { readonly kind: "reportDropping"; readonly reason: string }
   | { readonly kind: "reportResumed" };
 
 export interface Transition {
@@ -57,12 +80,17 @@ export interface Transition {
   readonly effects: readonly StreamEffect[];
 }
 
-/** A disk that works again is used again within a second. */
-const backoff: Backoff = { firstMs: 100, maxMs: 1000 };
-
 // One object each: the pool reuses a stage's note for the same intent without writing it again.
 const write: Intent = { kind: "write" };
-const discardSuperseded: Intent = { kind: "discard", reason: "superseded" };
+const discards = new Map<string, Intent>();
+
+function discard(reason: string): Intent {
+  const known = discards.get(reason);
+  if (known !== undefined) return known;
+  const intent: Intent = { kind: "discard", reason };
+  discards.set(reason, intent);
+  return intent;
+}
 
 /** What becomes of a stream's bytes. */
 export function intentOf(state: StreamState): Intent {
@@ -70,132 +98,19 @@ export function intentOf(state: StreamState): Intent {
     case "logging":
     case "lastWords":
     case "stalled":
+    case "throttled":
     case "closed":
       return write;
+    case "shedding":
+      return discard("rate");
+    case "dropping":
+      return discard(state.cause);
     case "discarding":
-      return discardSuperseded;
+      return discard("superseded");
   }
 }
 
-export function transition(state: StreamState, event: StreamEvent): Transition {
-  switch (state.kind) {
-    case "logging":
-      return whileLogging(state, event);
-    case "lastWords":
-      return duringLastWords(state, event);
-    case "stalled":
-      return whileStalled(state, event);
-    case "discarding":
-      return whileDiscarding(state, event);
-    case "closed":
-      return stay(state);
-  }
-}
-
-const close: Transition = { state: { kind: "closed" }, effects: [{ kind: "close" }] };
-
-function stay(state: StreamState): Transition {
-  return { state, effects: [] };
-}
-
-function whileLogging(state: StreamState, event: StreamEvent): Transition {
-  switch (event.kind) {
-    case "writeFailed":
-    case "noStage":
-      return beginStall("present", event.reason);
-    case "nodesGone":
-      return { state: { kind: "lastWords" }, effects: [{ kind: "moveNow" }] };
-    case "endOfFile":
-      return { state, effects: [{ kind: "reopen" }] };
-    case "accepted":
-    case "moved":
-    case "nodesBack":
-    case "superseded":
-      return stay(state);
-  }
-}
-
-function whileDiscarding(state: StreamState, event: StreamEvent): Transition {
-  switch (event.kind) {
-    case "endOfFile":
-      return close;
-    case "moved":
-      return { state, effects: [{ kind: "moveSoon" }] };
-    case "nodesGone":
-      // After a restart a stream may have no writer, and then no hang-up will come.
-      return { state, effects: [{ kind: "moveNow" }] };
-    case "writeFailed":
-    case "noStage":
-      // A FIFO that is polled meanwhile would wake us up all the time.
-      return {
-        state,
-        effects: [{ kind: "stopPolling" }, { kind: "retryAfter", delayMs: backoff.firstMs }],
-      };
-    case "accepted":
-      return { state, effects: [{ kind: "startPolling" }, { kind: "moveNow" }] };
-    case "nodesBack":
-    case "superseded":
-      return stay(state);
-  }
-}
-
-function duringLastWords(state: StreamState, event: StreamEvent): Transition {
-  switch (event.kind) {
-    case "writeFailed":
-    case "noStage":
-      return beginStall("gone", event.reason);
-    case "nodesBack":
-      return { state: { kind: "logging" }, effects: [] };
-    case "superseded":
-      return { state: { kind: "discarding" }, effects: [{ kind: "moveNow" }] };
-    case "moved":
-      return { state, effects: [{ kind: "moveSoon" }] };
-    case "endOfFile":
-      return close;
-    case "accepted":
-    case "nodesGone":
-      return stay(state);
-  }
-}
-
-function whileStalled(
-  state: Extract<StreamState, { kind: "stalled" }>,
-  event: StreamEvent,
-): Transition {
-  switch (event.kind) {
-    case "writeFailed":
-    case "noStage":
-      return stallOn(state, event.reason);
-    case "accepted":
-      return {
-        state: { kind: state.nodes === "present" ? "logging" : "lastWords" },
-        effects: [{ kind: "reportResumed" }, { kind: "startPolling" }, { kind: "moveNow" }],
-      };
-    case "nodesGone":
-      return stay({ ...state, nodes: "gone" });
-    case "nodesBack":
-      return stay({ ...state, nodes: "present" });
-    case "moved":
-    case "superseded":
-    case "endOfFile":
-      return stay(state);
-  }
-}
-
-function beginStall(nodes: Nodes, reason: string): Transition {
-  return {
-    state: { kind: "stalled", nodes, attempt: 0, reason },
-    effects: [{ kind: "stopPolling" }, retryAfter(0), { kind: "reportStalled", reason }],
-  };
-}
-
-/** A full disk may have become a read-only one meanwhile. */
-function stallOn(state: Extract<StreamState, { kind: "stalled" }>, reason: string): Transition {
-  const attempt = state.attempt + 1;
-  const report: StreamEffect[] = reason === state.reason ? [] : [{ kind: "reportStalled", reason }];
-  return { state: { ...state, attempt, reason }, effects: [retryAfter(attempt), ...report] };
-}
-
-function retryAfter(attempt: number): StreamEffect {
-  return { kind: "retryAfter", delayMs: pauseMs(backoff, attempt) };
+/** What has to succeed before the stream leaves its state. */
+export function triedIntentOf(state: StreamState): Intent {
+  return state.kind === "dropping" ? write : intentOf(state);
 }

@@ -58,5 +58,17 @@ export function decideSuccession(claim: Claim): Succession {
 }
 
 function hasNodes(state: StreamState): boolean {
-  return state.kind === "logging" || (state.kind === "stalled" && state.nodes === "present");
+  switch (state.kind) {
+    case "logging":
+    case "throttled":
+    case "shedding":
+      return true;
+    case "stalled":
+    case "dropping":
+      return state.nodes === "present";
+    case "lastWords":
+    case "discarding":
+    case "closed":
+      return false;
+  }
 }

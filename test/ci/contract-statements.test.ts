@@ -31,6 +31,7 @@ const named = readdirSync(join(repository, "test"), { recursive: true, encoding:
 /** Sections in which each row of a table and each item of a list must have a number. */
 const numberedSections = [
   "Nodes",
+  "When bytes are dropped",
   "Order",
   "States of a request",
   "Changing what is served",

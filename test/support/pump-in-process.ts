@@ -27,6 +27,8 @@ export interface PumpInProcessOptions {
   /** Capacity of a stage; 64 KiB if it is not given. */
   readonly stageBytes?: number;
   readonly fsync?: FsyncPolicy;
+  /** 5 s if it is not given. */
+  readonly graceMs?: number;
   /** What a predecessor has left. */
   readonly before?: (pump: PumpInProcess) => void;
   /** Changes the message with which the pump starts. */
@@ -45,7 +47,8 @@ export class PumpInProcess implements AsyncDisposable {
   #listener: (message: unknown) => void = () => {};
 
   constructor(options: PumpInProcessOptions = {}) {
-    const { stages = 1, stageBytes, fsync = { kind: "none" }, before, start } = options;
+    const { stages = 1, stageBytes, fsync = { kind: "none" }, graceMs = 5000 } = options;
+    const { before, start } = options;
     for (const name of ["run", "log", "positions"]) mkdirSync(join(this.directory, name));
     this.#stages = Array.from({ length: stages }, makePipe);
     for (const { writeFd } of this.#stages) resizePipe(writeFd, stageBytes ?? 65_536);
@@ -65,6 +68,8 @@ export class PumpInProcess implements AsyncDisposable {
       positionsDirectory: join(this.directory, "positions"),
       stages: this.#locations,
       fsync,
+      overflow: { graceMs },
+      rate: null,
       directory: join(this.directory, "log"),
       contents: null,
       recorded: null,
@@ -145,6 +150,8 @@ export class PumpInProcess implements AsyncDisposable {
       limitBytes: 65_536,
       copies: 1,
       overflow: "auto",
+      rateBytesPerSecond: null,
+      burstBytes: null,
       store: "store",
       nodes: "present",
       sequence: 1,

@@ -95,6 +95,7 @@ function print(invocation: Invocation, streams: readonly StreamStatus[]): void {
 }
 
 /** What matters most: a log that is `ready` and cannot be written is no use. */
-function stateOf({ state, stalled }: StreamStatus): string {
-  return stalled === null ? state : "stalled";
+function stateOf({ state, stalled, dropping }: StreamStatus): string {
+  if (stalled === null) return state;
+  return dropping === null ? "stalled" : "dropping";
 }

@@ -8,10 +8,10 @@ export function helpAfter(examples: readonly string[], ...paragraphs: readonly s
 }
 
 export const overflowHelp = `--overflow is what happens to bytes that the disk does not accept:
-  auto   wait a few seconds, then drop and count them
+  auto   wait 5 s (configurable), then drop and count them until the disk accepts some
   drop   drop and count them at once
   block  wait until the disk accepts them, without a time limit
-This version waits in all three cases.`;
+The log gets a line about dropped bytes in their place.`;
 
 export const domainHelp = "DOMAIN is a domain's name, its number, or host for the host's own logs.";
 
@@ -19,6 +19,7 @@ export const statesHelp = `STATE is what becomes of what is written into the FIF
   pending  the daemon has not answered the request yet: it waits
   ready    it is logged
   stalled  the disk does not accept it: it waits (with --json "ready", and why in "stalled")
+  dropping the same, and it is dropped and counted (with --json since when in "dropping")
   failed   the request was refused: it is dropped and counted
   closing  the request is gone: it is logged until the last writer has closed the FIFO
   closed   the log has ended (only with --all)`;

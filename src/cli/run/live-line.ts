@@ -16,10 +16,14 @@ export function formatLiveLine(status: StreamStatus, columns: number): string {
     `${titleOf(status)} ${formatBytes(status.sizeBytes)} of ${formatBytes(status.boundBytes)} kept`,
     `${formatBytes(status.writtenBytes)} written`,
     formatCount(status.rotations, "rotation"),
-    ...(status.stalled === null ? [] : [`stalled: ${status.stalled.reason}`]),
+    ...(status.stalled === null ? [] : [`${stateWord(status)}: ${status.stalled.reason}`]),
     ...(dropped > 0 ? [`${formatBytes(dropped)} dropped`] : []),
   ];
   return safeText(parts.join(" · ")).slice(0, columns);
+}
+
+function stateWord({ dropping }: StreamStatus): string {
+  return dropping === null ? "stalled" : "dropping";
 }
 
 /** Shows the line until disposed; only on a terminal, and not with --quiet or --json. */

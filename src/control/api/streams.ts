@@ -58,6 +58,11 @@ const condition = {
     /** ISO 8601, UTC. */
     since: "text",
   },
+  /** Null unless the bytes that come meanwhile are dropped, as `overflow` says. */
+  dropping: {
+    /** ISO 8601, UTC. */
+    since: "text",
+  },
 } as const;
 
 /** One stream as its daemon sees it now. The order of the fields is frozen. */

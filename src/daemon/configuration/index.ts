@@ -5,3 +5,4 @@ export { readConfiguration } from "./configuration.ts";
 export { ConfigurationError } from "./errors.ts";
 export { type ConfigurationFile, findConfigurationFile } from "./file.ts";
 export { LiveConfiguration } from "./live-configuration.ts";
+export { rateFor } from "./rate.ts";

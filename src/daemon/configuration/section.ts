@@ -3,7 +3,7 @@
 // values that several sections use. Each rule is the end of a sentence for the operator.
 
 import * as v from "valibot";
-import { ContractError, parseDurationMs } from "../../contract/index.ts";
+import { ContractError, parseByteCount, parseDurationMs } from "../../contract/index.ts";
 import { isTable } from "./toml.ts";
 
 /** One section of the file, and how it becomes a value of the configuration. */
@@ -37,15 +37,29 @@ export function durationSchema(
   return v.pipe(
     v.string(rule),
     v.check((text) => {
-      try {
-        const durationMs = parseDurationMs(text, "");
-        return durationMs >= min && durationMs <= max;
-      } catch (error) {
-        if (error instanceof ContractError) return false;
-        throw error;
-      }
+      if (!isValid(() => parseDurationMs(text, ""))) return false;
+      const durationMs = parseDurationMs(text, "");
+      return durationMs >= min && durationMs <= max;
     }, rule),
   );
+}
+
+/** A count of bytes with its unit; stays text. */
+export function sizeSchema(rule: string): v.GenericSchema<string> {
+  return v.pipe(
+    v.string(rule),
+    v.check((text) => isValid(() => parseByteCount(text, "")), rule),
+  );
+}
+
+function isValid(parse: () => unknown): boolean {
+  try {
+    parse();
+    return true;
+  } catch (error) {
+    if (error instanceof ContractError) return false;
+    throw error;
+  }
 }
 
 function listOf(words: readonly string[]): string {

@@ -2,10 +2,9 @@
 // One pump as the main process sees it: starts it with its stages, starts it again when it ends, and
 // sends it messages. Never touches a stage or a log itself.
 
-import type { FsyncPolicy } from "../../logfile/index.ts";
 import type { EmitEvent } from "../../observe/index.ts";
 import { isDiskFault, type Program, RetryTimer, reasonOf } from "../../program/index.ts";
-import type { FromPump, StreamReport, ToPump } from "../../pump/index.ts";
+import type { FromPump, PumpPolicies, StreamReport, ToPump } from "../../pump/index.ts";
 import type { Vault } from "../../vault/index.ts";
 import { DaemonError } from "../errors/index.ts";
 import { choosePool, type Found, type IdlePool, type PoolChoice } from "./pool-choice.ts";
@@ -24,7 +23,7 @@ export interface PumpProcessOptions {
   readonly idlePools: () => readonly IdlePool[];
   readonly program: Program;
   /** As it is configured now. */
-  readonly fsync: () => FsyncPolicy;
+  readonly policies: () => PumpPolicies;
   readonly emit: EmitEvent;
   readonly onMessage: (message: FromPump) => void;
   /** The pump is ready, now or again, and has no streams yet. */
@@ -91,7 +90,7 @@ export class PumpProcess {
 
   /** Sends the present configuration; a pump that is starting gets it when it has started. */
   configure(): void {
-    this.send({ type: "configure", fsync: this.#options.fsync() });
+    this.send({ type: "configure", ...this.#options.policies() });
   }
 
   /** The state of its streams, or none when it does not answer in time. */
@@ -151,7 +150,7 @@ export class PumpProcess {
           contents: choice.contents,
           recorded: vault.contentsOf(choice.name) ?? null,
           positionsDirectory,
-          fsync: this.#options.fsync(),
+          ...this.#options.policies(),
         },
         onMessage: (message, from) => this.#receive(message, from),
         onEnd: (end) => this.#ended(end),

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The pumps of this daemon, one for each file system that has logs; started when they are needed.
 
-import type { FsyncPolicy } from "../../logfile/index.ts";
 import type { EmitEvent } from "../../observe/index.ts";
 import type { Places } from "../../places/index.ts";
 import { isDiskFault, type Program, takeLockIfFree } from "../../program/index.ts";
-import type { FromPump } from "../../pump/index.ts";
+import type { FromPump, PumpPolicies } from "../../pump/index.ts";
 import type { Vault } from "../../vault/index.ts";
 import { DaemonError } from "../errors/index.ts";
 import { fileSystemOf, readMounts } from "./file-systems.ts";
@@ -18,7 +17,7 @@ export interface PumpsOptions {
   readonly positionsDirectory: string;
   readonly vault: Vault;
   readonly program: Program;
-  readonly fsync: () => FsyncPolicy;
+  readonly policies: () => PumpPolicies;
   readonly emit: EmitEvent;
   readonly onMessage: (message: FromPump) => void;
   /** The pump of that file system is ready, now or again, and has no streams yet. */
@@ -115,7 +114,7 @@ export class Pumps {
   }
 
   #make(fileSystem: string, directory: string): PumpProcess {
-    const { places, positionsDirectory, vault, program, fsync, emit, onMessage } = this.#options;
+    const { places, positionsDirectory, vault, program, policies, emit, onMessage } = this.#options;
     const pump = new PumpProcess({
       fileSystem,
       directory,
@@ -124,7 +123,7 @@ export class Pumps {
       vault,
       idlePools: () => this.#idlePools(),
       program,
-      fsync,
+      policies,
       emit,
       onMessage,
       onStarted: () => this.#options.onStarted(fileSystem),

@@ -30,6 +30,8 @@ export interface Present {
   readonly limitBytes: number;
   readonly copies: number;
   readonly overflow: Overflow;
+  readonly rateBytesPerSecond: number | null;
+  readonly burstBytes: number | null;
   /** Why values that were written after it was answered are not used; as it stands in the store. */
   readonly error: string | undefined;
 }
@@ -137,7 +139,10 @@ function continuation(nodes: LogNodes, stream: Present): readonly Action[] {
   }
 }
 
-/** Limit and copies of a served request may change; with other changes the stream goes on as it is. */
+/** What of a served request may change. */
+const changeable = ["limitBytes", "copies", "rateBytesPerSecond", "burstBytes"] as const;
+
+/** With other changes the stream goes on as it is. */
 function adjustment(nodes: LogNodes, stream: Present): readonly Action[] {
   const parsed = parseRequest(nodes);
   switch (parsed.kind) {
@@ -150,7 +155,7 @@ function adjustment(nodes: LogNodes, stream: Present): readonly Action[] {
       const { epoch } = stream;
       const fixed = (["file", "overflow"] as const).find((name) => request[name] !== stream[name]);
       if (fixed !== undefined) return remark(nodes, stream, kept(fixed, request[fixed], stream));
-      const same = request.limitBytes === stream.limitBytes && request.copies === stream.copies;
+      const same = changeable.every((name) => (request[name] ?? null) === stream[name]);
       const change: readonly Action[] = same ? [] : [{ kind: "reconfigure", epoch, request }];
       return [...change, ...remark(nodes, stream, undefined)];
     }

@@ -57,8 +57,13 @@ export class Performer {
         await this.#announce(found, action.pipe, action.answer);
         break;
       case "reconfigure": {
-        const { limitBytes, copies } = action.request;
-        streams.changes.reconfigure(action.epoch, limitBytes, copies);
+        const { limitBytes, copies, rateBytesPerSecond, burstBytes } = action.request;
+        streams.changes.reconfigure(action.epoch, {
+          limitBytes,
+          copies,
+          rateBytesPerSecond: rateBytesPerSecond ?? null,
+          burstBytes: burstBytes ?? null,
+        });
         break;
       }
       case "noteError": {

@@ -8,6 +8,8 @@ import type { StreamRecord, StreamReport } from "../../pump/index.ts";
 export interface StreamStall extends Stall {
   /** `unsure`: before its pump was started again. */
   readonly cause: "write" | "open" | "unsure";
+  /** Since when its bytes are dropped, if they are: ISO 8601, UTC. */
+  readonly droppingSince: string | undefined;
 }
 
 /** A stream and what the main process knows of it. */

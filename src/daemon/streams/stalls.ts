@@ -3,7 +3,8 @@
 // the daemon's own log.
 
 import { errorValue } from "../../contract/index.ts";
-import { type EmitEvent, LastingEvents } from "../../observe/index.ts";
+import { type EmitEvent, LastingEvents, type Stall } from "../../observe/index.ts";
+import type { StreamRecord } from "../../pump/index.ts";
 import { mountPointOf, readMounts } from "../pumps/index.ts";
 import type { LiveStream, StreamStall } from "./live-streams.ts";
 import { aboutStream } from "./stream-events.ts";
@@ -23,9 +24,28 @@ export class Stalls {
   /** Its log refuses bytes. */
   writeFailed(stream: LiveStream, reason: string): void {
     const stall = this.#begin(stream, "write", reason);
-    const { cause: _, ...fields } = stall;
     const { record } = stream;
-    this.#events.begin(record.epoch, { kind: "StreamStalled", ...aboutStream(record), ...fields });
+    const fields = { ...aboutStream(record), ...fieldsOf(stall) };
+    this.#events.begin(record.epoch, { kind: "StreamStalled", ...fields });
+    if (stall.droppingSince !== undefined) this.#reportDropping(stream, stall);
+  }
+
+  /** It has been stalled for too long: its bytes are dropped. */
+  dropping(stream: LiveStream, reason: string): void {
+    const { droppingSince = new Date().toISOString(), ...stall } = this.#begin(
+      stream,
+      "write",
+      reason,
+    );
+    stream.stall = { ...stall, droppingSince };
+    this.#reportDropping(stream, stream.stall);
+    this.#onChange(stream.record.epoch);
+  }
+
+  /** A subject of its own: the line about the stall may have been written a moment ago. */
+  #reportDropping({ record }: LiveStream, stall: StreamStall): void {
+    const fields = { ...aboutStream(record), ...fieldsOf(stall) };
+    this.#events.begin(droppingSubject(record), { kind: "StreamDropping", ...fields });
   }
 
   /** It was open once and cannot be opened now. */
@@ -55,7 +75,8 @@ export class Stalls {
     const { record } = stream;
     stream.stall = undefined;
     // Where the begin was not said, the end says nothing.
-    if (this.#events.end(record.epoch)) {
+    const said = [record.epoch, droppingSubject(record)].map((part) => this.#events.end(part));
+    if (said.includes(true)) {
       this.#emit({ kind: "StreamResumed", ...aboutStream(record) });
     }
     this.#onChange(record.epoch);
@@ -64,6 +85,7 @@ export class Stalls {
   /** The stream has ended. */
   forget({ record }: LiveStream): void {
     this.#events.end(record.epoch);
+    this.#events.end(droppingSubject(record));
   }
 
   #begin(stream: LiveStream, cause: StreamStall["cause"], reason: string): StreamStall {
@@ -73,9 +95,18 @@ export class Stalls {
       reason: errorValue(reason),
       fileSystem: before?.fileSystem ?? mountPointOf(record.file, readMounts()),
       since: before?.since ?? new Date().toISOString(),
+      droppingSince: before?.droppingSince,
     };
     stream.stall = stall;
     if (before === undefined) this.#onChange(record.epoch);
     return stall;
   }
+}
+
+function droppingSubject({ epoch }: StreamRecord): string {
+  return `${epoch}/dropping`;
+}
+
+function fieldsOf({ reason, fileSystem, since }: StreamStall): Stall {
+  return { reason, fileSystem, since };
 }

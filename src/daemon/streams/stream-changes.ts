@@ -16,6 +16,8 @@ export interface StreamChangesOptions {
   readonly send: (stream: LiveStream, message: ToPump) => void;
 }
 
+type Changeable = Pick<StreamRecord, "limitBytes" | "copies" | "rateBytesPerSecond" | "burstBytes">;
+
 /** A stream that has ended is left alone. */
 export class StreamChanges {
   readonly #options: StreamChangesOptions;
@@ -37,13 +39,13 @@ export class StreamChanges {
     if (stream !== undefined) this.#options.send(stream, { type: "nodesBack", epoch });
   }
 
-  reconfigure(epoch: string, limitBytes: number, copies: number): void {
-    const stream = this.#record(epoch, { limitBytes, copies });
+  reconfigure(epoch: string, change: Changeable): void {
+    const stream = this.#record(epoch, change);
     if (stream === undefined) return;
     const { send, emit } = this.#options;
-    send(stream, { type: "reconfigure", epoch, limitBytes, copies });
+    send(stream, { type: "reconfigure", epoch, ...change });
     const about = aboutStream(stream.record);
-    emit({ kind: "StreamReconfigured", ...about, epoch, limitBytes, copies });
+    emit({ kind: "StreamReconfigured", ...about, epoch, ...change });
   }
 
   /** What xenstore says beside `ready`. */
@@ -58,7 +60,7 @@ export class StreamChanges {
 
   #record(
     epoch: string,
-    change: Partial<Pick<StreamRecord, "nodes" | "store" | "limitBytes" | "copies">>,
+    change: Partial<Pick<StreamRecord, "nodes" | "store"> & Changeable>,
   ): LiveStream | undefined {
     const stream = this.#options.live.get(epoch);
     if (stream === undefined) return undefined;

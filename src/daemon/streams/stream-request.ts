@@ -71,6 +71,8 @@ export function recordOf(
     limitBytes: request.limitBytes,
     copies: request.copies,
     overflow: request.overflow,
+    rateBytesPerSecond: request.rateBytesPerSecond ?? null,
+    burstBytes: request.burstBytes ?? null,
     store,
     nodes: "present",
     sequence,

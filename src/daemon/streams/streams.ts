@@ -154,6 +154,7 @@ export class Streams {
         this.#end(message.report);
         break;
       case "stalled":
+      case "dropping":
       case "resumed":
         this.#stalled(message);
         break;
@@ -251,10 +252,11 @@ export class Streams {
     this.#options.emit({ kind: "StreamRefused", ...aboutStream(stream.record), ...event });
   }
 
-  #stalled(message: Extract<FromPump, { readonly type: "stalled" | "resumed" }>): void {
+  #stalled(message: Extract<FromPump, { type: "stalled" | "dropping" | "resumed" }>): void {
     const stream = this.#live.get(message.epoch);
     if (stream === undefined) return;
     if (message.type === "stalled") this.#stalls.writeFailed(stream, message.reason);
+    else if (message.type === "dropping") this.#stalls.dropping(stream, message.reason);
     else this.#stalls.resumed(stream);
   }
 

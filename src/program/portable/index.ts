@@ -19,7 +19,6 @@ export { ReservedFile } from "./reserved-file.ts";
 export {
   type Backoff,
   pause,
-  pauseMs,
   type RetryOptions,
   RetryTimer,
   type RetryTimerOptions,

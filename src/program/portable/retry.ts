@@ -21,7 +21,7 @@ const reportedReasonsMax = 16;
 const doublingsMax = 30;
 
 /** The pause before try number `retry` (0, 1, 2 …). */
-export function pauseMs({ firstMs, maxMs }: Backoff, retry: number): number {
+function pauseMs({ firstMs, maxMs }: Backoff, retry: number): number {
   return Math.min(maxMs, firstMs * 2 ** Math.min(retry, doublingsMax));
 }
 

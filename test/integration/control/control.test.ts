@@ -59,6 +59,7 @@ const open: StreamStatus = {
   lastWriteAt: null,
   insertedBytes: {},
   stalled: null,
+  dropping: null,
 };
 const closed: StreamStatus = { ...open, id: 2, state: "closed", epoch: "closed" };
 

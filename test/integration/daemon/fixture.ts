@@ -130,6 +130,8 @@ export class Bench implements AsyncDisposable {
       fifoDirectory: this.daemon.fifoDirectory,
       limitBytes: 1 << 20,
       copies: 1,
+      // A test that is slow loses nothing.
+      overflow: "block",
       ...options,
     });
   }

@@ -59,7 +59,8 @@ describe("with a full disk", { concurrency: 2, skip: noMount }, () => {
     const events = (msg: string) => daemon.events.filter((event) => event.msg === msg);
     await waitFor("all stalled", () => events("StreamStalled").length === names.length);
     const waiting = events("StreamStalled").filter(({ reason }) => /stages/.test(String(reason)));
-    assert.equal(waiting.length, names.length - stages);
+    // One stage is left to bytes that are dropped.
+    assert.equal(waiting.length, names.length - (stages - 1));
     // Each of them is tried again, which nothing but the pump's waking up tells.
     const before = wakeUps(daemon.pumpPid);
     await waitFor("tries", () => wakeUps(daemon.pumpPid) >= before + 3);

@@ -66,7 +66,7 @@ describe("a stream that is ready", { concurrency: 2 }, () => {
     const mistakes: [NodeName, string, string, string][] = [
       ["limit", "1", "1048576", badLimit],
       ["file", other, handle.file, keeps("file", other, handle.file)],
-      ["overflow", "drop", "auto", keeps("overflow", "drop", "auto")],
+      ["overflow", "drop", "block", keeps("overflow", "drop", "block")],
       ["pipe", `${handle.pipe}2`, handle.pipe, keeps("pipe", `${handle.pipe}2`, handle.pipe)],
     ];
     let log = "";

@@ -19,25 +19,38 @@ async function listed(bench: Bench): Promise<StreamStatus> {
   return stream;
 }
 
+function dropIn({ diskFull = 0 }: Readonly<Record<string, number>>): number {
+  return diskFull;
+}
+
 describe("a log on a full disk", { concurrency: 3, skip: noMount }, () => {
-  // contract: C103
-  it("waits, whatever its request says about overflow, rate and burst", async () => {
+  it("is dropping in the list and in the daemon's own log, when its request wants it so", async () => {
     await using bench = Bench.prepare();
     const disk = bench.mount("log", "size=256k");
     const { daemon } = bench;
     await daemon.start();
-    const limits = { rateBytesPerSecond: 1, burstBytes: 1 };
-    const handle = await bench.stream("policies", { overflow: "drop", ...limits });
+    const handle = await bench.stream("policies", { overflow: "drop" });
     const writer = bench.writer(handle);
-    writeSync(writer, "1".repeat(20_000));
-    await waitFor("all at once", () => readFileSync(handle.file).length === 20_000);
     disk.fill();
     writeSync(writer, "2".repeat(20_000));
-    await waitFor("the stall", async () => (await listed(bench)).stalled !== null);
+    const { dropping, stalled } = await waitFor("the drop", async () => {
+      const stream = await listed(bench);
+      return stream.dropping !== null && stream;
+    });
+    assert.match(dropping?.since ?? "", iso);
+    assert.match(stalled?.reason ?? "", diskFull);
+    const text = await xenlog(["list", "--dir", daemon.directory]);
+    assert.match(text.stdout, /^policies +policies +1 +dropping /m);
+    assert.match(text.stderr, /; what comes is dropped since /);
+    const said = daemon.events.find(({ msg }) => msg === "StreamDropping");
+    assert.partialDeepStrictEqual(said, { level: "error", fileSystem: disk.path });
     disk.free();
-    const text = "1".repeat(20_000) + "2".repeat(20_000);
-    await waitFor("the rest", () => readFileSync(handle.file, "utf8") === text);
-    assert.deepEqual((await listed(bench)).droppedBytes, {});
+    await waitFor("the end of it", async () => (await listed(bench)).stalled === null);
+    const { writtenBytes, droppedBytes } = await listed(bench);
+    assert.equal(writtenBytes + dropIn(droppedBytes), 20_000);
+    assert.equal((await listed(bench)).dropping, null);
+    assert.match(readFileSync(handle.file, "utf8"), /^\[xenlogd: \d+ bytes dropped, disk full, /m);
+    assert.equal(bench.count("StreamResumed"), 1);
   });
 
   it("is stalled in the list, with reason, file system and time, until it can be written", async () => {

@@ -133,7 +133,7 @@ describe("xenlog list", () => {
     const [status] = await listed("fields");
     assert.equal(
       Object.keys(status ?? {}).join(),
-      "domid,name,log,id,state,pipe,file,limit,copies,overflow,epoch,error,offset,oldestOffset,sizeBytes,boundBytes,rotations,writtenBytes,droppedBytes,lastWriteAt,insertedBytes,stalled",
+      "domid,name,log,id,state,pipe,file,limit,copies,overflow,epoch,error,offset,oldestOffset,sizeBytes,boundBytes,rotations,writtenBytes,droppedBytes,lastWriteAt,insertedBytes,stalled,dropping",
     );
     assert.equal(status?.boundBytes, 5 * 1024 * 1024);
   });

@@ -19,10 +19,20 @@ function vaultOf(daemon: TestDaemon): number {
   return vaultPidIn(daemon.tableDirectory) ?? assert.fail("no vault process");
 }
 
+/** Empty for a descriptor that was closed a moment ago. */
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, "latin1");
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return "";
+    throw error;
+  }
+}
+
 /** Inodes behind the descriptors of a process that are open for reading only. */
 function readOnlyInodes(pid: number): readonly string[] {
   return readdirSync(`/proc/${pid}/fdinfo`).flatMap((fd) => {
-    const info = readFileSync(`/proc/${pid}/fdinfo/${fd}`, "latin1");
+    const info = textOf(`/proc/${pid}/fdinfo/${fd}`);
     const flags = Number.parseInt(/^flags:\s+(\d+)$/m.exec(info)?.[1] ?? "", 8);
     const inode = /^ino:\s+(\d+)$/m.exec(info)?.[1];
     return (flags & 3) === constants.O_RDONLY && inode !== undefined ? [inode] : [];

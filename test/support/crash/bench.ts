@@ -16,7 +16,7 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
-import type { StreamReport } from "../../../src/pump/messages.ts";
+import type { PumpPolicies, StreamReport } from "../../../src/pump/messages.ts";
 import type { StreamRecord } from "../../../src/pump/record.ts";
 import type { StageLocation } from "../../../src/vault/index.ts";
 import { Account } from "./account.ts";
@@ -31,6 +31,11 @@ import { checkNewestByte, checkPositions } from "./position-check.ts";
 import { type Piece, Witness } from "./witness.ts";
 
 const logName = "x.log";
+const policies: PumpPolicies = {
+  fsync: { kind: "none" },
+  overflow: { graceMs: 5000 },
+  rate: null,
+};
 const sideFile = new RegExp(`^\\.${logName.replace(".", "\\.")}\\.xenlogd`);
 
 /** Whether the kernel may stop in the middle of what happens at that crash point. */
@@ -159,7 +164,9 @@ export class PumpBench implements Disposable {
       file: this.#path(`disk/log/${logName}`),
       runRoot: this.#path("run"),
       relativePipe: "fifo",
-      overflow: "auto",
+      overflow: "block",
+      rateBytesPerSecond: null,
+      burstBytes: null,
       store: "0",
       nodes: "present",
       sequence: 1,
@@ -226,7 +233,7 @@ export class PumpBench implements Disposable {
   /** The running pump is told of another bound, and keeps to it from then on. */
   rebound(stream: Stream, bound: LogBound): void {
     this.reconfigure(bound);
-    stream.reconfigure(bound);
+    stream.reconfigure({ ...bound, rateBytesPerSecond: null, burstBytes: null });
     if (!this.#isDisturbed && !this.#disk.isFull) this.#watch.settle(bound);
   }
 
@@ -501,7 +508,8 @@ export class PumpBench implements Disposable {
   /** A pump's life with one stream, or two on the same file, as src/pump/pump.ts leads it. */
   #run(kill: Kill | undefined, serve: Act): Run {
     const body = (): void => {
-      const { StagePool, StageOwner, Recovery, PumpedStream } = this.#product;
+      const { StagePool, StageOwner, Recovery, RetryRound, PumpedStream } = this.#product;
+      const retries = new RetryRound();
       const positionsDirectory = this.#path("positions");
       const locations = this.#stages.map(({ at }) => at);
       const pool = StagePool.open(this.#path("run/note"), locations);
@@ -521,6 +529,9 @@ export class PumpBench implements Disposable {
           ...options,
           record,
           leftover: recovery.leftoverOf(record.epoch),
+          retries,
+          policies: () => policies,
+          onDropping: () => {},
           onStalled: (reason) => assert.ok(this.#disk.isFull, reason),
           onResumed: () => {},
           onLive: () => {},

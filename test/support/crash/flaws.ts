@@ -88,8 +88,8 @@ export const flawsUnderKills: readonly Flaw[] = [
       file: "/pump/due-marker.ts",
       edits: [
         [
-          "positions.placeMarker({ offset",
-          "file.writeAt(live.sizeBytes, bytes);\n    positions.placeMarker({ offset",
+          "positions.placeMarker(text, { offset",
+          "file.writeAt(live.sizeBytes, bytes);\n    positions.placeMarker(text, { offset",
         ],
         ["return bytes;\n", "return Buffer.alloc(0);\n"],
       ],

@@ -6,5 +6,6 @@
 export { readIndex } from "../../../src/logfile/index/side-file.ts";
 export { PumpedStream } from "../../../src/pump/pumped-stream.ts";
 export { Recovery } from "../../../src/pump/recovery.ts";
+export { RetryRound } from "../../../src/pump/retry-round.ts";
 export { StageOwner } from "../../../src/pump/stage-owner.ts";
 export { StagePool } from "../../../src/pump/stage-pool.ts";

@@ -93,6 +93,7 @@ export class Site implements AsyncDisposable {
       fifoDirectory: daemon.fifoDirectory,
       limitBytes: 1 << 20,
       copies: 1,
+      overflow: "block",
     });
     const writer = handle.open();
     this.#writers.push(writer);

@@ -59,6 +59,7 @@ describe("the live line", () => {
     lastWriteAt: null,
     insertedBytes: {},
     stalled: null,
+    dropping: null,
   };
 
   it("says what is kept and what has passed", () => {

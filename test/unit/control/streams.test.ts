@@ -52,7 +52,7 @@ describe("the status of a stream", () => {
     assert.deepEqual(
       Object.keys(v.parse(streamStatusSchema, { ...status, later: 1 })).join(" "),
       "domid name log id state pipe file limit copies overflow epoch error offset oldestOffset " +
-        "sizeBytes boundBytes rotations writtenBytes droppedBytes lastWriteAt insertedBytes stalled",
+        "sizeBytes boundBytes rotations writtenBytes droppedBytes lastWriteAt insertedBytes stalled dropping",
     );
   });
 

@@ -10,11 +10,14 @@ import {
   ConfigurationError,
   findConfigurationFile,
   LiveConfiguration,
+  rateFor,
   readConfiguration,
 } from "../../../src/daemon/configuration/index.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "configuration-"));
 after(() => rmSync(directory, { recursive: true }));
+
+const defaults = { fsync: { kind: "none" }, overflow: { graceMs: 5000 }, rate: "byMode" } as const;
 
 describe("a configuration", () => {
   const cases: [string, object][] = [
@@ -33,9 +36,30 @@ describe("a configuration", () => {
   ];
   for (const [text, fsync] of cases) {
     it(`is understood: ${JSON.stringify(text)}`, () => {
-      assert.deepEqual(parseConfiguration(text, "/f"), { fsync });
+      assert.deepEqual(parseConfiguration(text, "/f"), { ...defaults, fsync });
     });
   }
+  const others: [string, object][] = [
+    ['[overflow]\ngrace = "100ms"', { overflow: { graceMs: 100 } }],
+    ["[overflow]\n[rate]", {}],
+    ['[rate]\nrate = "none"', { rate: null }],
+    ['[rate]\nrate = "1KiB"', { rate: { bytesPerSecond: 1024, burstBytes: 65_536 } }],
+    ['[rate]\nrate = "1MiB"', { rate: { bytesPerSecond: 1 << 20, burstBytes: 1 << 20 } }],
+    ['[rate]\nrate = "1000"\nburst = "5000"', { rate: { bytesPerSecond: 1000, burstBytes: 5000 } }],
+  ];
+  for (const [text, change] of others) {
+    it(`is understood: ${JSON.stringify(text)}`, () => {
+      assert.deepEqual(parseConfiguration(text, "/f"), { ...defaults, ...change });
+    });
+  }
+
+  it("has a rate for domains on a Xen host only, unless it says another", () => {
+    const host = { bytesPerSecond: 4 << 20, burstBytes: 64 << 20 };
+    assert.deepEqual(rateFor("host", "byMode"), host);
+    assert.equal(rateFor("embedded", "byMode"), null);
+    assert.equal(rateFor("host", null), null);
+    assert.deepEqual(rateFor("embedded", host), host);
+  });
 });
 
 describe("the documented configuration", () => {
@@ -43,7 +67,8 @@ describe("the documented configuration", () => {
     const text = readFileSync(new URL("../../../docs/configuration.md", import.meta.url), "utf8");
     const [, example = ""] = /```toml\n([^`]*)```/.exec(text) ?? [];
     const fsync = { kind: "interval", intervalMs: 1000 };
-    assert.deepEqual(parseConfiguration(example, "/f"), { fsync });
+    const rate = { bytesPerSecond: 4 << 20, burstBytes: 64 << 20 };
+    assert.deepEqual(parseConfiguration(example, "/f"), { ...defaults, fsync, rate });
   });
 });
 
@@ -52,8 +77,14 @@ describe("a fault in a configuration", () => {
   const durations = 'it must be a duration from "100ms" to "1h"';
   const section = "it must be a section, its name in brackets";
   const cases: [string, string[]][] = [
-    ['fsync = "none"', ['there is no key outside the sections named "fsync", only power-loss']],
-    ["[power-lost]", ['there is no section named "power-lost", only power-loss']],
+    [
+      'fsync = "none"',
+      ['there is no key outside the sections named "fsync", only power-loss, overflow and rate'],
+    ],
+    [
+      "[power-lost]",
+      ['there is no section named "power-lost", only power-loss, overflow and rate'],
+    ],
     ["[power-loss]\nsync = 1", ['[power-loss] has no "sync", only fsync and interval']],
     ['[power-loss]\nfsync = "always"', [`[power-loss] fsync is "always"; ${policies}`]],
     ["[power-loss]\nfsync = false", [`[power-loss] fsync is false; ${policies}`]],
@@ -63,6 +94,15 @@ describe("a fault in a configuration", () => {
     ],
     ["[power-loss.fsync]", [`[power-loss] fsync is a section; ${policies}`]],
     ["power-loss = 5", [`power-loss is 5; ${section}`]],
+    ['[overflow]\ngrace = "0s"', [`[overflow] grace is "0s"; ${durations}`]],
+    ['[rate]\nrate = "4MB"', ['[rate] rate is "4MB"; it must be a size such as "4MiB", or "none"']],
+    ["[rate]\nrate = 4", ['[rate] rate is 4; it must be a size such as "4MiB", or "none"']],
+    ...["", 'rate = "none"'].map((text): [string, string[]] => [
+      `[rate]\n${text}\nburst = "1MiB"`,
+      [
+        '[rate] burst is "1MiB"; it is for a rate only, and there is none here: remove it or add rate',
+      ],
+    ]),
     ["[[power-loss]]", [`power-loss is an array; ${section}`]],
     ...["99ms", "2h", "1", "1 s", "soon", "-1s", ""].map((text): [string, string[]] => [
       `[power-loss]\nfsync = "interval"\ninterval = "${text}"`,
@@ -127,8 +167,8 @@ describe("a configuration file", () => {
 
   it("may be missing if nobody has named it", () => {
     const path = join(directory, "missing.toml");
-    assert.deepEqual(readConfiguration({ path, named: false }), { fsync: { kind: "none" } });
-    assert.deepEqual(readConfiguration(undefined), { fsync: { kind: "none" } });
+    assert.deepEqual(readConfiguration({ path, named: false }), defaults);
+    assert.deepEqual(readConfiguration(undefined), defaults);
     assert.deepEqual(
       faultsOf(() => readConfiguration({ path, named: true })),
       [`${path}: it cannot be read: it does not exist`],

@@ -24,6 +24,8 @@ const open: Present = {
   limitBytes: 65536,
   copies: 3,
   overflow: "auto",
+  rateBytesPerSecond: null,
+  burstBytes: null,
   error: undefined,
 };
 const nodes = (changes: LogNodes): Desired => ({

@@ -5,6 +5,8 @@ import { describe, it } from "node:test";
 import { parseToPump } from "../../../src/pump/messages.ts";
 
 const epoch = "0123456789abcdef";
+const overflow = { graceMs: 5000 };
+const rate = { bytesPerSecond: 1, burstBytes: 4096 };
 const start = {
   type: "start",
   lockFile: "/lock",
@@ -18,11 +20,18 @@ const start = {
 
 describe("a message to a pump", () => {
   const understood: readonly object[] = [
-    { ...start, fsync: { kind: "none" } },
-    { ...start, fsync: { kind: "interval", intervalMs: 100 } },
-    { type: "configure", fsync: { kind: "rotate" } },
+    { ...start, fsync: { kind: "none" }, overflow, rate },
+    { ...start, fsync: { kind: "interval", intervalMs: 100 }, overflow, rate },
+    { type: "configure", fsync: { kind: "rotate" }, overflow, rate },
     { type: "reopen" },
-    { type: "reconfigure", epoch, limitBytes: 4096, copies: 0 },
+    {
+      type: "reconfigure",
+      epoch,
+      limitBytes: 4096,
+      copies: 0,
+      rateBytesPerSecond: 1,
+      burstBytes: null,
+    },
   ];
   for (const message of understood) {
     it(`passes as it is: ${JSON.stringify(message)}`, () => {
@@ -32,9 +41,10 @@ describe("a message to a pump", () => {
 
   const refused: readonly object[] = [
     start,
-    { type: "configure", fsync: { kind: "always" } },
-    { type: "configure", fsync: { kind: "interval" } },
-    { type: "configure", fsync: { kind: "interval", intervalMs: 0 } },
+    { type: "configure", fsync: { kind: "none" }, overflow: { graceMs: -1 }, rate },
+    { type: "configure", fsync: { kind: "always" }, overflow, rate },
+    { type: "configure", fsync: { kind: "interval" }, overflow, rate },
+    { type: "configure", fsync: { kind: "interval", intervalMs: 0 }, overflow, rate },
     { type: "reconfigure", epoch, limitBytes: 4095, copies: 0 },
     { type: "reconfigure", epoch, limitBytes: 4096, copies: -1 },
   ];

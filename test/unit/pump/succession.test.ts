@@ -16,9 +16,10 @@ const free: Claim = {
   leftovers: "none",
   waitedMs: 0,
 };
+const noSpace = { cause: "diskFull", reason: "no space" } as const;
 const logging: StreamState = { kind: "logging" };
 const lastWords: StreamState = { kind: "lastWords" };
-const stalled: StreamState = { kind: "stalled", nodes: "gone", attempt: 3, reason: "no space" };
+const stalled: StreamState = { kind: "stalled", nodes: "gone", ...noSpace };
 
 function stream(epoch: string, state: StreamState, sequence = 4): Holding {
   return { epoch, sequence, state };
@@ -71,9 +72,19 @@ describe("a request for a FIFO and a file", () => {
     [
       "waits for them also when that has nodes",
       {
-        owner: stream("aa", { kind: "stalled", nodes: "present", attempt: 0, reason: "no space" }),
+        owner: stream("aa", { kind: "stalled", nodes: "present", ...noSpace }),
       },
       "wait",
+    ],
+    [
+      "takes the file of one whose bytes are dropped, like that of any other",
+      { owner: stream("aa", { kind: "dropping", nodes: "gone", ...noSpace }), waitedMs: 2000 },
+      "takeOver",
+    ],
+    [
+      "is refused the file of one whose bytes are dropped and that has nodes",
+      { owner: stream("aa", { kind: "dropping", nodes: "present", ...noSpace }), waitedMs: 9999 },
+      "refuseOwned",
     ],
     ["waits for what a killed pump left for the file", { leftovers: "mustGoFirst" }, "wait"],
     [
